@@ -1,0 +1,56 @@
+# make run    train a GRU on text that is already on this machine, and see what it learned
+# make test   lint, types and the whole test suite, with coverage
+# Both make .venv on their first call and leave it alone afterwards.
+
+PYTHON ?= python3
+# Which build of torch: cpu, or a CUDA version such as cu130. An index that only has a CUDA build is never asked.
+TORCH_BACKEND ?= cpu
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# pip reads these for the packages and, isolated, for what builds them.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint install lock clean
+
+run: $(INSTALLED)
+	$(BIN)/penstock train --out runs/first --minutes 2 --force
+
+test: lint
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+install: $(INSTALLED)
+
+# torch comes first and alone: a wheel at hand (pip's find-links), else the build that TORCH_BACKEND names.
+$(INSTALLED): pyproject.toml constraints.txt $(wildcard core/*)
+	@echo "Installing into .venv; this happens once and takes a minute or two."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -c "import torch" 2>/dev/null \
+	  || $(BIN)/pip install --quiet --no-index --no-deps torch 2>/dev/null \
+	  || { $(BIN)/pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --no-deps \
+	       --constraints constraints.txt --torch-backend $(TORCH_BACKEND) torch; }
+	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@$(BIN)/penstock info
+	@touch $@
+
+# The newest versions that pyproject.toml allows, for every Python it allows; torch stays at its pin.
+lock: $(INSTALLED)
+	$(BIN)/pip install --quiet uv
+	{ grep '^#' constraints.txt; \
+	  { printf '%s\n' cmake nanobind ninja scikit-build-core uv; grep '^torch==' constraints.txt; } \
+	  | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
+	    pyproject.toml - | grep -vE '^(nvidia-|cuda-|triton)'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

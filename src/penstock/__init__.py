@@ -1,0 +1,48 @@
+"""Penstock: the gated recurrent unit (GRU) as real software.
+
+Importing this package imports nothing heavy; each name below loads its own room on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.errors import PenstockError as PenstockError
+    from penstock.gates import Gates as Gates
+    from penstock.nn import GRU as GRU
+    from penstock.nn import GRUCell as GRUCell
+    from penstock.nn import LanguageModel as LanguageModel
+    from penstock.nn import gru as gru
+    from penstock.runtime import load as load
+
+__version__ = "0.1.0"
+
+_ROOM_OF = {
+    "GRU": "penstock.nn",
+    "GRUCell": "penstock.nn",
+    "Gates": "penstock.gates",
+    "LanguageModel": "penstock.nn",
+    "PenstockError": "penstock.errors",
+    "gru": "penstock.nn",
+    "load": "penstock.runtime",
+}
+
+__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "gru", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    try:
+        return getattr(import_module(_ROOM_OF[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModuleNotFoundError(
+            f"penstock.{name} needs PyTorch, which is not installed: pip install 'penstock[train]'",
+            name="torch",
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOM_OF])
