@@ -1,0 +1,70 @@
+"""The oracle as tests use it: forward on float64, and gradients by complex steps."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from penstock import equations
+
+FIELDS = ("hidden", "h_n", "reset", "update", "candidate")
+
+
+def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
+    """Normal float64 values."""
+    generator = torch.Generator().manual_seed(hash((shape, seed)) % 2**31)
+    return torch.randn(shape, generator=generator, dtype=torch.float64) * scale
+
+
+def draw_weights(D: int, H: int, *, seed: int = 0, bias: bool = True) -> list[torch.Tensor]:
+    """weight_ih, weight_hh, bias_ih, bias_hh with gates neither open nor shut."""
+    shapes = [(3 * H, D), (3 * H, H), (3 * H,), (3 * H,)][: 4 if bias else 2]
+    return [draw(*shape, seed=seed + k, scale=0.6) for k, shape in enumerate(shapes)]
+
+
+def oracle(x: Any, h_0: Any, stacked: list[Any], **options: Any) -> equations.Steps:
+    """The equations on PyTorch's stacked weights; tensors or arrays."""
+    arrays = [np.asarray(value.detach() if isinstance(value, torch.Tensor) else value) for value in (x, h_0, *stacked)]
+    return equations.gru(arrays[0], arrays[1], equations.by_gate(*arrays[2:]), **options)
+
+
+def oracle_gradients(
+    x: Any, h_0: Any, stacked: list[Any], cotangents: dict[str, Any], **options: Any
+) -> list[np.ndarray]:
+    """d Σ cotangent · value / d (x, h_0, *weights), exact to rounding.
+
+    By complex steps (Squire & Trapp 1998): the imaginary part of f(a + iε) is ε f'(a), and nothing cancels.
+    """
+    arrays = [np.asarray(value.detach()) for value in (x, h_0, *stacked)]
+    gradients = []
+    for k, array in enumerate(arrays):
+        gradient = np.zeros(array.shape)
+        for at in np.ndindex(array.shape):
+            moved = [a.astype(complex) for a in arrays]
+            moved[k][at] += 1e-30j
+            steps = oracle(moved[0], moved[1], moved[2:], **options)
+            total = sum(np.sum(np.asarray(cotangent) * getattr(steps, name)) for name, cotangent in cotangents.items())
+            gradient[at] = np.imag(total) / 1e-30
+        gradients.append(gradient)
+    return gradients
+
+
+def penstock(*arguments: Any, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the real command line in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=os.environ | {"COLUMNS": "200"} | environment,
+        timeout=300,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its relative name."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
