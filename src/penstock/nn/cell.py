@@ -1,0 +1,73 @@
+"""One step of a GRU, as a module."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from penstock.nn.checks import check_shape
+from penstock.nn.functional import gru
+from penstock.nn.reset_form import ResetForm
+
+
+class GRUCell(ResetForm):
+    """One step of a GRU: the constructor and call of ``torch.nn.GRUCell``, and both forms.
+
+    ``cell(x, h)`` is (N, H) from x (N, D) and h (N, H), or (H,) from (D,) and (H,); no h means zeros. Parameters
+    ``weight_ih`` (3H, D), ``weight_hh`` (3H, H), ``bias_ih`` and ``bias_hh`` (3H,), rows in the order r, z, n. A state
+    of ``torch.nn.GRUCell`` loads into ``reset="after"``. Equations and sources: ``penstock.equations``.
+
+    Raises:
+        ValueError, TypeError: as ``penstock.gru``.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        reset: str = "before",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(reset, device)
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = 3 * hidden_size
+
+        def weight(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(*shape, device=device, dtype=dtype))
+
+        self.weight_ih, self.weight_hh = weight(rows, input_size), weight(rows, hidden_size)
+        self.bias_ih = weight(rows) if bias else None
+        self.bias_hh = weight(rows) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws every parameter from U(−1/√H, 1/√H), as ``torch.nn.GRUCell`` does."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
+        """The next state."""
+        batch = {} if x.dim() == 1 else {"N": None if x.dim() != 2 else x.shape[0]}
+        check_shape("x", x, {**batch, "D": self.input_size})
+        if h is not None:
+            check_shape("h", h, {**batch, "H": self.hidden_size})
+            h = h if batch else h[None]
+        _, h_n = gru(
+            x[None] if batch else x[None, None],
+            h,
+            self.weight_ih,
+            self.weight_hh,
+            self.bias_ih,
+            self.bias_hh,
+            reset=self.reset,
+        )
+        return h_n if batch else h_n[0]
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments."""
+        return f"{self.input_size}, {self.hidden_size}, bias={self.bias}, reset={self.reset!r}"

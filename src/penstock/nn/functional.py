@@ -1,0 +1,116 @@
+"""The GRU as a function of its weights: one layer, one direction."""
+
+from collections.abc import Sequence
+from typing import Literal, overload
+
+from torch import Tensor
+
+from penstock.gates import Gates
+from penstock.nn.checks import check_kind, check_reset_form, check_resets, check_shape, checked_lengths
+from penstock.ops import Call, gru_layer
+
+
+@overload
+def gru(
+    x: Tensor,
+    h_0: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = ...,
+    bias_hh: Tensor | None = ...,
+    *,
+    reset: str = ...,
+    lengths: Tensor | Sequence[int] | None = ...,
+    resets: Tensor | None = ...,
+    reverse: bool = ...,
+    return_gates: Literal[False] = ...,
+) -> tuple[Tensor, Tensor]: ...
+@overload
+def gru(
+    x: Tensor,
+    h_0: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = ...,
+    bias_hh: Tensor | None = ...,
+    *,
+    reset: str = ...,
+    lengths: Tensor | Sequence[int] | None = ...,
+    resets: Tensor | None = ...,
+    reverse: bool = ...,
+    return_gates: Literal[True],
+) -> tuple[Tensor, Tensor, Gates]: ...
+def gru(
+    x: Tensor,
+    h_0: Tensor | None,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = None,
+    bias_hh: Tensor | None = None,
+    *,
+    reset: str = "before",
+    lengths: Tensor | Sequence[int] | None = None,
+    resets: Tensor | None = None,
+    reverse: bool = False,
+    return_gates: bool = False,
+) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Gates]:
+    """One layer of a GRU in one direction; ``penstock.equations`` has the lines it computes.
+
+    Args:
+        x: (L, N, D), the type and device of the weights (under autocast, any floating type).
+        h_0: (N, H), or None for zeros.
+        weight_ih: (3H, D), rows in the order r, z, n.
+        weight_hh: (3H, H), likewise.
+        bias_ih: (3H,) or None. Both biases or neither.
+        bias_hh: (3H,) or None.
+        reset: ``"before"`` (Cho et al. 2014, arXiv:1406.1078v3, section 2.3) or ``"after"`` (cuDNN, ``torch.nn.GRU``).
+        lengths: (N,) integers in 0 … L, any order, any device: how many steps each sequence has.
+        resets: (L, N) bool: step t starts an episode, with the state cleared before both the gates and z ⊙ h.
+        reverse: from each sequence's last step to its first; an episode is then entered at its last step.
+        return_gates: also return what the gates decided.
+
+    Returns:
+        output (L, N, H), zero past each sequence's end; h_n (N, H), each sequence's state after its own last step;
+        with ``return_gates`` also ``Gates`` of (L, N, H) each.
+
+    Raises:
+        ValueError: a shape, a device, a length or ``reset`` cannot work.
+        TypeError: a type cannot work.
+    """
+    check_reset_form(reset)
+    check_shape("weight_hh", weight_hh, {"3H": None, "H": None})
+    H = weight_hh.shape[1]
+    check_shape("weight_hh", weight_hh, {"3H": 3 * H, "H": H})
+    check_shape("weight_ih", weight_ih, {"3H": 3 * H, "D": None})
+    D = weight_ih.shape[1]
+    check_kind("weight_ih", weight_ih, weight_hh)
+    if (bias_ih is None) != (bias_hh is None):
+        raise ValueError("bias_ih, bias_hh: expected both or neither, got one")
+    for name, bias in (("bias_ih", bias_ih), ("bias_hh", bias_hh)):
+        if bias is not None:
+            check_shape(name, bias, {"3H": 3 * H})
+            check_kind(name, bias, weight_hh)
+    check_shape("x", x, {"L": None, "N": None, "D": D})
+    check_kind("x", x, weight_hh)
+    L, N, _ = x.shape
+    if h_0 is None:
+        h_0 = x.new_zeros(N, H, dtype=weight_hh.dtype)
+    else:
+        check_shape("h_0", h_0, {"N": N, "H": H})
+        check_kind("h_0", h_0, weight_hh)
+    check_resets(resets, {"L": L, "N": N}, x.device)
+    call = Call(
+        x,
+        h_0.to(weight_hh.dtype),
+        weight_ih,
+        weight_hh,
+        bias_ih,
+        bias_hh,
+        reset,
+        checked_lengths(lengths, L, N, x.device),
+        resets,
+        reverse,
+        return_gates,
+    )
+    output, h_n, gates = gru_layer(call)
+    return (output, h_n) if gates is None else (output, h_n, Gates(*gates))

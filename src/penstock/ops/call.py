@@ -1,0 +1,29 @@
+"""What a backend is asked and what it answers."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Call(NamedTuple):
+    """One layer, one direction. Weights have PyTorch's shapes, rows in the order r, z, n."""
+
+    x: Tensor  # (L, N, D)
+    h_0: Tensor  # (N, H)
+    weight_ih: Tensor  # (3H, D)
+    weight_hh: Tensor  # (3H, H)
+    bias_ih: Tensor | None  # (3H,)
+    bias_hh: Tensor | None  # (3H,)
+    reset: str  # "before" | "after"
+    lengths: Tensor | None = None  # (N,) integers in 0 … L
+    resets: Tensor | None = None  # (L, N) bool
+    reverse: bool = False
+    return_gates: bool = False
+
+
+class Result(NamedTuple):
+    """The layer's answer; gates only where they were asked for."""
+
+    output: Tensor  # (L, N, H), zero past each sequence's end
+    h_n: Tensor  # (N, H)
+    gates: tuple[Tensor, Tensor, Tensor] | None = None  # r, z, n, each (L, N, H)

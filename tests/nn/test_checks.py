@@ -1,0 +1,89 @@
+"""Input that cannot work is refused before anything is computed, in words that name it."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+
+import penstock
+from penstock import GRU, GRUCell
+
+L, N, D, H = 5, 3, 4, 6
+X = torch.zeros(L, N, D)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ([torch.zeros(L, N, 3)], {}, ValueError, "x: expected (L, N, D=4), got (5, 3, 3)"),
+        ([torch.zeros(D)], {}, ValueError, "x: expected (L, N, D=4), got (4,)"),
+        ([torch.zeros(1, L, N, D)], {}, ValueError, "x: expected (L, N, D=4), got (1, 5, 3, 4)"),
+        ([torch.zeros(L, 3)], {}, ValueError, "x: expected (L, D=4), got (5, 3)"),
+        ([[1.0, 2.0]], {}, TypeError, "x: expected a torch.Tensor, got list"),
+        ([X.double()], {}, TypeError, "x: expected torch.float32, as the weights are, got torch.float64"),
+        ([X.long()], {}, TypeError, "x: expected torch.float32, as the weights are, got torch.int64"),
+        ([X.to("meta")], {}, ValueError, "x: expected a tensor on cpu, as the weights are, got meta"),
+        ([X, torch.zeros(1, N, 5)], {}, ValueError, "h_0: expected (K=2, N=3, H=6), got (1, 3, 5)"),
+        ([X, torch.zeros(2, H)], {}, ValueError, "h_0: expected (K=2, N=3, H=6), got (2, 6)"),
+        ([X[:, 0], torch.zeros(2, N, H)], {}, ValueError, "h_0: expected (K=2, H=6), got (2, 3, 6)"),
+        ([X, torch.zeros(2, N, H).double()], {}, TypeError, "h_0: expected torch.float32"),
+        ([X], {"lengths": [1, 2]}, ValueError, "lengths: expected (N=3), got (2,)"),
+        ([X], {"lengths": [1, 2, 6]}, ValueError, "lengths: expected 0 … L=5, got 6"),
+        ([X], {"lengths": [-1, 2, 5]}, ValueError, "lengths: expected 0 … L=5, got -1"),
+        ([X], {"lengths": torch.ones(N)}, TypeError, "lengths: expected integers, got torch.float32"),
+        ([X[:, 0]], {"lengths": [3]}, ValueError, "lengths: an unbatched x (L, D) has one length: shorten x instead"),
+        ([X], {"resets": torch.zeros(L, N)}, TypeError, "resets: expected torch.bool, got torch.float32"),
+        ([X], {"resets": torch.zeros(N, L).bool()}, ValueError, "resets: expected (L=5, N=3), got (3, 5)"),
+    ],
+)
+def test_the_module_says_what_is_wrong(
+    arguments: list[Any], options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        GRU(D, H, 2)(*arguments, **options)
+
+
+def test_batch_first_is_told_in_its_own_order() -> None:
+    with pytest.raises(ValueError, match=re.escape("x: expected (N, L, D=4), got (5, 3, 2)")):
+        GRU(D, H, batch_first=True)(torch.zeros(L, N, 2))
+    with pytest.raises(ValueError, match=re.escape("resets: expected (N=5, L=3), got (3, 5)")):
+        GRU(D, H, batch_first=True)(X, resets=torch.zeros(3, 5).bool())
+
+
+def test_a_packed_sequence_brings_its_lengths() -> None:
+    packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, D)])
+    with pytest.raises(ValueError, match=r"lengths: a PackedSequence brings its own"):
+        GRU(D, H)(packed, lengths=[3])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reset": "both"}, 'reset: expected "before" or "after", got \'both\''),
+        ({"input_size": 0}, "input_size: expected a positive integer, got 0"),
+        ({"hidden_size": 2.0}, "hidden_size: expected a positive integer, got 2.0"),
+        ({"num_layers": -1}, "num_layers: expected a positive integer, got -1"),
+        ({"dropout": 1.5}, "dropout: expected a probability in 0 … 1, got 1.5"),
+    ],
+)
+def test_the_constructor_says_what_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        GRU(**{"input_size": D, "hidden_size": H, **options})
+
+
+def test_the_function_and_the_cell_say_what_is_wrong() -> None:
+    w = [torch.zeros(3 * H, D), torch.zeros(3 * H, H), torch.zeros(3 * H), torch.zeros(3 * H)]
+    for arguments, message in (
+        ((X, None, w[0], w[1][:5]), "weight_hh: expected (3H=18, H=6), got (5, 6)"),
+        ((X, None, w[0][:5], w[1]), "weight_ih: expected (3H=18, D), got (5, 4)"),
+        ((X, None, *w[:3]), "bias_ih, bias_hh: expected both or neither, got one"),
+        ((X[..., :2], None, *w), "x: expected (L, N, D=4), got (5, 3, 2)"),
+        ((X, torch.zeros(N, 2), *w), "h_0: expected (N=3, H=6), got (3, 2)"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            penstock.gru(*arguments)
+    with pytest.raises(ValueError, match=re.escape("x: expected (N=3, D=4), got (3, 2)")):
+        GRUCell(D, H)(torch.zeros(3, 2))
+    with pytest.raises(ValueError, match=re.escape("h: expected (H=6), got (2, 6)")):
+        GRUCell(D, H)(torch.zeros(D), torch.zeros(2, H))

@@ -1,0 +1,94 @@
+"""The composite backend against the oracle: forward and backward, every input, every option, odd sizes."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from helpers import FIELDS, draw, draw_weights, oracle, oracle_gradients
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.ops import BACKENDS, Call, Result, composite, explain, gru_layer
+
+
+def as_fields(result: Result) -> dict[str, torch.Tensor]:
+    assert result.gates is not None
+    return dict(zip(FIELDS, (result.output, result.h_n, *result.gates), strict=True))
+
+
+@given(
+    L=st.integers(0, 5),
+    N=st.integers(0, 3),
+    D=st.integers(1, 3),
+    H=st.integers(1, 5),
+    form=st.sampled_from(["before", "after"]),
+    bias=st.booleans(),
+    reverse=st.booleans(),
+    seed=st.integers(0, 5),
+    data=st.data(),
+)
+def test_forward_is_the_equations(
+    L: int, N: int, D: int, H: int, form: str, bias: bool, reverse: bool, seed: int, data: st.DataObject
+) -> None:
+    x, h_0, w = draw(L, N, D, seed=seed), draw(N, H, seed=seed), draw_weights(D, H, seed=seed, bias=bias)
+    lengths = data.draw(st.none() | st.lists(st.integers(0, L), min_size=N, max_size=N))
+    resets = data.draw(st.none() | st.lists(st.booleans(), min_size=L * N, max_size=L * N))
+    lengths_ = None if lengths is None else torch.tensor(lengths, dtype=torch.int64)
+    resets_ = None if resets is None else torch.tensor(resets, dtype=torch.bool).view(L, N)
+    call = Call(x, h_0, *(w if bias else [*w, None, None]), form, lengths_, resets_, reverse, True)
+    steps = oracle(x, h_0, w, reset=form, lengths=lengths_, resets=resets_, reverse=reverse)
+    for name, value in as_fields(composite.run(call)).items():
+        np.testing.assert_allclose(value, getattr(steps, name), rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("masked", "reverse", "bias"), list(itertools.product([False, True], [False, True], [False, True]))
+)
+def test_backward_is_the_equations(reset: str, masked: bool, reverse: bool, bias: bool) -> None:
+    L, N, D, H = 5, 3, 2, 3
+    inputs = [draw(L, N, D), draw(N, H), *draw_weights(D, H, bias=bias)]
+    for value in inputs:
+        value.requires_grad_()
+    lengths = torch.tensor([5, 0, 3]) if masked else None
+    resets = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 1]]).bool() if masked else None
+    options = {"reset": reset, "lengths": lengths, "resets": resets, "reverse": reverse}
+    x, h_0, *w = inputs
+    call = Call(x, h_0, *(w if bias else [*w, None, None]), **options, return_gates=True)
+    fields = as_fields(composite.run(call))
+    cotangents = {name: draw(*value.shape, seed=k) for k, (name, value) in enumerate(fields.items())}
+    sum((cotangents[name] * value).sum() for name, value in fields.items()).backward()
+    expected = oracle_gradients(x, h_0, w, cotangents, **options)
+    for value, gradient in zip(inputs, expected, strict=True):
+        np.testing.assert_allclose(value.grad, gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_what_is_past_the_end_is_not_read(reset: str) -> None:
+    x, h_0, w = draw(4, 2, 3), draw(2, 5), draw_weights(3, 5)
+    lengths = torch.tensor([2, 4])
+    clean = composite.run(Call(x, h_0, *w, reset, lengths, return_gates=True))
+    x[2:, 0] = torch.nan
+    poisoned = composite.run(Call(x, h_0, *w, reset, lengths, return_gates=True))
+    for name, value in as_fields(poisoned).items():
+        assert torch.equal(value, as_fields(clean)[name]), name
+
+
+def test_backward_does_not_read_past_the_end(reset: str) -> None:
+    x, h_0, w = draw(4, 2, 3), draw(2, 5), draw_weights(3, 5)
+    for value in w:
+        value.requires_grad_()
+    gradients = []
+    for padding in (0.0, 1e6):
+        x[2:, 0] = padding
+        result = composite.run(Call(x, h_0, *w, reset, torch.tensor([2, 4])))
+        gradients.append(torch.autograd.grad(result.output.sum() + result.h_n.sum(), w))
+    for zero, large in zip(*gradients, strict=True):
+        torch.testing.assert_close(zero, large, rtol=1e-12, atol=1e-12)
+
+
+def test_the_first_backend_that_does_not_decline_runs() -> None:
+    call = Call(draw(2, 1, 3), draw(1, 2), *draw_weights(3, 2), "after")
+    asked = explain(call)
+    assert [name for name, _ in asked] == [backend.__name__.rpartition(".")[2] for backend in BACKENDS]
+    assert asked == [("cudnn", "cuDNN needs a CUDA device, x is on cpu"), ("composite", "chosen")]
+    assert torch.equal(gru_layer(call).output, composite.run(call).output)
