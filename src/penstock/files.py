@@ -1,0 +1,62 @@
+"""Files that are never half-written, and errors that name them."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from penstock.errors import PenstockError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of ``path`` when the block ends, and vanishes if the block raises.
+
+    Written beside its place, flushed to the disk and renamed: a crash leaves the old file or the new one.
+
+    Raises:
+        PenstockError: the folder cannot be written or the disk is full; the old file is as it was.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # gone where the renaming went well
+            os.unlink(name)
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Replaces ``path`` by ``content``; see ``replacing``."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def cannot_write(path: Path, error: OSError) -> PenstockError:
+    """The error to raise where ``path`` could not be written."""
+    return PenstockError(
+        f"{path}: cannot be written: {error.strerror or error}; what was there before is unchanged. "
+        "Free some space or choose another folder"
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

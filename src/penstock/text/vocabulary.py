@@ -1,0 +1,188 @@
+"""Vocabularies: text to token ids and back. One of three kinds: bytes, characters, byte-pair encoding."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+"""What a character outside a character vocabulary is read as, and shown as."""
+
+Ids = NDArray[np.int64]
+
+
+class Vocabulary(Protocol):
+    """What every kind can do."""
+
+    kind: ClassVar[str]
+    unknown: int | None
+    """The id that stands for what the vocabulary does not have; never generated. None where nothing is unknown."""
+
+    def __len__(self) -> int:
+        """How many ids there are."""
+
+    def encode(self, text: str) -> Ids:
+        """The ids of a text, (tokens,) int64."""
+
+    def pieces(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of ids, as soon as each piece of it is whole: streams where ``ids`` does."""
+
+    def saved(self) -> tuple[dict[str, Any], str | None]:
+        """What config.json holds, and the content of tokenizer.json where there is one."""
+
+
+class ByteVocabulary:
+    """The 256 bytes of UTF-8: small, knows every text, sees a Chinese character in three steps."""
+
+    kind: ClassVar[str] = "byte"
+    unknown: int | None = None
+
+    def __len__(self) -> int:
+        return 256
+
+    def encode(self, text: str) -> Ids:
+        """One id a byte of the text's UTF-8."""
+        # surrogateescape: bytes that were no UTF-8 in the file come back as the bytes that they were
+        return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int64)
+
+    def pieces(self, ids: Iterable[int]) -> Iterator[str]:
+        """Each character once its last byte is there; a broken one as U+FFFD."""
+        return _characters(bytes([i]) for i in ids)
+
+    def saved(self) -> tuple[dict[str, Any], str | None]:
+        """Nothing but the kind."""
+        return {"kind": self.kind}, None
+
+
+class CharVocabulary:
+    """Unicode characters, in the order of their code points after the unknown character.
+
+    A character outside it is read as U+FFFD, id 0. Unless the training text held U+FFFD itself, the model never saw
+    that id: its embedding is zero, so that the step hears no input. It is never generated.
+    """
+
+    kind: ClassVar[str] = "char"
+    unknown: int | None = 0
+
+    def __init__(self, characters: Iterable[str]) -> None:
+        self.characters = UNKNOWN + "".join(sorted(set(characters) - {UNKNOWN}))
+        self._code_points = np.array([ord(c) for c in self.characters[1:]], np.uint32)
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> Ids:
+        """One id a character."""
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        if len(self) == 1:
+            return np.zeros(len(codes), np.int64)
+        at = np.searchsorted(self._code_points, codes).clip(max=len(self) - 2)
+        return np.where(self._code_points[at] == codes, at + 1, 0)
+
+    def pieces(self, ids: Iterable[int]) -> Iterator[str]:
+        """One character an id."""
+        return (self.characters[i] for i in ids)
+
+    def saved(self) -> tuple[dict[str, Any], str | None]:
+        """The kind and the characters, without the unknown one."""
+        return {"kind": self.kind, "characters": self.characters[1:]}, None
+
+
+class BpeVocabulary:
+    """Byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909), by Hugging Face ``tokenizers``."""
+
+    kind: ClassVar[str] = "bpe"
+    unknown: int | None = None
+
+    def __init__(self, tokenizer_json: str) -> None:
+        self._tokenizer = _tokenizers().Tokenizer.from_str(tokenizer_json)
+        byte_of = _byte_level_alphabet()
+        tokens = (self._tokenizer.id_to_token(i) for i in range(len(self)))
+        self._bytes = [bytes(byte_of[character] for character in token) for token in tokens]
+
+    @classmethod
+    def trained_on(cls, texts: Iterable[str], size: int) -> "BpeVocabulary":
+        """At most ``size`` tokens (at least 257), learned from ``texts``."""
+        library = _tokenizers()
+        tokenizer = library.Tokenizer(library.models.BPE())
+        tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = library.trainers.BpeTrainer(
+            vocab_size=size,
+            initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer.to_str())
+
+    def __len__(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, text: str) -> Ids:
+        """As many ids as the merges leave."""
+        return np.array(self._tokenizer.encode(text).ids, np.int64)
+
+    def pieces(self, ids: Iterable[int]) -> Iterator[str]:
+        """Each stretch of text once its last byte is there; a broken character as U+FFFD."""
+        return _characters(self._bytes[i] for i in ids)
+
+    def saved(self) -> tuple[dict[str, Any], str | None]:
+        """The kind; the merges go to tokenizer.json."""
+        return {"kind": self.kind}, self._tokenizer.to_str()
+
+
+def _characters(pieces: Iterable[bytes]) -> Iterator[str]:
+    """UTF-8 in pieces to characters, each once its last byte is there."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """The byte that each character of a byte-level token stands for.
+
+    Visible Latin-1 stands for itself; the other bytes, in order, for the characters from 256 on.
+    """
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in visible]
+    return {chr(byte): byte for byte in visible} | {chr(256 + k): byte for k, byte in enumerate(others)}
+
+
+def _tokenizers() -> Any:
+    try:
+        import tokenizers
+    except ModuleNotFoundError:
+        raise PenstockError(
+            "vocabulary bpe: needs the package tokenizers, which is not installed: pip install tokenizers"
+        ) from None
+    return tokenizers
+
+
+def load_vocabulary(config: dict[str, Any], tokenizer_json: str | None) -> Vocabulary:
+    """The inverse of ``saved``."""
+    kind = config.get("kind")
+    if kind == "byte":
+        return ByteVocabulary()
+    if kind == "char":
+        return CharVocabulary(config["characters"])
+    if kind == "bpe" and tokenizer_json is not None:
+        return BpeVocabulary(tokenizer_json)
+    raise PenstockError(f"vocabulary: expected byte, char, or bpe with its tokenizer.json, got {kind!r}")
+
+
+def build_vocabulary(kind: str, texts: Iterable[str], size: int) -> Vocabulary:
+    """The vocabulary of a corpus. ``size`` bounds bpe; the other kinds are as large as they must be."""
+    if kind == "byte":
+        return ByteVocabulary()
+    if kind == "char":
+        characters: set[str] = set()
+        for text in texts:
+            characters.update(text)
+        return CharVocabulary(characters)
+    return BpeVocabulary.trained_on(texts, size)

@@ -1,0 +1,137 @@
+"""Corpora on good and on hostile input."""
+
+import gzip
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import PenstockError
+from penstock.text import Corpus, corpus
+
+
+def read(*inputs: str | Path, tmp: Path | None = None, **options: Any) -> list[str]:
+    """The documents, whole."""
+    documents: list[str] = []
+    for text, starts in Corpus([str(name) for name in inputs], spool=(tmp or Path()) / "spool", **options).pieces():
+        if starts:
+            documents.append("")
+        documents[-1] += text
+    return documents
+
+
+def test_every_kind_of_file(tmp_path: Path) -> None:
+    rows = [{"text": "one 一"}, {"text": ""}, {"text": "two"}]
+    lines = "".join(json.dumps(row) + "\n" for row in rows) + "\n"
+    (tmp_path / "a.txt").write_text("plain\ntext")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("zipped 文".encode()))
+    (tmp_path / "c.jsonl").write_text(lines)
+    (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    table = pyarrow.table({"text": ["row one", None, "row two"], "n": [1, 2, 3]})
+    pyarrow.parquet.write_table(table, tmp_path / "e.parquet")
+    (tmp_path / "f.csv").write_text("not read from a folder")
+    expected = ["plain\ntext", "zipped 文", "one 一", "two", "one 一", "two", "row one", "row two"]
+    assert read(tmp_path) == expected
+    assert read(*sorted(p for p in tmp_path.iterdir() if p.suffix != ".csv")) == expected
+    assert read(tmp_path / "*.jsonl*") == expected[2:6]
+    assert read(tmp_path / "f.csv") == ["not read from a folder"]
+
+
+def test_standard_input_can_be_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("from a pipe 管".encode())))
+    found = Corpus(["-"], spool=tmp_path / "spool")
+    assert [*found.texts()] == [*found.texts()] == ["from a pipe 管"]
+
+
+def test_another_field(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"body": "x", "n": 1}\n')
+    assert read(tmp_path / "a.jsonl", field="body") == ["x"]
+    with pytest.raises(PenstockError, match=r"a.jsonl: line 1: expected a field 'text', got 'body', 'n'; name it with"):
+        read(tmp_path / "a.jsonl")
+    with pytest.raises(PenstockError, match=r"line 1: expected text, got int"):
+        read(tmp_path / "a.jsonl", field="n")
+    pyarrow.parquet.write_table(pyarrow.table({"body": ["x"]}), tmp_path / "a.parquet")
+    with pytest.raises(PenstockError, match=r"a.parquet: expected a column 'text', got 'body'"):
+        read(tmp_path / "a.parquet")
+
+
+@given(st.binary(max_size=40), st.integers(1, 9))
+def test_invalid_utf8_names_file_and_offset(tmp_path: Path, content: bytes, block: int) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BLOCK", block)  # so that characters are cut at the edge of a block
+        try:
+            expected = content.decode()
+        except UnicodeDecodeError as error:
+            with pytest.raises(PenstockError, match=f"a.txt: not UTF-8 at byte {error.start}; go on with --errors"):
+                read(path)
+            assert "".join(read(path, errors="replace")) == content.decode("utf-8", "replace").removeprefix("\ufeff")
+        else:
+            assert "".join(read(path)) == expected.removeprefix("\ufeff")
+        kept = "".join(read(path, errors="surrogateescape")).encode("utf-8", "surrogateescape")
+        assert kept == content.removeprefix(b"\xef\xbb\xbf")
+
+
+def test_invalid_utf8_in_a_json_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "ok"}\n{"text": "\xff"}\n')
+    with pytest.raises(PenstockError, match=r"not UTF-8 at byte 25"):
+        read(tmp_path / "a.jsonl")
+    assert read(tmp_path / "a.jsonl", errors="replace") == ["ok", "\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'{"text": "x"}\n{"text": ', "a.jsonl: line 2: not JSON"),
+        ("a.jsonl", b"[1, 2]\n", "a.jsonl: line 1: expected a field 'text', got list"),
+        ("a.jsonl", b"[" * 100_000 + b"\n", "a.jsonl: line 1: not JSON"),
+        ("a.txt.gz", b"not gzip", "a.txt.gz: not a whole gzip file"),
+        ("a.txt.gz", gzip.compress(b"text" * 999)[:-9], "a.txt.gz: not a whole gzip file"),
+        ("a.parquet", b"PAR1 and then nothing", "a.parquet: not a Parquet file that can be read"),
+        ("a.parquet", b"", "a.parquet: not a Parquet file that can be read"),
+    ],
+)
+def test_hostile_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PenstockError, match=re.escape(message)) as caught:
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value)[:200]
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PenstockError, match=r"nowhere.txt: no such file or folder; name text files"):
+        read(tmp_path / "nowhere.txt")
+    with pytest.raises(PenstockError, match=r"nothing matches it"):
+        read(tmp_path / "*.txt")
+    with pytest.raises(PenstockError, match=r"the folder holds no .txt, .jsonl"):
+        read(tmp_path)
+
+
+def test_a_line_longer_than_a_block_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "BLOCK", 10)
+    (tmp_path / "a.txt").write_text("é" * 1000 + "\nend")
+    pieces = [*Corpus([str(tmp_path / "a.txt")], spool=tmp_path).pieces()]
+    assert "".join(p.text for p in pieces) == "é" * 1000 + "\nend"
+    assert [p.starts_document for p in pieces] == [True] + [False] * (len(pieces) - 1)
+    assert max(len(p.text) for p in pieces) < 50
+
+
+def test_no_input_is_the_language_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (text,) = read(tmp=tmp_path)
+    assert len(text) > 200_000
+    assert "loop" in text
+    paragraphs = text.split("\n\n")
+    assert len(paragraphs) == len(set(paragraphs))
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    (docstrings,) = read(tmp=tmp_path)
+    assert len(docstrings) > 200_000
+    assert docstrings != text

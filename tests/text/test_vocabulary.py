@@ -1,0 +1,93 @@
+"""Vocabularies: what goes in comes out, in every script, as a stream too."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import PenstockError
+from penstock.text import UNKNOWN, ByteVocabulary, CharVocabulary, Vocabulary, build_vocabulary
+from penstock.text.vocabulary import load_vocabulary
+
+TEXT = "The cat, which already ate …, was full.\n门控循环单元：更新门与重置门。\n🐈 naïve Ω\t\0"
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def decoded(vocabulary: Vocabulary, text: str) -> str:
+    return "".join(vocabulary.pieces(int(i) for i in vocabulary.encode(text)))
+
+
+@pytest.fixture(params=["byte", "char", "bpe"])
+def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
+    return build_vocabulary(request.param, [TEXT] * 3, 300)
+
+
+def test_there_and_back(vocabulary: Vocabulary) -> None:
+    assert decoded(vocabulary, TEXT) == TEXT
+    ids = vocabulary.encode(TEXT)
+    assert ids.dtype == np.int64
+    assert 0 <= ids.min() <= ids.max() < len(vocabulary)
+
+
+def test_saved_and_loaded(vocabulary: Vocabulary) -> None:
+    config, tokenizer = vocabulary.saved()
+    other = load_vocabulary(config, tokenizer)
+    assert len(other) == len(vocabulary)
+    np.testing.assert_array_equal(other.encode(TEXT), vocabulary.encode(TEXT))
+
+
+def test_pieces_stream(vocabulary: Vocabulary) -> None:
+    """A piece is given out before the next id is asked for, but for the bytes of one character."""
+    asked = 0
+
+    def ids() -> Iterator[int]:
+        nonlocal asked
+        for i in vocabulary.encode("abc"):
+            asked += 1
+            yield int(i)
+
+    assert next(iter(vocabulary.pieces(ids())))
+    assert asked == 1
+
+
+@given(TEXTS)
+def test_bytes_know_every_text(text: str) -> None:
+    assert decoded(ByteVocabulary(), text) == text
+
+
+@given(TEXTS)
+def test_characters_know_their_own_text(text: str) -> None:
+    assert decoded(CharVocabulary(text), text) == text
+
+
+@given(TEXTS, TEXTS)
+def test_a_character_outside_is_the_unknown_one(known: str, text: str) -> None:
+    expected = "".join(c if c in known else UNKNOWN for c in text)
+    assert decoded(CharVocabulary(known), text) == expected
+
+
+@given(TEXTS)
+def test_byte_pairs_know_every_text(text: str) -> None:
+    assert decoded(BPE, text) == text
+
+
+BPE = build_vocabulary("bpe", [TEXT, "the cat and the cats " * 20], 300)
+
+
+def test_byte_pairs_are_fewer_than_bytes() -> None:
+    assert len(BPE.encode("the cat and the cats ")) < 12
+    assert len(BPE) <= 300
+
+
+@given(st.lists(st.integers(0, 255)))
+def test_broken_bytes_are_shown_as_such(ids: list[int]) -> None:
+    assert "".join(ByteVocabulary().pieces(ids)) == bytes(ids).decode("utf-8", "replace")
+
+
+def test_an_unusable_description_is_refused() -> None:
+    with pytest.raises(PenstockError, match=r"expected byte, char, or bpe with its tokenizer.json, got 'bpe'"):
+        load_vocabulary({"kind": "bpe"}, None)
+    with pytest.raises(PenstockError, match=r"got 'words'"):
+        load_vocabulary({"kind": "words"}, None)
