@@ -1,0 +1,113 @@
+"""A GRU language model as a torch module, to train, to fine-tune or to build on."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from penstock.errors import PenstockError
+from penstock.model_folder import ModelConfig, load_model, save_model
+from penstock.nn.recurrent import GRU
+from penstock.text.vocabulary import Vocabulary
+
+
+class LanguageModel(nn.Module):
+    """Embedding → GRU layers → output layer; dropout on the input, between layers and on the output.
+
+    Args:
+        config: the sizes.
+        vocabulary: what the token ids mean; saved with the model.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.config, self.vocabulary = config, vocabulary
+        V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        self.embedding = nn.Embedding(V, E)
+        self.layers = nn.ModuleList(GRU(H if k else E, H, reset=config.reset) for k in range(config.num_layers))
+        self.output = nn.Linear(H, V)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the weights anew.
+
+        Orthogonal recurrent matrices (Saxe et al. 2014, arXiv:1312.6120), and update gates that begin by keeping: their
+        bias is 1, as Jozefowicz et al. 2015 found for the forget gate of an LSTM.
+        """
+        H = self.config.hidden_size
+        nn.init.normal_(self.embedding.weight, std=H**-0.5 if self.config.tied else 0.5)
+        if self.vocabulary.unknown is not None:
+            nn.init.zeros_(self.embedding.weight[self.vocabulary.unknown].detach())
+        for layer in self.layers:
+            weights = dict(layer.named_parameters())
+            for gate in weights["weight_hh_l0"].detach().view(3, H, H):
+                nn.init.orthogonal_(gate)
+            nn.init.zeros_(weights["bias_hh_l0"])
+            nn.init.zeros_(weights["bias_ih_l0"])
+            nn.init.ones_(weights["bias_ih_l0"].detach()[H : 2 * H])
+        self.output.reset_parameters()
+        nn.init.zeros_(self.output.bias)
+        if self.config.tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(
+        self, tokens: Tensor, state: Tensor | None = None, resets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What is expected after each token.
+
+        Args:
+            tokens: (L, N) int64.
+            state: (num_layers, N, H) that the call before returned, or None for zeros.
+            resets: (L, N) bool: a document starts at step t, with the state cleared.
+
+        Returns:
+            logits (L, N, V) of the next token, and the state (num_layers, N, H).
+        """
+        x = self._drop(self.embedding(tokens))
+        states = []
+        for k, layer in enumerate(self.layers):
+            h_0 = None if state is None else state[k : k + 1]
+            output, h_n = layer(x, h_0, resets=resets)
+            output = self._drop(output)
+            x = x + output if k and self.config.residual else output
+            states.append(h_n)
+        return self.output(x), torch.cat(states)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, self.config.dropout, self.training)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the model folder, made if need be; weights as float32.
+
+        Raises:
+            PenstockError: the folder cannot be written; what was there before is unchanged.
+        """
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PenstockError(f"{folder}: cannot be made: {error.strerror}") from None
+        state = self.state_dict()
+        if self.config.tied:
+            del state["output.weight"]
+        weights = {
+            name: (value.float() if value.is_floating_point() else value).detach().cpu().numpy()
+            for name, value in state.items()
+        }
+        save_model(folder, self.config, self.vocabulary, weights)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "LanguageModel":
+        """The model of a folder, in ``eval()``, on the CPU in float32.
+
+        Raises:
+            PenstockError: the folder holds no whole model.
+        """
+        config, vocabulary, weights = load_model(Path(folder))
+        with torch.device("cpu"):
+            model = cls(config, vocabulary)
+        state = {name: torch.from_numpy(value) for name, value in weights.items()}
+        if config.tied:
+            state["output.weight"] = state["embedding.weight"]
+        model.load_state_dict(state)
+        return model.eval()

@@ -1,0 +1,180 @@
+"""The trained model without torch: NumPy over the step of ``penstock.equations``."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock import equations
+from penstock.model_folder import ModelConfig, Weights, load_model
+from penstock.runtime.sampling import check_sampling, sample
+from penstock.text.vocabulary import Vocabulary
+
+Floats = NDArray[np.float32]
+
+BLOCK = 1024
+"""Steps whose output layer is computed as one product while scoring."""
+
+
+class Score(NamedTuple):
+    """How well a model expected a text. The first token of a document is given, not scored."""
+
+    nats: float
+    tokens: int
+    characters: int
+    bytes: int
+    unknown: int
+    """Tokens that the vocabulary does not have."""
+
+    @property
+    def nats_per_token(self) -> float:
+        """Cross-entropy, in nats a token."""
+        return self.nats / self.tokens if self.tokens else math.nan
+
+    @property
+    def bits_per_character(self) -> float:
+        """Cross-entropy, in bits a Unicode character."""
+        return self.nats / math.log(2) / self.characters if self.characters else math.nan
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Cross-entropy, in bits a byte of UTF-8."""
+        return self.nats / math.log(2) / self.bytes if self.bytes else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the nats a token: the number of equally likely tokens that would be as surprising."""
+        return math.exp(self.nats_per_token)
+
+    def __add__(self, other: Any) -> "Score":
+        """The score of two documents together."""
+        return Score(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Model:
+    """A language model to run. Letters: K layers, H hidden units, V tokens; everything is float32."""
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, weights: Weights) -> None:
+        self.config, self.vocabulary = config, vocabulary
+        self._embedding = weights["embedding.weight"]
+        self._layers = [
+            equations.by_gate(
+                *(weights[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+            )
+            for k in range(config.num_layers)
+        ]
+        self._output = weights["embedding.weight" if config.tied else "output.weight"]
+        self._output_bias = weights["output.bias"]
+
+    def initial_state(self) -> Floats:
+        """The state before a text, (K, H)."""
+        return np.zeros((self.config.num_layers, self.config.hidden_size), np.float32)
+
+    def step(self, token: int, state: Floats | None = None) -> tuple[Floats, Floats]:
+        """Reads one token: log-probabilities (V,) of the next one, and the new state (K, H)."""
+        hidden, state = self._read(token, self.initial_state() if state is None else state)
+        return self._log_probabilities(hidden), state
+
+    def score(self, text: str) -> Score:
+        """How well the model expected a text, read as one document."""
+        return self.score_documents([self.vocabulary.encode(text)])
+
+    def score_documents(self, documents: Iterable[NDArray[Any]]) -> Score:
+        """How well the model expected documents, given as token ids; each begins with a zero state."""
+        total = Score(0.0, 0, 0, 0, 0)
+        for ids in documents:
+            total += self._score(ids)
+        return total
+
+    def _score(self, ids: NDArray[Any]) -> Score:
+        nats, unknown = 0.0, 0
+        state = self.initial_state()
+        for start in range(0, len(ids) - 1, BLOCK):
+            block = ids[start : start + BLOCK + 1].astype(np.int64)
+            hidden = np.empty((len(block) - 1, self.config.hidden_size), np.float32)
+            for t, token in enumerate(block[:-1]):
+                hidden[t], state = self._read(token, state)
+            expected = self._log_probabilities(hidden)[np.arange(len(hidden)), block[1:]]
+            nats -= float(expected.sum(dtype=np.float64))
+            unknown += 0 if self.vocabulary.unknown is None else int((block[1:] == self.vocabulary.unknown).sum())
+        characters = utf8 = 0
+        for piece in self.vocabulary.pieces(int(i) for i in ids[1:]):
+            characters += len(piece)
+            utf8 += len(piece.encode())
+        return Score(nats, max(len(ids) - 1, 0), characters, utf8, unknown)
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Writes on after ``prompt``, piece by piece as it is written.
+
+        Args:
+            prompt: the text to go on from; an empty one stands for the start of a line.
+            length: tokens to write.
+            temperature: below 1 is safer, above 1 bolder; 0 always takes the most likely token.
+            top_k: draw from the k most likely tokens only.
+            top_p: draw from the fewest tokens that together have this probability.
+            seed: the same seed writes the same text; None draws one.
+
+        Raises:
+            ValueError: a setting means nothing.
+        """
+        check_sampling(temperature, top_k, top_p)
+        if length < 0:
+            raise ValueError(f"length: expected 0 or more, got {length}")
+        ids = self.vocabulary.encode(prompt or "\n")
+        return self.vocabulary.pieces(self._continued(ids, length, temperature, top_k, top_p, seed))
+
+    def _continued(
+        self,
+        ids: NDArray[Any],
+        length: int,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        seed: int | None,
+    ) -> Iterator[int]:
+        generator, state, unknown = np.random.default_rng(seed), self.initial_state(), self.vocabulary.unknown
+        for token in ids[:-1]:
+            _, state = self._read(token, state)
+        token = ids[-1]
+        for _ in range(length):
+            log_probabilities, state = self.step(token, state)
+            if unknown is not None:
+                log_probabilities[unknown] = -np.inf
+            token = sample(log_probabilities, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+            yield token
+
+    def _read(self, token: int, state: Floats) -> tuple[Floats, Floats]:
+        """The top layer's output (H,) and the new state (K, H)."""
+        x, new = self._embedding[token], np.empty_like(state)
+        for k, weights in enumerate(self._layers):
+            *_, new[k] = equations.step(x, state[k], weights, self.config.reset)
+            x = x + new[k] if k and self.config.residual else new[k]
+        return x, new
+
+    def _log_probabilities(self, hidden: Floats) -> Floats:
+        """(…, H) to (…, V)."""
+        logits: Floats = hidden @ self._output.T + self._output_bias
+        logits -= logits.max(axis=-1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return logits
+
+
+def load(folder: str | Path) -> Model:
+    """The model of a folder that ``penstock train`` or ``LanguageModel.save`` wrote.
+
+    Raises:
+        PenstockError: the folder holds no whole model.
+    """
+    return Model(*load_model(Path(folder)))

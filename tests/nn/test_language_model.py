@@ -1,0 +1,102 @@
+"""The torch language model, and the same model without torch."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import penstock
+from penstock import LanguageModel, PenstockError
+from penstock.model_folder import ModelConfig
+from penstock.text import CharVocabulary, Vocabulary, build_vocabulary
+
+TEXT = "the cat sat on the mat"
+# make() puts the vocabulary's size in place
+CONFIGS = [
+    ModelConfig(1, 5, 7),
+    ModelConfig(1, 5, 7, num_layers=3, reset="after", dropout=0.2),
+    ModelConfig(1, 7, 7, num_layers=3, residual=True, tied=True),
+]
+
+
+def make(config: ModelConfig, vocabulary: Vocabulary | None = None) -> LanguageModel:
+    torch.manual_seed(0)
+    vocabulary = vocabulary or CharVocabulary(TEXT)
+    return LanguageModel(dataclasses.replace(config, vocabulary_size=len(vocabulary)), vocabulary)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_saved_and_loaded_with_and_without_torch(config: ModelConfig, tmp_path: Path) -> None:
+    model = make(config).eval()
+    model.save(tmp_path / "model")
+    again = LanguageModel.load(tmp_path / "model")
+    light = penstock.load(tmp_path / "model")
+    assert again.config == light.config == model.config
+    ids = model.vocabulary.encode(TEXT)
+    logits, state = model(torch.from_numpy(ids)[:, None])
+    assert torch.equal(again(torch.from_numpy(ids)[:, None])[0], logits)
+    light_state = None
+    for t, token in enumerate(ids):
+        log_probabilities, light_state = light.step(token, light_state)
+        np.testing.assert_allclose(log_probabilities, logits[t, 0].log_softmax(-1).detach(), rtol=0, atol=2e-6)
+    np.testing.assert_allclose(light_state, state[:, 0].detach(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: ModelConfig) -> None:
+    model = make(config).eval()
+    tokens = torch.from_numpy(model.vocabulary.encode(TEXT))[:, None]
+    whole, _ = model(tokens)
+    first, state = model(tokens[:9])
+    second, _ = model(tokens[9:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    resets = torch.zeros_like(tokens, dtype=torch.bool)
+    resets[9] = True
+    torch.testing.assert_close(model(tokens, None, resets)[0][9:], model(tokens[9:])[0])
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model = make(CONFIGS[1])
+    tokens = torch.from_numpy(model.vocabulary.encode(TEXT))[:, None]
+    assert not torch.equal(model(tokens)[0], model(tokens)[0])
+    assert torch.equal(model.eval()(tokens)[0], model(tokens)[0])
+
+
+def test_the_unknown_character_is_heard_as_nothing() -> None:
+    model = make(CONFIGS[0])
+    assert not model.embedding.weight[0].any()
+    assert model.embedding.weight[1:].all()
+
+
+def test_tied_weights_are_one(tmp_path: Path) -> None:
+    model = make(CONFIGS[2])
+    assert model.output.weight is model.embedding.weight
+    model.save(tmp_path)
+    again = LanguageModel.load(tmp_path)
+    assert again.output.weight is again.embedding.weight
+
+
+@pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
+def test_every_vocabulary_is_saved_with_the_model(kind: str, tmp_path: Path) -> None:
+    model = make(CONFIGS[0], build_vocabulary(kind, [TEXT, "门控循环单元"], 280))
+    model.save(tmp_path)
+    assert (tmp_path / "tokenizer.json").exists() == (kind == "bpe")
+    np.testing.assert_array_equal(
+        LanguageModel.load(tmp_path).vocabulary.encode("门 cat"), model.vocabulary.encode("门 cat")
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": 0}, "hidden_size: expected a positive integer, got 0"),
+        ({"reset": "x"}, "reset: expected"),
+        ({"dropout": 1.0}, "dropout: expected 0 or more and less than 1, got 1.0"),
+        ({"tied": True}, "embedding_size: tied weights need the hidden size, 7, got 5"),
+    ],
+)
+def test_sizes_that_cannot_be(change: dict[str, object], message: str) -> None:
+    with pytest.raises(PenstockError, match=message):
+        dataclasses.replace(ModelConfig(3, 5, 7), **change)

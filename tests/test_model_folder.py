@@ -1,0 +1,82 @@
+"""A model folder that is broken, foreign or mixed up says so."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.numpy
+import torch
+
+import penstock
+from penstock import LanguageModel, PenstockError
+from penstock.model_folder import ModelConfig
+from penstock.text import CharVocabulary
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    vocabulary = CharVocabulary("abc")
+    LanguageModel(ModelConfig(len(vocabulary), 2, 3), vocabulary).save(tmp_path)
+    return tmp_path
+
+
+def configured(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        content = json.loads((folder / "config.json").read_text())
+        change(content)
+        (folder / "config.json").write_text(json.dumps(content))
+
+    return apply
+
+
+def weighted(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        weights = safetensors.numpy.load_file(folder / "model.safetensors")
+        change(weights)
+        safetensors.numpy.save_file(weights, folder / "model.safetensors")
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "config.json").unlink(), "no model here: expected a folder with config.json and"),
+        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: no such file"),
+        (lambda f: (f / "config.json").write_text("{"), "config.json: cannot be read"),
+        (lambda f: (f / "config.json").write_text("[]"), "expected the configuration of a penstock-language-model"),
+        (configured(lambda c: c.update(format="x")), "expected the configuration of a penstock-language-model"),
+        (configured(lambda c: c.update(version=99)), "expected version 1, got 99"),
+        (configured(lambda c: c["model"].update(hidden_size="3")), "hidden_size: expected a positive integer, got '3'"),
+        (configured(lambda c: c["model"].update(depth=3)), "depth"),
+        (configured(lambda c: c.pop("vocabulary")), "vocabulary"),
+        (configured(lambda c: c["vocabulary"].update(characters="ab")), "vocabulary_size is 4, the vocabulary has 3"),
+        (configured(lambda c: c["model"].update(reset="after")), 'the weights are of reset="before", config.json says'),
+        (configured(lambda c: c["model"].update(hidden_size=4)), "layers.0.bias_hh_l0: expected (12,), got (9,)"),
+        (weighted(lambda w: w.pop("output.bias")), "output.bias: expected (4,), got nothing"),
+        (weighted(lambda w: w.update(extra=w["output.bias"])), "extra: expected nothing, got (4,)"),
+    ],
+)
+def test_damage_is_named(folder: Path, damage: Callable[[Path], None], message: str) -> None:
+    damage(folder)
+    for load in (penstock.load, LanguageModel.load):
+        with pytest.raises(PenstockError, match=re.escape(message)) as caught:
+            load(folder)
+        assert str(folder) in str(caught.value)
+
+
+def test_weights_cut_short_anywhere_are_refused(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    for length in range(len(whole)):
+        (folder / "model.safetensors").write_bytes(whole[:length])
+        with pytest.raises(PenstockError, match=r"not a whole safetensors file"):
+            penstock.load(folder)
+
+
+def test_a_folder_that_cannot_be_written(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    with pytest.raises(PenstockError, match=r"cannot be made"):
+        model.save(folder / "config.json" / "model")
