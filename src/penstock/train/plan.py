@@ -1,0 +1,168 @@
+"""What a run will do: the settings, and for what they leave open a choice from corpus, time and measured speed.
+
+The rule, for every choice a person did not make:
+
+- **Size**: the largest preset that would read at least ``TOKENS_PER_PARAMETER`` tokens for each of its parameters in
+  the time, the steps or the epochs allowed, and at least the smallest one. The time counts at the speed measured here,
+  so that a faster machine or engine trains a larger model by itself.
+- **Dropout**: none while the text is read a few times only, rising with the number of passes that memorise it.
+- **Learning rate**: falls with the square root of the hidden size.
+- **Streams**: 32 side by side on a CPU, 128 on a GPU, fewer where the corpus is short.
+"""
+
+import dataclasses
+import time
+
+import torch
+
+from penstock.errors import PenstockError
+from penstock.model_folder import ModelConfig
+from penstock.nn.language_model import LanguageModel
+from penstock.text.tokens import Tokens
+from penstock.text.vocabulary import Vocabulary
+from penstock.train.settings import Settings
+from penstock.train.step import Stepper
+
+PRESETS = {
+    "tiny": {"hidden": 128, "embedding": 64, "layers": 1},
+    "small": {"hidden": 256, "embedding": 128, "layers": 1},
+    "medium": {"hidden": 384, "embedding": 128, "layers": 1},
+    "large": {"hidden": 512, "embedding": 256, "layers": 1},
+    "huge": {"hidden": 1024, "embedding": 512, "layers": 2},
+}
+TOKENS_PER_PARAMETER = 3
+DEFAULT_MINUTES = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A run, resolved: saved with it and taken up again by ``--resume``."""
+
+    corpus: str
+    settings: Settings
+    model: ModelConfig
+    streams: int
+    learning_rate: float
+    device: str
+    minutes: float | None
+    """The limit in time; None where ``steps`` is the limit."""
+    steps: int | None
+    expected_passes: float
+    """How often the training text would be read, at the speed measured."""
+    train_tokens: int
+    held_out_tokens: int
+    validation_tokens: int
+    """Of the held-out text, read by each of the run's validations; the results at its end read more."""
+
+
+def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus: str) -> Plan:
+    """Resolves the settings against a corpus and this machine.
+
+    Raises:
+        PenstockError: the corpus is too short, or the device is not there.
+    """
+    train_tokens = round(len(tokens.ids) * (1 - settings.holdout))
+    held_out = len(tokens.ids) - train_tokens
+    if train_tokens < 2 or (settings.holdout and held_out < 2):
+        raise PenstockError(
+            f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
+        )
+    device = _device(settings.device)
+    streams = settings.streams or (32 if device.type == "cpu" else 128)
+    streams = max(1, min(streams, train_tokens // (2 * settings.chunk)))
+    per_step = min(streams * settings.chunk, train_tokens - 1)
+
+    minutes, steps = settings.minutes, settings.steps
+    if settings.epochs is not None:
+        steps = max(1, round(settings.epochs * train_tokens / per_step))
+    elif steps is None and minutes is None:
+        minutes = DEFAULT_MINUTES
+
+    def sized(size: str) -> ModelConfig:
+        preset = PRESETS[size]
+        hidden = settings.hidden or preset["hidden"]
+        embedding = settings.embedding or (
+            hidden if settings.tied else hidden // 2 if settings.hidden else preset["embedding"]
+        )
+        return ModelConfig(
+            vocabulary_size=len(vocabulary),
+            embedding_size=max(1, embedding),
+            hidden_size=hidden,
+            num_layers=settings.layers or preset["layers"],
+            reset=settings.reset,
+            tied=settings.tied,
+            residual=settings.residual,
+        )
+
+    def tokens_in_budget(model: ModelConfig) -> float:
+        if steps is not None:
+            return float(steps * per_step)
+        assert minutes is not None
+        return minutes * 60 * _tokens_per_second(model, vocabulary, streams, settings.chunk, device)
+
+    if settings.size is not None or settings.hidden is not None:
+        model = sized(settings.size or "small")
+        budget = tokens_in_budget(model)
+    else:
+        for size in PRESETS:
+            candidate = sized(size)
+            candidate_budget = tokens_in_budget(candidate)
+            if size != "tiny" and candidate_budget < TOKENS_PER_PARAMETER * _parameters(candidate):
+                break
+            model, budget = candidate, candidate_budget
+    passes = budget / train_tokens
+    dropout = settings.dropout if settings.dropout is not None else _dropout(passes)
+    return Plan(
+        corpus=corpus,
+        settings=settings,
+        model=dataclasses.replace(model, dropout=dropout),
+        streams=streams,
+        learning_rate=settings.learning_rate or 8e-3 * (256 / model.hidden_size) ** 0.5,
+        device=str(device),
+        minutes=minutes,
+        steps=steps,
+        expected_passes=passes,
+        train_tokens=train_tokens,
+        held_out_tokens=held_out,
+        # a token costs about a third of a training step's: ten validations stay within a twentieth of the run
+        validation_tokens=round(min(max(0.015 * budget, 2048), 65536)),
+    )
+
+
+def _dropout(passes: float) -> float:
+    for limit, dropout in ((6, 0.0), (12, 0.1), (25, 0.2), (60, 0.3)):
+        if passes < limit:
+            return dropout
+    return 0.4
+
+
+def _parameters(model: ModelConfig) -> int:
+    """Of the layers and the output; an embedding row is touched by its own token alone."""
+    H, E = model.hidden_size, model.embedding_size
+    layers = 3 * H * (E + H) + (model.num_layers - 1) * 6 * H * H
+    return layers + H * model.vocabulary_size
+
+
+def _tokens_per_second(model: ModelConfig, vocabulary: Vocabulary, N: int, L: int, device: torch.device) -> float:
+    """The speed of real training steps on random tokens: the median of five after one to warm up."""
+    with torch.random.fork_rng():
+        module = LanguageModel(model, vocabulary).to(device)
+        stepper = Stepper(module, learning_rate=0.0, weight_decay=0.0, clip=1.0)
+        tokens = torch.randint(len(vocabulary), (L, N), device=device)
+        seconds = []
+        for _ in range(6):
+            began = time.perf_counter()
+            stepper.step(tokens, tokens, None, stepper.initial_state(N))
+            seconds.append(time.perf_counter() - began)
+    return L * N / sorted(seconds[1:])[2]
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise PenstockError(f"--device: {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return device

@@ -1,0 +1,113 @@
+"""What a finished run is measured by, and how a person is told."""
+
+import dataclasses
+import lzma
+import math
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from penstock.runtime.model import load
+from penstock.text.tokens import Tokens, documents
+from penstock.train.checkpoint import Progress
+from penstock.train.plan import Plan
+from penstock.train.reporter import duration
+
+SAMPLE_TEMPERATURE = 0.7
+PROMPT = 80
+"""Characters of the prompt at most."""
+SCORED_TOKENS = 1 << 18
+"""Of held-out text at most; ``penstock eval`` scores all that it is given."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """The figures of a run; those of the held-out text are None where none was held out."""
+
+    parameters: int
+    seconds: float
+    steps: int
+    tokens_read: int
+    scored_tokens: int
+    nats_per_token: float | None
+    nats_per_character: float | None
+    bits_per_character: float | None
+    perplexity: float | None
+    xz_bits_per_character: float | None
+    """What ``xz -9`` needs for the same held-out text."""
+    prompt: str
+    """A line of the held-out text."""
+    sample: str
+    """What the model writes after it."""
+
+
+def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Results:
+    """Scores the best model on the held-out text with the scorer of ``penstock eval``, and lets it write."""
+    model = load(out)
+    shapes = plan.model.shapes()
+    parameters = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("reset_after"))
+    start = plan.train_tokens
+    stop = start + min(plan.held_out_tokens, SCORED_TOKENS)
+    text = "".join(model.vocabulary.pieces(int(i) for i in tokens.ids[start:stop]))
+    prompt = _prompt(text)
+    sample = "".join(model.generate(prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
+    nats_per_token = nats_per_character = bits = perplexity = xz = None
+    scored = 0
+    if stop - start > 1:
+        score = model.score_documents(documents(tokens, start, stop))
+        scored = score.tokens
+        if score.tokens and score.characters:
+            nats_per_token, perplexity = score.nats_per_token, score.perplexity
+            nats_per_character, bits = score.nats / score.characters, score.bits_per_character
+            xz = 8 * len(lzma.compress(text.encode(), preset=9)) / len(text)
+    return Results(
+        parameters=parameters,
+        seconds=progress.seconds,
+        steps=progress.step,
+        tokens_read=progress.step * plan.streams * plan.settings.chunk,
+        scored_tokens=scored,
+        nats_per_token=nats_per_token,
+        nats_per_character=nats_per_character,
+        bits_per_character=bits,
+        perplexity=perplexity,
+        xz_bits_per_character=xz,
+        prompt=prompt,
+        sample=sample,
+    )
+
+
+def _prompt(text: str) -> str:
+    """The line with the most letters, of the first few: prose rather than a table, in any script."""
+    lines = text[:2000].splitlines() or [""]
+    line = max(lines, key=lambda line: sum(character.isalpha() for character in line[:PROMPT]))
+    return line[:PROMPT] + ("\n" if len(line) <= PROMPT else "")
+
+
+def print_results(results: Results, out: Path, console: Console) -> None:
+    """A short table, a sample, and what to try next."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("parameters", f"{results.parameters:,}")
+    table.add_row("time", f"{duration(results.seconds)}, {results.steps:,} steps")
+    table.add_row("read", f"{results.tokens_read:,} tokens")
+    if results.bits_per_character is not None:
+        table.add_row("held-out text", f"{results.scored_tokens:,} tokens scored")
+        table.add_row("  nats a character", f"{results.nats_per_character:.4f}")
+        table.add_row(
+            "  bits a character",
+            f"{results.bits_per_character:.3f}   (xz -9 needs {results.xz_bits_per_character:.3f} for the same text)",
+        )
+        table.add_row("  perplexity", f"{results.perplexity:.2f} a token")
+    console.print()
+    console.print(table, highlight=False)
+    begun = f" after “{results.prompt.strip()}”" if results.prompt.strip() else ""
+    console.print(
+        f"\nIt writes{begun}, at temperature {SAMPLE_TEMPERATURE}:\n", highlight=False, markup=False, soft_wrap=True
+    )
+    console.print(results.sample.strip("\n"), highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f'\nNext:\n  penstock generate {out} --prompt "The " --temperature 0.8\n  penstock eval {out} FILE…',
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,91 @@
+"""What a person may say about a training run. None leaves the choice to ``plan``, which looks at corpus and machine."""
+
+import dataclasses
+from typing import Literal
+
+from penstock.errors import PenstockError
+
+Size = Literal["tiny", "small", "medium", "large", "huge"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings of a run; the command line has the same names.
+
+    Attributes:
+        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
+        vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
+        field: The field of .jsonl lines and the column of .parquet files that holds the text.
+        errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
+        holdout: The share of the corpus, at its end, that is not trained on but validates.
+        size: Sizes of the model by name; chosen from the corpus, the time allowed and the speed of this machine.
+        hidden: Hidden units of a layer, instead of --size.
+        embedding: Features of a token's embedding; half of --hidden.
+        layers: GRU layers.
+        reset: The form of the GRU: the reset gate acts before the recurrent product (the textbook's) or after it.
+        dropout: On the input, between layers and on the output; chosen from how often the text will be read.
+        tied: The output layer's weight is the embedding's.
+        residual: Each layer but the first adds to what it reads instead of replacing it.
+        minutes: Train this long; 3 unless --steps or --epochs is given.
+        steps: Train for this many steps of optimisation.
+        epochs: Train for this many passes over the text.
+        streams: Stretches of the corpus read side by side, the batch; 32 on a CPU, 128 on a GPU.
+        chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
+        learning_rate: Of AdamW, at its height; chosen from the hidden size.
+        weight_decay: Of AdamW, on matrices.
+        warmup: The share of the run in which the learning rate rises; a cosine to 0 follows.
+        clip: The norm that gradients are clipped to.
+        patience: Stop after this many validations, of ten in a run, without a better one.
+        seed: Of everything random.
+        device: cpu, cuda, cuda:1, …; a GPU where there is one.
+        checkpoint_every: Seconds between checkpoints; what a killed process can lose.
+    """
+
+    vocab: Literal["byte", "char", "bpe"] = "char"
+    vocab_size: int = 4096
+    field: str = "text"
+    errors: Literal["strict", "replace"] = "strict"
+    holdout: float = 0.1
+
+    size: Size | None = None
+    hidden: int | None = None
+    embedding: int | None = None
+    layers: int | None = None
+    reset: Literal["before", "after"] = "before"
+    dropout: float | None = None
+    tied: bool = False
+    residual: bool = False
+
+    minutes: float | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    streams: int | None = None
+    chunk: int = 64
+    learning_rate: float | None = None
+    weight_decay: float = 0.01
+    warmup: float = 0.02
+    clip: float = 1.0
+    patience: int = 4
+    seed: int = 0
+    device: str | None = None
+    checkpoint_every: float = 30.0
+
+    def __post_init__(self) -> None:
+        budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
+        if len(budgets) > 1:
+            raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
+        positive = ("vocab_size", "hidden", "embedding", "layers", "streams", "chunk", "patience", "minutes")
+        for name in (*positive, "steps", "epochs", "learning_rate", "clip", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise PenstockError(f"{_flag(name)}: expected more than 0, got {value}")
+        for name, low, high in (("holdout", 0, 0.9), ("dropout", 0, 0.95), ("warmup", 0, 1)):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise PenstockError(f"{_flag(name)}: expected {low} to {high}, got {value}")
+        if self.weight_decay < 0:
+            raise PenstockError(f"--weight-decay: expected 0 or more, got {self.weight_decay}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,64 @@
+"""The corpus as N contiguous streams read in order, chunk by chunk: truncated backpropagation through time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penstock.text.tokens import Tokens
+
+IGNORED = -100
+"""The target where nothing is to be predicted; ``torch.nn.functional.cross_entropy`` skips it."""
+
+
+class Chunk(NamedTuple):
+    """The next steps of every stream."""
+
+    tokens: Tensor  # (L, N) int64
+    targets: Tensor  # (L, N) int64: the token after; IGNORED where that one starts a document
+    resets: Tensor | None  # (L, N) bool: a document starts here; None where none can
+
+    def to(self, device: torch.device) -> "Chunk":
+        """The same on another device."""
+        return Chunk(
+            self.tokens.to(device),
+            self.targets.to(device),
+            None if self.resets is None else self.resets.to(device),
+        )
+
+
+class Streams:
+    """``tokens.ids[start:stop]`` as N contiguous streams; the state is carried from chunk to chunk within a pass.
+
+    A corpus shorter than N × 2 tokens makes fewer streams. At most N − 1 tokens at the end are left out.
+    """
+
+    def __init__(self, tokens: Tokens, start: int, stop: int, *, N: int, L: int) -> None:
+        count = stop - start
+        self.N = max(1, min(N, count // 2))
+        self.length = (count - 1) // self.N  # predictions in a stream
+        self._L = max(1, min(L, self.length))
+        self._tokens, self._start = tokens, start
+
+    def __len__(self) -> int:
+        """Chunks in one pass; the last may be shorter."""
+        return -(-self.length // self._L)
+
+    def __getitem__(self, k: int) -> Chunk:
+        """The k-th chunk of a pass."""
+        at = k * self._L
+        stop = min(at + self._L, self.length)
+        ids = np.stack([self._tokens.ids[a + at : a + stop + 1] for a in self._begins()], axis=1).astype(np.int64)
+        tokens, targets, resets = torch.from_numpy(ids[:-1]), torch.from_numpy(ids[1:].copy()), None
+        if len(self._tokens.starts) > 1:
+            starts = np.zeros(ids.shape, bool)
+            for n, a in enumerate(self._begins()):
+                low, high = np.searchsorted(self._tokens.starts, [a + at, a + stop + 1])
+                starts[self._tokens.starts[low:high] - (a + at), n] = True
+            resets = torch.from_numpy(starts[:-1].copy())
+            targets.masked_fill_(torch.from_numpy(starts[1:]), IGNORED)
+        return Chunk(tokens, targets, resets)
+
+    def _begins(self) -> range:
+        return range(self._start, self._start + self.N * self.length, self.length)

@@ -1,0 +1,111 @@
+"""Defaults move with the corpus, the time and the speed, and give way to what a person says."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock import PenstockError
+from penstock.text import CharVocabulary
+from penstock.text.tokens import Tokens
+from penstock.train import plan as module
+from penstock.train.plan import PRESETS, Plan, make_plan
+from penstock.train.settings import Settings
+
+VOCABULARY = CharVocabulary("abcdefgh")
+
+
+def planned(count: int = 1_000_000, **settings: Any) -> Plan:
+    tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
+    return make_plan(Settings(**{"device": "cpu", **settings}), VOCABULARY, tokens, "corpus")
+
+
+@pytest.fixture(autouse=True)
+def speed(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """A machine that trains 1e10 parameters × tokens a second, until a test says otherwise."""
+    machine = {"parameters": 1e10}
+
+    def tokens_per_second(model: Any, *_: Any) -> float:
+        return machine["parameters"] / module._parameters(model)
+
+    monkeypatch.setattr(module, "_tokens_per_second", tokens_per_second)
+    return machine
+
+
+def hidden(size: str) -> int:
+    return PRESETS[size]["hidden"]
+
+
+def test_more_time_or_speed_makes_a_larger_model(speed: dict[str, float]) -> None:
+    sizes = [planned(minutes=minutes).model.hidden_size for minutes in (0.01, 0.3, 3, 30, 300)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == hidden("tiny")
+    assert len(set(sizes)) >= 3
+    slow = planned(minutes=3).model.hidden_size
+    speed["parameters"] *= 10
+    assert planned(minutes=3).model.hidden_size > slow
+
+
+def test_more_steps_make_a_larger_model_whatever_the_speed(speed: dict[str, float]) -> None:
+    speed["parameters"] = float("nan")
+    assert planned(steps=10).model.hidden_size < planned(steps=10_000).model.hidden_size
+
+
+def test_dropout_rises_with_the_passes_over_the_text() -> None:
+    dropouts = [planned(epochs=epochs, size="tiny").model.dropout for epochs in (1, 5, 10, 20, 50, 100)]
+    assert dropouts == sorted(dropouts)
+    assert dropouts[0] == 0 < dropouts[-1] < 0.5
+
+
+def test_what_is_said_is_done() -> None:
+    plan = planned(hidden=96, embedding=10, layers=3, dropout=0.25, learning_rate=0.5, streams=7, steps=11)
+    assert (plan.model.hidden_size, plan.model.embedding_size, plan.model.num_layers) == (96, 10, 3)
+    assert (plan.model.dropout, plan.learning_rate, plan.streams, plan.steps) == (0.25, 0.5, 7, 11)
+    assert planned(hidden=96, tied=True).model.embedding_size == 96
+    assert planned(size="large").model.hidden_size == hidden("large")
+
+
+def test_the_budget() -> None:
+    assert (planned().minutes, planned().steps) == (3.0, None)
+    assert (planned(minutes=7).minutes, planned(minutes=7).steps) == (7, None)
+    plan = planned(epochs=2, streams=10, chunk=90)
+    assert (plan.minutes, plan.steps) == (None, 2000)
+    assert plan.expected_passes == pytest.approx(2)
+
+
+def test_the_split() -> None:
+    plan = planned(1000, holdout=0.25)
+    assert (plan.train_tokens, plan.held_out_tokens) == (750, 250)
+    assert planned(1000, holdout=0).held_out_tokens == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_little_text(count: int) -> None:
+    with pytest.raises(PenstockError, match=rf"corpus: {count} tokens are too few"):
+        planned(count)
+
+
+def test_a_short_text_has_fewer_streams() -> None:
+    assert planned(1000).streams == 900 // 128
+    assert planned(30).streams == 1
+
+
+def test_a_device_that_is_not_there() -> None:
+    for device in ("cuda:77", "toaster"):
+        with pytest.raises(PenstockError, match=rf"--device: '{device}' cannot be used here"):
+            planned(device=device)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 1, "minutes": 1}, "expected one of --minutes, --steps and --epochs, got --minutes and --steps"),
+        ({"steps": 0}, "--steps: expected more than 0, got 0"),
+        ({"minutes": float("nan")}, "--minutes: expected more than 0, got nan"),
+        ({"holdout": 1.0}, "--holdout: expected 0 to 0.9, got 1.0"),
+        ({"weight_decay": -1}, "--weight-decay: expected 0 or more, got -1"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(PenstockError, match=message):
+        Settings(**settings)

@@ -1,0 +1,265 @@
+"""Whole runs, through real processes where the process matters: killed, stopped, out of disk, resumed."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.numpy
+from helpers import files_of, penstock
+
+from penstock import LanguageModel, load
+
+SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")
+pytestmark = pytest.mark.slow
+
+
+def start(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "penstock", "train", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+def wait_for_step(out: Path, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        path = out / "training" / "log.jsonl"
+        if path.exists() and path.read_bytes().count(b'"kind": "step"') >= step:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the run never came to that step")
+
+
+def log_of(out: Path) -> list[dict[str, Any]]:
+    """The log without what the clock decides."""
+    lines = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in lines]
+
+
+def tensors_of(out: Path) -> dict[str, bytes]:
+    checkpoint = safetensors.numpy.load_file(out / "training" / "checkpoint.safetensors")
+    return {name: value.tobytes() for name, value in checkpoint.items()}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    assert tensors_of(one) == tensors_of(other)
+    assert log_of(one) == log_of(other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A corpus of several documents and a run on it that nothing happened to."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    corpus = folder / "corpus.jsonl"
+    sentence = "the cat, which already ate the food, was full; the cats were full. "
+    corpus.write_text("".join(json.dumps({"text": sentence * (1 + k % 5)}) + "\n" for k in range(60)))
+    done = penstock("train", corpus, "--out", folder / "out", "--steps", 300, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return corpus, folder / "out"
+
+
+@pytest.mark.parametrize("moment", [0, 140])
+def test_a_killed_run_goes_on_bit_for_bit(undisturbed: tuple[Path, Path], tmp_path: Path, moment: int) -> None:
+    corpus, expected = undisturbed
+    out = tmp_path / "out"
+    process = start(corpus, "--out", out, "--steps", 300, "--checkpoint-every", "0.05", *SMALL)
+    wait_for_step(out, moment)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    done = penstock("train", "--out", out, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert_same_run(out, expected)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_says_how_to_go_on(undisturbed: tuple[Path, Path], tmp_path: Path, number: int) -> None:
+    corpus, expected = undisturbed
+    out = tmp_path / "out"
+    process = start(corpus, "--out", out, "--steps", 300, *SMALL)
+    wait_for_step(out, 30)
+    process.send_signal(number)
+    output = process.communicate()[0].decode()
+    assert process.returncode == 128 + number, output
+    assert re.search(rf"stopped after step \d+; go on with\n  penstock train --out {out} --resume", output)
+    load(out)  # the model so far can be used
+    done = penstock("train", "--out", out, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert_same_run(out, expected)
+
+
+def test_resuming_a_finished_run_changes_nothing(undisturbed: tuple[Path, Path]) -> None:
+    _, out = undisturbed
+    before = files_of(out)
+    assert penstock("train", "--out", out, "--resume").returncode == 0
+    after = files_of(out)
+    assert {k for k in after if after[k] != before.get(k)} <= {"training/checkpoint.safetensors", "train.json"}
+    assert before.keys() == after.keys()
+
+
+def test_it_learned_and_says_so(undisturbed: tuple[Path, Path]) -> None:
+    corpus, out = undisturbed
+    record = json.loads((out / "train.json").read_text())
+    results = record["results"]
+    assert results["steps"] == 300
+    assert results["bits_per_character"] < results["xz_bits_per_character"] < 8
+    assert record["plan"]["settings"]["steps"] == 300
+    assert LanguageModel.load(out).config.hidden_size == 24
+    validations = [line for line in log_of(out) if line["kind"] == "validation"]
+    assert [line["step"] for line in validations] == list(range(30, 301, 30))
+    scored = json.loads(penstock("eval", out, corpus, "--json").stdout)
+    assert scored["bits_per_character"] == pytest.approx(results["bits_per_character"], rel=0.5)
+
+
+def test_a_disk_that_fills_up_loses_nothing(undisturbed: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, expected = undisturbed
+    out = tmp_path / "out"
+    size = 55_000  # more than a checkpoint, less than the log of the whole run
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    # the limit would also fail a coverage report of this process
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    arguments = (corpus, "--out", out, "--steps", 300, "--checkpoint-every", "0.05", *SMALL)
+    process = start(*arguments, preexec_fn=limited, env=environment)
+    output = process.communicate()[0].decode()
+    assert process.returncode == 2, output
+    assert "log.jsonl: cannot be written: File too large" in output
+    assert "Traceback" not in output
+    assert penstock("train", "--out", out, "--resume").returncode == 0
+    assert_same_run(out, expected)
+
+
+def test_a_loss_that_explodes_keeps_the_last_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 50, "--learning-rate", "1e30", *SMALL)
+    assert done.returncode == 1
+    assert "training left the finite numbers at step" in done.stderr
+    assert "start anew with a --learning-rate below 1e+30" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert tensors_of(out)
+
+
+def test_a_folder_in_use_is_not_touched(undisturbed: tuple[Path, Path], corpus: Path) -> None:
+    _, out = undisturbed
+    before = files_of(out)
+    done = penstock("train", corpus, "--out", out, "--steps", 5, *SMALL)
+    assert done.returncode == 2
+    assert "already holds model.safetensors; add --resume to go on with it, --force to replace it" in done.stderr
+    # what is wrong with the new run is found before the old one goes
+    for bad in (["nowhere.txt"], [corpus, "--device", "toaster"]):
+        done = penstock("train", *bad, "--out", out, "--steps", 5, "--force")
+        assert done.returncode == 2, done.stderr
+    assert files_of(out) == before
+
+
+def test_force_replaces_and_keeps_what_is_not_ours(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for steps in (3, 4):
+        done = penstock("train", corpus, "--out", out, "--steps", steps, "--vocab", "bpe", *SMALL, "--force")
+        assert done.returncode == 0, done.stderr
+        (out / "notes.txt").write_text("mine")
+    done = penstock("train", corpus, "--out", out, "--steps", 5, *SMALL, "--force")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "train.json").read_text())["results"]["steps"] == 5
+    assert not (out / "tokenizer.json").exists()
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hidden", "32"], "--hidden: the run in .* began with 24, got 32; leave it out to resume"),
+        (["other.txt"], "FILE: the run in .* reads .*, got other.txt; leave it out to resume"),
+        (["--force"], "expected one of --resume and --force, got both"),
+    ],
+)
+def test_resuming_with_other_settings(undisturbed: tuple[Path, Path], arguments: list[str], message: str) -> None:
+    _, out = undisturbed
+    done = penstock("train", *arguments, "--out", out, "--resume")
+    assert done.returncode == 2
+    assert re.search(message, done.stderr), done.stderr
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    done = penstock("train", "--out", tmp_path, "--resume")
+    assert done.returncode == 2
+    assert "nothing to resume: no checkpoint here; start without --resume" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made(corpus: Path) -> None:
+    done = penstock("train", corpus, "--out", corpus / "out", "--steps", 1)
+    assert done.returncode == 2
+    assert "cannot be written: Not a directory" in done.stderr
+
+
+def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"ok \xff")
+    done = penstock("train", tmp_path / "bad.txt", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "bad.txt: not UTF-8 at byte 3; go on with --errors replace, or read bytes with --vocab byte" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--vocab", "byte"), ("--errors", "replace"), ("--vocab", "bpe", "--vocab-size", "270", "--errors", "replace")],
+)
+def test_every_vocabulary_on_bytes_that_are_no_text(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "bad.txt").write_bytes("门控循环单元 \n".encode() * 200 + b"\xff\xfe" + b"GRU\n" * 200)
+    done = penstock("train", tmp_path / "bad.txt", "--out", tmp_path / "out", "--steps", 8, *arguments, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert penstock("generate", tmp_path / "out", "--prompt", "门", "--length", 5).returncode == 0
+
+
+def test_without_held_out_text(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 10, "--holdout", 0, *SMALL, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bits_per_character"] is None
+    load(out)
+
+
+def test_early_stopping(tmp_path: Path) -> None:
+    """Held-out text that has nothing to do with the training text only gets worse."""
+    path = tmp_path / "corpus.txt"
+    path.write_text("ab" * 9000 + "cdefghijklmnopqrstuv" * 100)
+    done = penstock("train", path, "--out", tmp_path / "out", "--steps", 300, "--patience", 2, *SMALL, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] < 300
+
+
+def test_minutes_are_kept_and_the_clock_goes_on_over_a_stop(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(corpus, "--out", out, "--minutes", "0.05", *SMALL)
+    wait_for_step(out, 20)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    done = penstock("train", "--out", out, "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    assert 3.0 <= json.loads(done.stdout)["seconds"] < 4.5
+
+
+def test_tensorboard(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 5, "--tensorboard", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert any((out / "training" / "tensorboard").iterdir())
+
+
+def test_layers_tied_and_residual(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    extra = ("--layers", "3", "--tied", "--residual", "--reset", "after")
+    done = penstock("train", corpus, "--out", out, "--steps", 20, *SMALL, *extra)
+    assert done.returncode == 0, done.stderr
+    config = load(out).config
+    assert (config.num_layers, config.tied, config.residual, config.reset) == (3, True, True, "after")
+    assert penstock("train", "--out", out, "--resume").returncode == 0
