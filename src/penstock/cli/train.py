@@ -1,0 +1,62 @@
+"""``penstock train``."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from penstock.cli.parameters import Flag, Json
+from penstock.errors import PenstockError
+from penstock.train.settings import Settings
+
+DEFAULTS = Settings()
+
+
+def train(
+    *files: str,
+    out: Annotated[Path | None, Parameter(show_default=False)] = None,
+    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    resume: Flag = False,
+    force: Flag = False,
+    tensorboard: Flag = False,
+    json_: Json = False,
+) -> int:
+    """Train a language model on text.
+
+    Args:
+        files: Text (.txt or any other name), .jsonl, .parquet, gzip of the text kinds, folders, globs, - for standard
+            input. Without any: the Python language reference that comes with Python.
+        out: The folder for the model and for what --resume needs. Required.
+        settings: How to train.
+        resume: Go on with the run in --out from its last checkpoint.
+        force: Replace the model in --out.
+        tensorboard: Also write a TensorBoard log, into OUT/training/tensorboard.
+        json_: Print the results as one JSON object; everything else goes to standard error.
+    """
+    if out is None:
+        raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")
+    if resume and force:
+        raise PenstockError("expected one of --resume and --force, got both")
+    try:
+        from penstock.train import run
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
+    outcome = run.train(
+        settings,
+        files,
+        out,
+        resume=resume,
+        force=force,
+        tensorboard=tensorboard,
+        console=Console(stderr=json_),
+    )
+    if outcome.interrupted is not None:
+        return 128 + outcome.interrupted
+    if json_ and outcome.results is not None:
+        print(json.dumps(dataclasses.asdict(outcome.results), ensure_ascii=False))
+    return 0

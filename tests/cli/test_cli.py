@@ -1,0 +1,187 @@
+"""The command line through its real entry point: what a person types, sees and gets wrong."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import penstock
+
+from penstock import LanguageModel, __version__, load
+from penstock.model_folder import ModelConfig
+from penstock.text import CharVocabulary
+
+TEXT = "the cat sat on the mat\n" * 20
+SCORES = {"nats_per_token", "bits_per_character", "bits_per_byte", "perplexity", "tokens"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    vocabulary = CharVocabulary(TEXT)
+    folder = tmp_path_factory.mktemp("model")
+    LanguageModel(ModelConfig(len(vocabulary), 6, 9), vocabulary).save(folder)
+    return folder
+
+
+def test_help_names_the_verbs() -> None:
+    done = penstock("--help")
+    assert done.returncode == 0
+    for verb in ("train", "eval", "generate", "info"):
+        assert re.search(rf"│ {verb} +[A-Z]", done.stdout)
+        page = penstock(verb, "--help")
+        assert page.returncode == 0
+        assert f"Usage: penstock {verb}" in page.stdout
+    assert penstock("--version").stdout.strip() == __version__
+
+
+def test_the_script_is_the_module() -> None:
+    script = shutil.which("penstock", path=str(Path(sys.executable).parent))
+    assert script is not None
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
+
+
+def test_info() -> None:
+    done = penstock("info")
+    assert done.returncode == 0
+    assert f"{__version__}, Python" in done.stdout
+    facts = json.loads(penstock("info", "--json").stdout)
+    assert facts["packages"]["torch"] == torch.__version__
+    assert list(facts["backends"]) == ["cudnn", "composite"]
+    assert penstock("info", PENSTOCK_INSTRUCTION_SET="mmx").returncode in (0, 2)
+
+
+def test_eval_prints_the_score(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    (tmp_path / "b.jsonl").write_text(json.dumps({"body": TEXT}) + "\n" + json.dumps({"body": "the cat"}) + "\n")
+    figures = json.loads(penstock("eval", model, tmp_path / "a.txt", "--json").stdout)
+    assert figures.keys() == SCORES
+    score = load(model).score(TEXT)
+    assert figures["nats_per_token"] == score.nats_per_token
+    assert figures["tokens"] == len(TEXT) - 1
+    assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_token"]))
+    done = penstock("eval", model, tmp_path / "a.txt")
+    assert f"bits per character  {score.bits_per_character:.4f}\n" in done.stdout
+    done = penstock("eval", model, tmp_path, "--field", "body", "--json")
+    assert json.loads(done.stdout)["tokens"] == 2 * (len(TEXT) - 1) + len("the cat") - 1
+
+
+def test_eval_reads_standard_input_and_counts_the_unknown(model: Path) -> None:
+    done = penstock("eval", model, "-", stdin="the cät".encode())
+    assert re.search(r"^tokens +6$", done.stdout, re.MULTILINE)
+    assert "unknown characters  1, each scored as the vocabulary's unknown character" in done.stdout
+
+
+def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
+    arguments = ("generate", model, "--prompt", "the ", "--length", 50, "--seed", 7, "--top-k", 5, "--top-p", 0.9)
+    done = penstock(*arguments)
+    assert done.stdout == penstock(*arguments).stdout
+    expected = load(model).generate("the ", length=50, temperature=0.8, seed=7, top_k=5, top_p=0.9)
+    assert done.stdout == "the " + "".join(expected) + "\n"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock", "generate", str(model), "--length", "1000000000"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(20)  # comes before the end, which would take days
+    process.stdout.close()  # as "| head" does
+    assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["eval", "nowhere", "x.txt"],
+            "nowhere: no model here: expected a folder with config.json and model.safetensors",
+        ),
+        (["eval", "MODEL"], "FILE: expected text to score, got none"),
+        (["eval", "MODEL", "nowhere.txt"], "nowhere.txt: no such file or folder"),
+        (["eval", "MODEL", "-"], "/dev/stdin: expected at least two tokens to score, got fewer"),
+        (["generate", "MODEL", "--temperature", "-1"], "--temperature: expected 0 or more, got -1.0"),
+        (["generate", "MODEL", "--top-k", "0"], "--top-k: expected 1 or more, got 0"),
+        (["generate", "MODEL", "--length", "many"], "--length"),
+        (["generate"], 'Command "generate" parameter --folder requires an argument'),
+        (["train", "--out", "OUT", "--stesp", "5"], "Unknown option: --stesp. Did you mean --steps?"),
+        (["train", "x.txt"], "--out: expected the folder for the model, got none; add --out DIR"),
+        (["train", "nowhere.txt", "--out", "OUT"], "nowhere.txt: no such file or folder"),
+        (["train", "--out", "OUT", "--steps", "0"], "--steps: expected more than 0, got 0"),
+        (["train", "--out", "OUT", "--vocab", "word"], "word"),
+        (["train", "--out", "OUT", "--config", "nowhere.toml"], "--config: nowhere.toml: cannot be read as TOML"),
+        (["fly"], "fly"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    places = {"MODEL": str(model), "OUT": str(tmp_path / "out")}
+    done = penstock(*(places.get(a, a) for a in arguments))
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("penstock: error: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = penstock("eval", "nowhere", "x.txt", "--debug")
+    assert "Traceback" in done.stderr
+    assert "PenstockError" in done.stderr
+
+
+@pytest.mark.slow
+def test_flag_beats_environment_beats_file_beats_default(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[train]\nhidden = 8\nsteps = 3\nchunk = 9\n")
+    done = penstock(
+        "train",
+        corpus,
+        *("--out", tmp_path / "out", "--config", tmp_path / "run.toml", "--hidden", 10),
+        PENSTOCK_TRAIN_HIDDEN="9",
+        PENSTOCK_TRAIN_STEPS="4",
+    )
+    assert done.returncode == 0, done.stderr
+    plan = json.loads((tmp_path / "out" / "train.json").read_text())["plan"]
+    assert (plan["model"]["hidden_size"], plan["steps"], plan["settings"]["chunk"]) == (10, 4, 9)
+    assert plan["settings"]["seed"] == 0
+
+
+@pytest.mark.slow
+def test_a_newcomers_first_run(corpus: Path, tmp_path: Path) -> None:
+    """Piped, the output is plain lines; the commands that it proposes work."""
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 30)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    for words in (
+        "held-out text",
+        "xz -9 needs",
+        "perplexity",
+        "It writes after “the cat sat on the mat. the dog ate the food of the cat!”, at temperature 0.7:",
+        "Next:",
+    ):
+        assert words in done.stdout
+    (proposed,) = re.findall(r"^  penstock (generate .*)$", done.stdout, re.MULTILINE)
+    folder, *rest = re.fullmatch(r'generate (\S+) --prompt "(The )" --temperature (\S+)', proposed).groups()  # type: ignore[union-attr]
+    assert penstock("generate", folder, "--prompt", rest[0], "--temperature", rest[1]).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_default_corpus(tmp_path: Path) -> None:
+    done = penstock("train", "--out", tmp_path / "out", "--steps", 2, "--hidden", 8, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "reading the Python language reference" in done.stderr
+    assert json.loads(done.stdout)["steps"] == 2
+
+
+@pytest.mark.slow
+def test_it_learns_tinyshakespeare(tmp_path: Path) -> None:
+    """In forty steps, the loss of the held-out text falls below what single letters allow."""
+    shared = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
+    if not shared.exists():
+        pytest.skip("tinyshakespeare.txt is not beside the checkout, and it is not part of the project")
+    done = penstock("train", shared, "--out", tmp_path / "out", "--steps", 60, "--size", "small", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["nats_per_character"] < 2.5  # the entropy of its letters alone is 3.3
