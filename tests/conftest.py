@@ -1,8 +1,10 @@
 """What every room's tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import INSTRUCTION_SETS, on_instruction_set
 from hypothesis import HealthCheck, settings
 
 # Derandomised: CI fails for a change, not for a draw. The time of an example depends on the machine, so none is set.
@@ -24,3 +26,10 @@ def corpus(tmp_path: Path) -> Path:
     path = tmp_path / "corpus.txt"
     path.write_text("the cat sat on the mat. the dog ate the food of the cat!\n" * 120)
     return path
+
+
+@pytest.fixture(params=INSTRUCTION_SETS or [pytest.param("", marks=pytest.mark.skip(reason="no compiled core"))])
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every instruction set that this machine can run, one after the other."""
+    with on_instruction_set(request.param):
+        yield request.param

@@ -1,15 +1,32 @@
 """The oracle as tests use it: forward on float64, and gradients by complex steps."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
 from penstock import equations
+from penstock.native import core
+
+INSTRUCTION_SETS = [s.name for s in core.instruction_sets() if s.chosen or "faster" in s.reason]
+"""Those that this machine can run."""
+
+
+@contextlib.contextmanager
+def on_instruction_set(name: str) -> Iterator[None]:
+    """Runs the compiled core on this set."""
+    with mock.patch.dict(os.environ, {core.FORCE_VARIABLE: name}):
+        core.chosen.cache_clear()
+        yield
+    core.chosen.cache_clear()
+
 
 FIELDS = ("hidden", "h_n", "reset", "update", "candidate")
 

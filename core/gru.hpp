@@ -1,0 +1,87 @@
+// What a call of the kernels is: pointers, shapes, strides and a thread count. One layer, one direction.
+//
+// Letters: N batch, L steps, D input features, H hidden units. Strides count elements; the last axis of everything is
+// contiguous. Sizes are 64-bit throughout.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace penstock {
+
+enum class Precision { float32, float64, bfloat16, int8 };
+
+// The form of the unit and its sizes.
+struct Shape {
+    int64_t D, H;
+    bool after;  // reset="after", else "before"
+};
+
+// Weights as PyTorch keeps them: rows r, z, n; contiguous. Biases may be null.
+template <class T>
+struct Weights {
+    T* ih;       // (3H, D)
+    T* hh;       // (3H, H)
+    T* bias_ih;  // (3H,)
+    T* bias_hh;  // (3H,)
+};
+
+// The sequences: which steps there are, and where an episode starts.
+struct Sequences {
+    int64_t L, N;
+    const int64_t* lengths;  // (N,) each in 0 … L, or null
+    const uint8_t* resets;   // (L, N) of 0 and 1, or null
+    int64_t resets_step, resets_row;
+    bool reverse;  // from each sequence's last step to its first
+};
+
+template <class T>
+struct Strided {
+    T* at;  // (L, N, …)
+    int64_t step, row;
+
+    T* operator()(int64_t t, int64_t n) const { return at + t * step + n * row; }
+};
+
+// Every step's gates, (L, N, H) contiguous; any of them null. `recurrent` is W_hn h + b_hn of the "after" form, which
+// its backward needs.
+template <class T>
+struct GateArrays {
+    T *reset, *update, *candidate, *recurrent;
+};
+
+template <class T>
+struct Forward {
+    Shape shape;
+    Sequences sequences;
+    Weights<const T> weights;  // to be packed now, or `ih` null:
+    const void* packed;        // what `pack` made of them
+    Precision precision;       // of `packed`
+    Strided<const T> x;         // (L, N, D)
+    const T* h_0;               // (N, H) contiguous
+    Strided<T> output;          // (L, N, H); zero past a sequence's end
+    T* h_n;                     // (N, H) contiguous
+    GateArrays<T> gates;        // likewise zero past the end
+};
+
+// What forward read and made, and the gradients that come and go. A null gradient is not wanted, or is zero.
+template <class T>
+struct Backward {
+    Shape shape;
+    Sequences sequences;
+    Weights<const T> weights;
+    Strided<const T> x;
+    const T* h_0;
+    Strided<const T> output;
+    GateArrays<const T> gates;  // all of the form's, or `reset` null: they are computed again
+
+    Strided<const T> grad_output;
+    const T* grad_h_n;               // (N, H) contiguous
+    GateArrays<const T> grad_gates;  // (L, N, H) contiguous
+
+    Strided<T> grad_x;
+    T* grad_h_0;              // (N, H) contiguous
+    Weights<T> grad_weights;  // biases null where there are none
+};
+
+}  // namespace penstock

@@ -1,0 +1,174 @@
+// The one matrix product of the core: C += A · B, with B packed in panels.
+//
+// Every element of C is one chain of fused multiply-adds, in the order of k, that begins with what C held:
+//
+//     c ← fma(a[0], b[0], c);  c ← fma(a[1], b[1], c);  …
+//
+// How the product is cut into tiles, blocks of k and threads changes who computes an element and when, never the
+// chain; so results do not depend on it, to the last bit. (int8 weights: the chain begins with 0, and the sum times the
+// column's scale is added to C at its end.)
+//
+// A panel holds `panel_columns` columns of B, k by k. A tile of M rows and P panels keeps its part of C in registers:
+// many rows read a panel once for all of them; few rows take several panels, so that enough chains are in flight.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "simd.hpp"
+
+namespace penstock {
+namespace {
+
+constexpr int panel_vectors = 2;
+template <class T>
+constexpr int panel_columns = panel_vectors * lanes<T>;
+
+constexpr int accumulators = vector_registers == 32 ? 24 : 12;
+constexpr int tile_rows = accumulators / panel_vectors;
+
+// Panels that a tile of M rows takes.
+constexpr int tile_panels(int M) { return std::clamp(accumulators / panel_vectors / M, 1, 6); }
+
+// Elements of k for which a panel stays in the first-level cache.
+template <class T>
+constexpr int64_t k_block = 1024 / sizeof(T);
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+// Where panel q of B adds to C: `group` neighbouring panels, then a jump of `jump` elements.
+struct Columns {
+    int64_t group, jump;
+
+    template <class T>
+    int64_t at(int64_t q) const {
+        return q / group * jump + q % group * panel_columns<T>;
+    }
+};
+
+// A (M, K): element (m, k) is a[m * rs + k], or a[m + k * tile_rows] if Packed.
+template <class T, class W, bool Packed, int M, int P>
+void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, int64_t panel, T* __restrict c,
+          int64_t ldc, Columns columns, int64_t q, const T* __restrict scales) {
+    constexpr int V = P * panel_vectors, width = panel_columns<T>;
+    constexpr bool scaled = sizeof(W) == 1;
+    Vec<T> sum[M][V];
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) {
+            const T* at = c + m * ldc + columns.at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
+            sum[m][v] = scaled ? Vec<T>{} : load(at);
+        }
+    for (int64_t k = 0; k < K; ++k) {
+        if constexpr (M < V) {
+            Vec<T> s[M];
+#pragma GCC unroll 16
+            for (int m = 0; m < M; ++m) s[m] = broadcast(Packed ? a[m] : a[m * rs]);
+#pragma GCC unroll 16
+            for (int v = 0; v < V; ++v) {
+                const Vec<T> w = load_weights<T>(b + v / panel_vectors * panel + v % panel_vectors * lanes<T>);
+#pragma GCC unroll 16
+                for (int m = 0; m < M; ++m) sum[m][v] = fma(s[m], w, sum[m][v]);
+            }
+        } else {
+            Vec<T> w[V];
+#pragma GCC unroll 16
+            for (int v = 0; v < V; ++v)
+                w[v] = load_weights<T>(b + v / panel_vectors * panel + v % panel_vectors * lanes<T>);
+#pragma GCC unroll 16
+            for (int m = 0; m < M; ++m) {
+                const Vec<T> s = broadcast(Packed ? a[m] : a[m * rs]);
+#pragma GCC unroll 16
+                for (int v = 0; v < V; ++v) sum[m][v] = fma(s, w[v], sum[m][v]);
+            }
+        }
+        a += Packed ? tile_rows : 1;
+        b += width;
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) {
+            const int64_t column = columns.at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
+            T* at = c + m * ldc + column;
+            if constexpr (scaled) sum[m][v] = fma(sum[m][v], load(scales + column), load(at));
+            store(at, sum[m][v]);
+        }
+}
+
+template <class T, class W, bool Packed>
+using Tile = void (*)(int64_t, const T*, int64_t, const W*, int64_t, T*, int64_t, Columns, int64_t, const T*);
+
+template <class T, class W, bool Packed, int M, int P>
+constexpr Tile<T, W, Packed> tile_if_used() {
+    if constexpr (P <= tile_panels(M))
+        return &tile<T, W, Packed, M, P>;
+    else
+        return nullptr;
+}
+
+template <class T, class W, bool Packed, int M>
+struct TilesOf {
+    static constexpr Tile<T, W, Packed> of_panels[6] = {
+        tile_if_used<T, W, Packed, M, 1>(), tile_if_used<T, W, Packed, M, 2>(), tile_if_used<T, W, Packed, M, 3>(),
+        tile_if_used<T, W, Packed, M, 4>(), tile_if_used<T, W, Packed, M, 5>(), tile_if_used<T, W, Packed, M, 6>()};
+};
+
+template <class T, class W, bool Packed, class Rows>
+struct TileTable;
+template <class T, class W, bool Packed, int... m>
+struct TileTable<T, W, Packed, std::integer_sequence<int, m...>> {
+    static constexpr const Tile<T, W, Packed>* rows[] = {TilesOf<T, W, Packed, m + 1>::of_panels...};
+};
+
+// B as it was packed: panel q begins at panels + q * panel_stride. `scales`, of int8 weights, has C's columns.
+template <class T, class W>
+struct PackedMatrix {
+    const W* panels;
+    int64_t panel_stride;
+    const T* scales = nullptr;
+};
+
+// C[m, columns of panels first … last − 1] += A[m, :K] · B. C's row m begins at c + m * ldc.
+// Packed: A stands in tiles of tile_rows rows, `rs` elements apart.
+template <class T, class W, bool Packed = false>
+void product(int64_t M, int64_t K, const T* a, int64_t rs, PackedMatrix<T, W> B, int64_t first, int64_t last, T* c,
+             int64_t ldc, Columns columns) {
+    if (M <= 0 || first >= last) return;
+    constexpr auto& table = TileTable<T, W, Packed, std::make_integer_sequence<int, tile_rows>>::rows;
+    const int64_t tiles = ceil_div(M, tile_rows);
+    // Rows are dealt out evenly; packed ones stand as they were packed.
+    const int64_t base = Packed ? tile_rows : M / tiles, more = Packed ? 0 : M % tiles;
+    const int64_t block = sizeof(W) == 1 || tiles == 1 ? K : k_block<T>;
+    for (int64_t k = 0; k < K; k += block) {
+        const int64_t depth = std::min(block, K - k);
+        for (int64_t q = first; q < last;) {
+            const int64_t P = std::min<int64_t>(tile_panels(int(base + (more > 0))), last - q);
+            const W* b = B.panels + q * B.panel_stride + k * panel_columns<T>;
+            int64_t m = 0;
+            for (int64_t i = 0; i < tiles; ++i) {
+                const int64_t rows = Packed ? std::min<int64_t>(tile_rows, M - m) : base + (i < more);
+                const T* from = Packed ? a + i * rs + k * tile_rows : a + m * rs + k;
+                table[rows - 1][P - 1](depth, from, rs, b, B.panel_stride, c + m * ldc, ldc, columns, q, B.scales);
+                m += rows;
+            }
+            q += P;
+        }
+    }
+}
+
+// Packs one panel: `columns` columns of a matrix B (K, …), and zeros beside them; B(k, j) = source[k * ks + j * js].
+template <class T, class W, class Convert>
+void pack_panel(int64_t K, int64_t columns, const T* source, int64_t ks, int64_t js, W* to, Convert convert) {
+    constexpr int width = panel_columns<T>;
+    columns = std::clamp<int64_t>(columns, 0, width);
+    for (int64_t k = 0; k < K; ++k, to += width, source += ks) {
+        for (int64_t j = 0; j < columns; ++j) to[j] = convert(source[j * js], j);
+        for (int64_t j = columns; j < width; ++j) to[j] = W(0);
+    }
+}
+
+}  // namespace
+}  // namespace penstock
