@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from penstock.nn import GRUCell as GRUCell
     from penstock.nn import LanguageModel as LanguageModel
     from penstock.nn import gru as gru
+    from penstock.ops import explain as explain
     from penstock.runtime import load as load
 
 __version__ = "0.1.0"
@@ -23,11 +24,12 @@ _ROOM_OF = {
     "Gates": "penstock.gates",
     "LanguageModel": "penstock.nn",
     "PenstockError": "penstock.errors",
+    "explain": "penstock.ops",
     "gru": "penstock.nn",
     "load": "penstock.runtime",
 }
 
-__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "gru", "load"]
+__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "explain", "gru", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,7 +53,7 @@ def test_info() -> None:
     assert f"{__version__}, Python" in done.stdout
     facts = json.loads(penstock("info", "--json").stdout)
     assert facts["packages"]["torch"] == torch.__version__
-    assert list(facts["backends"]) == ["cudnn", "composite"]
+    assert list(facts["backends"]) == ["cudnn", "fused", "composite"]
     assert penstock("info", PENSTOCK_INSTRUCTION_SET="mmx").returncode in (0, 2)
 
 

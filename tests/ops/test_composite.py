@@ -9,7 +9,7 @@ from helpers import FIELDS, draw, draw_weights, oracle, oracle_gradients
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.ops import BACKENDS, Call, Result, composite, explain, gru_layer
+from penstock.ops import Call, Result, composite
 
 
 def as_fields(result: Result) -> dict[str, torch.Tensor]:
@@ -84,11 +84,3 @@ def test_backward_does_not_read_past_the_end(reset: str) -> None:
         gradients.append(torch.autograd.grad(result.output.sum() + result.h_n.sum(), w))
     for zero, large in zip(*gradients, strict=True):
         torch.testing.assert_close(zero, large, rtol=1e-12, atol=1e-12)
-
-
-def test_the_first_backend_that_does_not_decline_runs() -> None:
-    call = Call(draw(2, 1, 3), draw(1, 2), *draw_weights(3, 2), "after")
-    asked = explain(call)
-    assert [name for name, _ in asked] == [backend.__name__.rpartition(".")[2] for backend in BACKENDS]
-    assert asked == [("cudnn", "cuDNN needs a CUDA device, x is on cpu"), ("composite", "chosen")]
-    assert torch.equal(gru_layer(call).output, composite.run(call).output)

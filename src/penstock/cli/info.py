@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock import __version__, native
 from penstock.cli.parameters import Json
+from penstock.native import core
 
 PACKAGES = ("numpy", "torch", "tokenizers", "pyarrow", "tensorboard")
 
@@ -27,6 +28,7 @@ def info(json_: Json = False) -> int:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {name: _version(name) for name in PACKAGES},
         "core": native.unavailable or f"built by {native.compiler()}",
+        "threads": core.available_threads(),
         "instruction_sets": [s._asdict() for s in sets],
         "backends": _backends(),
     }
@@ -37,6 +39,7 @@ def info(json_: Json = False) -> int:
         ("penstock", f"{__version__}, Python {facts['python']}, {facts['machine']}"),
         *((name, version or "not installed") for name, version in facts["packages"].items()),
         ("compiled core", facts["core"]),
+        ("  threads", f"{facts['threads']} at most; {core.THREADS_VARIABLE} or torch.set_num_threads changes it"),
         *((f"{'*' if s.chosen else ' '} {s.name}", f"{s.reason}{_width(s)}") for s in sets),
         ("backends", "asked in this order; the last one takes every call"),
         *((f"  {name}", said) for name, said in facts["backends"].items()),
@@ -70,5 +73,6 @@ def _backends() -> dict[str, str]:
     )
     return {
         "cudnn": f'reset="after" on CUDA devices; {device}',
+        "fused": native.unavailable or f"the compiled core on {core.chosen().name}, float32 and float64; both forms",
         "composite": "plain torch operations, on every device; both forms",
     }

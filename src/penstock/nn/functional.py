@@ -24,6 +24,7 @@ def gru(
     resets: Tensor | None = ...,
     reverse: bool = ...,
     return_gates: Literal[False] = ...,
+    recompute: bool = ...,
 ) -> tuple[Tensor, Tensor]: ...
 @overload
 def gru(
@@ -39,6 +40,7 @@ def gru(
     resets: Tensor | None = ...,
     reverse: bool = ...,
     return_gates: Literal[True],
+    recompute: bool = ...,
 ) -> tuple[Tensor, Tensor, Gates]: ...
 def gru(
     x: Tensor,
@@ -53,6 +55,7 @@ def gru(
     resets: Tensor | None = None,
     reverse: bool = False,
     return_gates: bool = False,
+    recompute: bool = False,
 ) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Gates]:
     """One layer of a GRU in one direction; ``penstock.equations`` has the lines it computes.
 
@@ -68,6 +71,7 @@ def gru(
         resets: (L, N) bool: step t starts an episode, with the state cleared before both the gates and z ⊙ h.
         reverse: from each sequence's last step to its first; an episode is then entered at its last step.
         return_gates: also return what the gates decided.
+        recompute: keep no gates for backward, which then computes them again.
 
     Returns:
         output (L, N, H), zero past each sequence's end; h_n (N, H), each sequence's state after its own last step;
@@ -111,6 +115,7 @@ def gru(
         resets,
         reverse,
         return_gates,
+        recompute,
     )
     output, h_n, gates = gru_layer(call)
     return (output, h_n) if gates is None else (output, h_n, Gates(*gates))

@@ -1,12 +1,15 @@
 """The operator boundary: one layer of a GRU in one direction, computed by the first backend that does not decline.
 
-A backend is a module with ``declines(call) -> str | None``, the reason in words, and ``run(call) -> Result``. The
-last one computes everything. ``nn`` checks its input before it comes here; nothing here checks it again.
+A backend is a module with ``declines(call) -> str | None``, the reason in words, ``describe(call) -> str``, how it
+computes, and ``run(call) -> Result``. The last one computes everything. ``nn`` checks its input before it comes here;
+nothing here checks it again.
 """
 
-from typing import Protocol
+import itertools
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from penstock.ops import composite, cudnn
+from penstock.ops import composite, cudnn, fused
 from penstock.ops.call import Call, Result
 
 
@@ -18,31 +21,64 @@ class Backend(Protocol):
     def declines(self, call: Call) -> str | None:
         """Why it cannot compute this call, or None."""
 
+    def describe(self, call: Call) -> str:
+        """How it computes this call, in words."""
+
     def run(self, call: Call) -> Result:
         """Computes it."""
 
 
-BACKENDS: tuple[Backend, ...] = (cudnn, composite)
+BACKENDS: tuple[Backend, ...] = (cudnn, fused, composite)
 """Asked in this order."""
+
+
+Asked = list[tuple[str, str]]
+"""(backend, what it says) for each that is asked, in order: why it declines, and at the end how one computes."""
+
+_explained: list[Asked] | None = None
 
 
 def gru_layer(call: Call) -> Result:
     """Runs one layer in one direction on the first backend that takes it."""
+    if _explained is not None:
+        _explained.append(explain_layer(call))
     for backend in BACKENDS:
         if backend.declines(call) is None:
             return backend.run(call)
     raise AssertionError("the composite backend declines nothing")
 
 
-def explain(call: Call) -> list[tuple[str, str]]:
-    """(backend, why it declines) for each that would be asked before the one that runs, which ends the list."""
+def explain_layer(call: Call) -> Asked:
+    """Who computes this call, and why those asked before do not."""
     asked = []
     for backend in BACKENDS:
         reason = backend.declines(call)
-        asked.append((backend.__name__.rpartition(".")[2], "chosen" if reason is None else reason))
+        asked.append((backend.__name__.rpartition(".")[2], reason or backend.describe(call)))
         if reason is None:
             break
     return asked
 
 
-__all__ = ["BACKENDS", "Call", "Result", "explain", "gru_layer"]
+def explain(module: Callable[..., Any], *arguments: Any, **options: Any) -> str:
+    """Who computes each GRU layer in ``module(*arguments, **options)``, and why faster ones decline.
+
+    Runs the module once. Alike layers share a paragraph: a line for each backend that was asked, the last of which
+    computes. ``module`` is a ``penstock.GRU``, any module or function that has some inside.
+    """
+    global _explained
+    found: list[Asked] = []
+    _explained = found
+    try:
+        module(*arguments, **options)
+    finally:
+        _explained = None
+    if not found:
+        return "no GRU layer of Penstock was called"
+    alike = [(asked, len(list(group))) for asked, group in itertools.groupby(found)]
+    return "\n\n".join(
+        f"{count} × one layer in one direction:\n" + "\n".join(f"  {name:<10} {said}" for name, said in asked)
+        for asked, count in alike
+    )
+
+
+__all__ = ["BACKENDS", "Call", "Result", "explain", "explain_layer", "gru_layer"]

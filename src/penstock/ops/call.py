@@ -19,6 +19,7 @@ class Call(NamedTuple):
     resets: Tensor | None = None  # (L, N) bool
     reverse: bool = False
     return_gates: bool = False
+    recompute: bool = False  # backward computes the gates again instead of keeping them
 
 
 class Result(NamedTuple):

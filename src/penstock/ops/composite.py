@@ -16,6 +16,11 @@ def declines(call: Call) -> str | None:
     return None
 
 
+def describe(call: Call) -> str:
+    """How it computes."""
+    return f"plain torch operations on {call.x.device}, a dozen a step"
+
+
 def run(call: Call) -> Result:
     """Computes the call step by step. Under autocast the products are lowered; the state keeps the type of ``h_0``."""
     x, h, bias, bias_hh = call.x, call.h_0, call.bias_ih, call.bias_hh

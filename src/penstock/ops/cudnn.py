@@ -37,6 +37,11 @@ def declines(call: Call) -> str | None:
     return None
 
 
+def describe(call: Call) -> str:
+    """How it computes."""
+    return f"torch.nn.GRU's own path on {torch.cuda.get_device_name(call.x.device)}"
+
+
 def run(call: Call) -> Result:
     """Computes the call through ``torch.nn.GRU``'s own path."""
     tensors = (call.x, call.h_0, call.weight_ih, call.weight_hh, call.bias_ih, call.bias_hh)
