@@ -1,5 +1,6 @@
 # make run    train a GRU on text that is already on this machine, and see what it learned
 # make test   lint, types and the whole test suite, with coverage
+# make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 # Both make .venv on their first call and leave it alone afterwards.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint install lock clean
+.PHONY: run test lint sanitize sanitized install lock clean
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -28,6 +29,19 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The core's tests on cores built with sanitizers: address and undefined behaviour, then data races. Some minutes.
+sanitize: $(INSTALLED)
+	$(BIN)/pip install --quiet nanobind cmake ninja
+	$(MAKE) --no-print-directory sanitized SANITIZE=address,undefined RUNTIME=libasan.so
+	$(MAKE) --no-print-directory sanitized SANITIZE=thread RUNTIME=libtsan.so SELECT="not fork"  # TSan cannot start threads in a child
+
+sanitized:
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S core -B build/$(SANITIZE) -G Ninja -DPENSTOCK_SANITIZE=$(SANITIZE)
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/$(SANITIZE)
+	LD_PRELOAD="$$(c++ -print-file-name=$(RUNTIME)) $$(c++ -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0 PENSTOCK_CORE="$$(echo build/$(SANITIZE)/_core.*.so)" \
+	  $(BIN)/python -m pytest -q -p no:cacheprovider -k "$(SELECT)" tests/native tests/ops/test_fused.py
 
 install: $(INSTALLED)
 

@@ -1,6 +1,7 @@
 """The compiled core behind torch: against the oracle, exact, and at home in torch's machinery."""
 
 import itertools
+import os
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,17 @@ def test_it_says_why_it_declines(change: dict[str, Any], reason: str) -> None:
     assert reason in (fused.declines(Call(*tensors, "after")) or "")
 
 
+@pytest.mark.skipif("PENSTOCK_CORE" in os.environ, reason="a core under a sanitizer keeps threads of its own")
 def test_threads_are_those_of_torch() -> None:
     """One set of threads for both: a second one would spin beside the first."""
     assert core.threads_are_borrowed()
+
+
+def test_used_after_a_fork(reset: str) -> None:
+    call = Call(draw(40, 16, 64), draw(16, 128), *draw_weights(64, 128), reset)
+    expected = fused.run(call).output
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if torch.equal(fused.run(call).output, expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert torch.equal(fused.run(call).output, expected)
