@@ -191,7 +191,7 @@ def test_used_after_a_fork(reset: str) -> None:
     call = Call(draw(40, 16, 64), draw(16, 128), *draw_weights(64, 128), reset)
     expected = fused.run(call).output
     child = os.fork()
-    if child == 0:
-        os._exit(0 if torch.equal(fused.run(call).output, expected) else 1)
+    if child == 0:  # compared by NumPy: what torch itself does in parallel hangs there
+        os._exit(0 if np.array_equal(fused.run(call).output.numpy(), expected.numpy()) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert torch.equal(fused.run(call).output, expected)
