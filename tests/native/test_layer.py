@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -162,6 +164,26 @@ def test_used_after_a_fork(reset: str) -> None:
         os._exit(0 if same(layer(x, threads=2), expected) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert same(layer(x, threads=2), expected)
+
+
+def test_memory_that_runs_out_is_an_error_and_nothing_else() -> None:
+    code = """
+import resource, numpy as np
+from pathlib import Path
+from penstock.native import Layer
+rng = np.random.default_rng(0)
+layer = Layer(rng.normal(size=(192, 8)), rng.normal(size=(192, 64)), reset="before")
+x = rng.normal(size=(1, 300_000, 8)).astype(np.float32)
+expected = layer(x[:, :9])[0]
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (300 << 20), size + (300 << 20)))
+try:
+    layer(x)
+except MemoryError:
+    print("MemoryError", np.array_equal(layer(x[:, :9])[0], expected))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "MemoryError True\n", done.stderr
 
 
 def test_weights_may_be_of_any_float_type_and_layout() -> None:
