@@ -44,6 +44,16 @@ def test_the_module_says_what_is_wrong(
         GRU(D, H, 2)(*arguments, **options)
 
 
+@pytest.mark.parametrize(("weights", "given"), [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_autocast_leaves_float64_alone(weights: torch.dtype, given: torch.dtype) -> None:
+    gru = GRU(D, H, dtype=weights)
+    with (
+        torch.autocast("cpu", torch.bfloat16),
+        pytest.raises(TypeError, match=f"x: expected {weights}, as the weights are, got {given}"),
+    ):
+        gru(X.to(given))
+
+
 def test_batch_first_is_told_in_its_own_order() -> None:
     with pytest.raises(ValueError, match=re.escape("x: expected (N, L, D=4), got (5, 3, 2)")):
         GRU(D, H, batch_first=True)(torch.zeros(L, N, 2))

@@ -28,12 +28,13 @@ def check_shape(name: str, value: Tensor, expected: dict[str, int | None]) -> No
 
 
 def check_kind(name: str, value: Tensor, weight: Tensor) -> None:
-    """Raises unless ``value`` has the device and type of ``weight``; under autocast, any floating type."""
+    """Raises unless ``value`` has the device and type of ``weight``; autocast mixes all floating types but float64."""
     if value.device != weight.device:
         raise ValueError(f"{name}: expected a tensor on {weight.device}, as the weights are, got {value.device}")
     if value.dtype == weight.dtype:
         return
-    if not (value.dtype.is_floating_point and torch.is_autocast_enabled(value.device.type)):
+    mixes = value.dtype.is_floating_point and torch.float64 not in (value.dtype, weight.dtype)
+    if not (mixes and torch.is_autocast_enabled(value.device.type)):
         raise TypeError(f"{name}: expected {weight.dtype}, as the weights are, got {value.dtype}")
 
 
