@@ -32,7 +32,7 @@ class GRUCell(ResetForm):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(reset, device)
+        super().__init__(reset)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = 3 * hidden_size
 

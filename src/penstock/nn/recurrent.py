@@ -60,7 +60,7 @@ class GRU(ResetForm):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(reset, device)
+        super().__init__(reset)
         for name, size in (
             ("input_size", input_size),
             ("hidden_size", hidden_size),
