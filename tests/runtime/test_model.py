@@ -107,7 +107,15 @@ def test_the_unknown_character_is_counted_and_never_written(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "setting",
-    [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}, {"top_p": 2}, {"length": -1}],
+    [
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0},
+        {"top_p": 2},
+        {"length": -1},
+        {"seed": -1},
+    ],
 )
 def test_settings_that_mean_nothing(models: tuple[LanguageModel, Model], setting: dict[str, float]) -> None:
     (name,) = setting

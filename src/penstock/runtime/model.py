@@ -129,7 +129,7 @@ class Model:
         Raises:
             ValueError: a setting means nothing.
         """
-        check_sampling(temperature, top_k, top_p)
+        check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")
         ids = self.vocabulary.encode(prompt or "\n")

@@ -67,7 +67,7 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
         raise PenstockError(
             f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
         )
-    device = _device(settings.device)
+    device = usable_device(settings.device)
     streams = settings.streams or (32 if device.type == "cpu" else 128)
     streams = max(1, min(streams, train_tokens // (2 * settings.chunk)))
     per_step = min(streams * settings.chunk, train_tokens - 1)
@@ -157,12 +157,17 @@ def _tokens_per_second(model: ModelConfig, vocabulary: Vocabulary, N: int, L: in
     return L * N / sorted(seconds[1:])[2]
 
 
-def _device(name: str | None) -> torch.device:
+def usable_device(name: str | None) -> torch.device:
+    """The device of this name, or the best one there is.
+
+    Raises:
+        PenstockError: it cannot compute here.
+    """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise PenstockError(f"--device: {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
     return device
