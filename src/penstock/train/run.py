@@ -134,7 +134,7 @@ class _Run:
             raise cannot_write(out, error) from None
         try:
             errors = "surrogateescape" if settings.vocab == "byte" else settings.errors
-            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging / "stdin.txt")
+            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging)
             console.print(f"reading {corpus.name}", highlight=False, markup=False, soft_wrap=True)
             vocabulary = build_vocabulary(settings.vocab, corpus.texts(), settings.vocab_size)
             tokens = write_tokens(corpus.pieces(), vocabulary, staging)
