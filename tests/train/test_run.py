@@ -260,6 +260,17 @@ def test_a_folder_that_cannot_be_made(corpus: Path) -> None:
     assert "cannot be written: Not a directory" in done.stderr
 
 
+def test_a_stop_while_it_prepares_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start("-", "--out", out, stdin=subprocess.PIPE)
+    while not (out / ".training").exists():
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not out.exists()
+
+
 def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(b"ok \xff")
     done = penstock("train", tmp_path / "bad.txt", "--out", tmp_path / "out")
@@ -284,6 +295,7 @@ def test_without_held_out_text(corpus: Path, tmp_path: Path) -> None:
     done = penstock("train", corpus, "--out", out, "--steps", 10, "--holdout", 0, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bits_per_character"] is None
+    assert "scoring the held-out text" not in done.stderr
     load(out)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from penstock.cli.parameters import Json
+from penstock.cli.parameters import Folder, Json
 from penstock.errors import PenstockError
 
 
 def evaluate(
-    folder: Path,
+    dir_: Folder,
+    /,
     *files: str,
     field: str = "text",
     errors: Literal["strict", "replace"] = "strict",
@@ -20,7 +21,7 @@ def evaluate(
     """Measure how well a model expects text: nats a token, bits a character and byte, perplexity.
 
     Args:
-        folder: The model.
+        dir_: The model.
         files: As for train. Each document begins anew, and its first token is given, not scored.
         field: The field of .jsonl lines and the column of .parquet files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
@@ -29,7 +30,7 @@ def evaluate(
     from penstock.runtime import Score, load
     from penstock.text import Corpus
 
-    model = load(folder)
+    model = load(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
     with tempfile.TemporaryDirectory() as spool:

@@ -64,6 +64,10 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
     train_tokens = round(len(tokens.ids) * (1 - settings.holdout))
     held_out = len(tokens.ids) - train_tokens
     if train_tokens < 2 or (settings.holdout and held_out < 2):
+        if len(tokens.ids) >= 100:
+            raise PenstockError(
+                f"--holdout: {settings.holdout} of {len(tokens.ids)} tokens is too few to score; hold out more, or 0"
+            )
         raise PenstockError(
             f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
         )

@@ -81,7 +81,8 @@ def train(
         console.print(f"stopped after step {run.progress.step:,}; go on with", highlight=False)
         console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
         return Outcome(received[0], None)
-    display.say("scoring the held-out text with the best model")
+    if run.held_out is not None:
+        display.say("scoring the held-out text with the best model")
     results = measure(run.plan, run.progress, run.tokens, out)
     run.record(results)
     print_results(results, out, console)
@@ -121,7 +122,10 @@ class _Run:
     def prepared(cls, settings: Settings, inputs: Sequence[str], out: Path, force: bool, console: Console) -> "_Run":
         """Reads the corpus beside what ``out`` holds, and takes its place only once all of it was fine."""
         ours = [out / name for name in (WEIGHTS, CONFIG, TOKENIZER, RECORD, TRAINING)]
-        held = [path for path in ours if path.exists()]
+        try:
+            held = [path for path in ours if path.exists()]
+        except OSError as error:
+            raise cannot_write(out, error) from None
         if held and not force:
             raise PenstockError(
                 f"{out}: already holds {held[0].name}; add --resume to go on with it, --force to replace it, "
