@@ -184,7 +184,7 @@ def _tokenizers() -> Any:
     return tokenizers
 
 
-def load_vocabulary(config: dict[str, Any], tokenizer_json: str | None) -> Vocabulary:
+def load_vocabulary(config: Any, tokenizer_json: str | None) -> Vocabulary:
     """The inverse of ``saved``.
 
     Raises:
