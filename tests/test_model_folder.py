@@ -54,6 +54,7 @@ def bfloat16(folder: Path) -> None:
     [
         (lambda f: (f / "config.json").unlink(), "no model here: expected a folder with config.json and"),
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: no such file"),
+        (lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "read: Is a directory"),
         (lambda f: (f / "config.json").write_text("{"), "config.json: cannot be read"),
         (lambda f: (f / "config.json").write_text("[]"), "expected the configuration of a penstock-language-model"),
         (configured(lambda c: c.update(format="x")), "expected the configuration of a penstock-language-model"),

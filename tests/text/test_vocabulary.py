@@ -82,6 +82,12 @@ def test_byte_pairs_know_every_text(text: str) -> None:
 BPE = build_vocabulary("bpe", [TEXT, "the cat and the cats " * 20], 300)
 
 
+def test_a_lone_surrogate_is_an_unknown_character() -> None:
+    """As in an argument of the command line that is no UTF-8."""
+    for vocabulary in (BPE, CharVocabulary("ab")):
+        assert decoded(vocabulary, "a\udcffb\ud83d") == f"a{UNKNOWN}b{UNKNOWN}"
+
+
 def test_byte_pairs_are_fewer_than_bytes() -> None:
     assert len(BPE.encode("the cat and the cats ")) < 12
     assert len(BPE) <= 300

@@ -75,6 +75,11 @@ def test_tensors_of_another_model(saved: tuple[Path, Plan, Stepper]) -> None:
         restore(tensors, stepper)
 
 
+def test_one_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(PenstockError, match=r"cannot be read: Is a directory$"):
+        read_checkpoint(tmp_path)
+
+
 def test_foreign_and_of_another_version(saved: tuple[Path, Plan, Stepper]) -> None:
     path, _, _ = saved
     tensors = safetensors.torch.load_file(path)

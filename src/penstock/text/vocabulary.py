@@ -138,8 +138,9 @@ class BpeVocabulary:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> Ids:
-        """As many ids as the merges leave."""
-        return np.array(self._tokenizer.encode(text).ids, np.int64)
+        """As many ids as the merges leave; a lone surrogate is read as U+FFFD."""
+        characters = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return np.array(self._tokenizer.encode(characters).ids, np.int64)
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """Each stretch of text once its last byte is there; a broken character as U+FFFD."""

@@ -75,6 +75,7 @@ def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
     if not path.exists():
         raise PenstockError(f"{path}: nothing to resume: no checkpoint here; start without --resume")
     try:
+        path.open("rb").close()  # the library calls a file that it may not read one that is not there
         with safetensors.safe_open(path, "pt") as file:
             about: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
