@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 
 import penstock
@@ -41,21 +43,38 @@ def weighted(change: Callable[[dict], None]) -> Callable[[Path], None]:
     return apply
 
 
+def bfloat16(folder: Path) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    weights["output.bias"] = weights["output.bias"].bfloat16()
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda f: (f / "config.json").unlink(), "no model here: expected a folder with config.json and"),
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: no such file"),
+        (lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "read: Is a directory"),
         (lambda f: (f / "config.json").write_text("{"), "config.json: cannot be read"),
         (lambda f: (f / "config.json").write_text("[]"), "expected the configuration of a penstock-language-model"),
         (configured(lambda c: c.update(format="x")), "expected the configuration of a penstock-language-model"),
         (configured(lambda c: c.update(version=99)), "expected version 1, got 99"),
         (configured(lambda c: c["model"].update(hidden_size="3")), "hidden_size: expected a positive integer, got '3'"),
-        (configured(lambda c: c["model"].update(depth=3)), "depth"),
-        (configured(lambda c: c.pop("vocabulary")), "vocabulary"),
+        (configured(lambda c: c["model"].update(depth=3)), "model: expected vocabulary_size, embedding_size, hidden"),
+        (configured(lambda c: c["model"].pop("hidden_size")), "model: expected vocabulary_size, embedding_size, hid"),
+        (configured(lambda c: c.update(model=[])), "model: expected vocabulary_size, embedding_size, hidden_size"),
+        (configured(lambda c: c["model"].update(dropout="1")), "dropout: expected 0 or more and less than 1, got '1'"),
+        (configured(lambda c: c["model"].update(tied="no")), "tied: expected true or false, got 'no'"),
+        (configured(lambda c: c.pop("vocabulary")), "vocabulary: expected byte, char with its characters, or bpe"),
+        (configured(lambda c: c.update(vocabulary=[])), "vocabulary: expected byte, char with its characters, or bpe"),
         (configured(lambda c: c["vocabulary"].update(characters="ab")), "vocabulary_size is 4, the vocabulary has 3"),
         (configured(lambda c: c["model"].update(reset="after")), 'the weights are of reset="before", config.json says'),
         (configured(lambda c: c["model"].update(hidden_size=4)), "layers.0.bias_hh_l0: expected (12,), got (9,)"),
+        (
+            weighted(lambda w: w.update({"output.bias": np.zeros(4, np.float16)})),
+            "output.bias: expected float32, got f",
+        ),
+        (bfloat16, "expected float32"),
         (weighted(lambda w: w.pop("output.bias")), "output.bias: expected (4,), got nothing"),
         (weighted(lambda w: w.update(extra=w["output.bias"])), "extra: expected nothing, got (4,)"),
     ],

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock import equations as equations
     from penstock.errors import PenstockError as PenstockError
     from penstock.gates import Gates as Gates
     from penstock.nn import GRU as GRU
@@ -24,19 +25,21 @@ _ROOM_OF = {
     "Gates": "penstock.gates",
     "LanguageModel": "penstock.nn",
     "PenstockError": "penstock.errors",
+    "equations": "penstock.equations",
     "explain": "penstock.ops",
     "gru": "penstock.nn",
     "load": "penstock.runtime",
 }
 
-__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "explain", "gru", "load"]
+__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "equations", "explain", "gru", "load"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'penstock' has no attribute {name!r}")
     try:
-        return getattr(import_module(_ROOM_OF[name]), name)
+        room = import_module(_ROOM_OF[name])
+        return room if room.__name__ == f"penstock.{name}" else getattr(room, name)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

@@ -1,6 +1,7 @@
 """Files that are never half-written, and errors that name them."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -50,9 +51,10 @@ def write(path: Path, content: bytes | str) -> None:
 
 def cannot_write(path: Path, error: OSError) -> PenstockError:
     """The error to raise where ``path`` could not be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return PenstockError(
         f"{path}: cannot be written: {error.strerror or error}; what was there before is unchanged. "
-        "Free some space or choose another folder"
+        + ("Free some space or choose another folder" if full else "Choose another folder, or allow writing there")
     )
 
 

@@ -8,7 +8,8 @@ class Gates(NamedTuple):
 
     Each field, a torch tensor or a NumPy array, is (K, L, N, H) with K = num_layers × directions in the order of
     ``h_n``: ``gates.update[0]`` is the first layer's, (L, N, H). With ``batch_first`` it is (K, N, L, H), unbatched
-    (K, L, H); of ``penstock.gru``, which is one layer, (L, N, H). Zero past a sequence's end.
+    (K, L, H), of a ``PackedSequence`` always (K, L, N, H); of ``penstock.gru``, which is one layer, (L, N, H). Zero
+    past a sequence's end.
     """
 
     reset: Any

@@ -43,7 +43,10 @@ class ModelConfig:
                 raise PenstockError(f"{name}: expected a positive integer, got {size!r}")
         if self.reset not in ("before", "after"):
             raise PenstockError(f'reset: expected "before" or "after", got {self.reset!r}')
-        if not 0 <= self.dropout < 1:
+        for name in ("tied", "residual"):
+            if not isinstance(getattr(self, name), bool):
+                raise PenstockError(f"{name}: expected true or false, got {getattr(self, name)!r}")
+        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
             raise PenstockError(f"dropout: expected 0 or more and less than 1, got {self.dropout!r}")
         if self.tied and self.embedding_size != self.hidden_size:
             raise PenstockError(
@@ -106,9 +109,9 @@ def load_model(folder: Path) -> tuple[ModelConfig, Vocabulary, Weights]:
             f"{folder / CONFIG}: expected version {VERSION}, got {content.get('version')!r}; it needs another Penstock"
         )
     try:
-        config = ModelConfig(**content["model"])
-        vocabulary = load_vocabulary(content["vocabulary"], tokenizer)
-    except (KeyError, TypeError, PenstockError) as error:
+        config = _config(content.get("model"))
+        vocabulary = load_vocabulary(content.get("vocabulary"), tokenizer)
+    except PenstockError as error:
         raise PenstockError(f"{folder / CONFIG}: {error}") from None
     if len(vocabulary) != config.vocabulary_size:
         raise PenstockError(
@@ -117,12 +120,26 @@ def load_model(folder: Path) -> tuple[ModelConfig, Vocabulary, Weights]:
     return config, vocabulary, _load_weights(folder / WEIGHTS, config)
 
 
+def _config(saved: Any) -> ModelConfig:
+    try:
+        return ModelConfig(**saved)
+    except TypeError:
+        names = ", ".join(field.name for field in dataclasses.fields(ModelConfig))
+        got = ", ".join(saved) if isinstance(saved, dict) else saved
+        raise PenstockError(f"model: expected {names}, got {got}") from None
+
+
 def _load_weights(path: Path, config: ModelConfig) -> Weights:
     try:
+        path.open("rb").close()  # the library calls a file that it may not read one that is not there
         weights = safetensors.numpy.load_file(path)
     except FileNotFoundError:
         raise PenstockError(f"{path}: no such file, though {CONFIG} is there: the model is not whole") from None
-    except (OSError, safetensors.SafetensorError) as error:
+    except OSError as error:
+        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (TypeError, KeyError) as error:  # a type that NumPy lacks
+        raise PenstockError(f"{path}: expected float32, got {error}") from None
+    except safetensors.SafetensorError as error:
         raise PenstockError(f"{path}: not a whole safetensors file: {error}") from None
     got = {name: value.shape for name, value in weights.items()}
     if got != config.shapes():
@@ -130,6 +147,10 @@ def _load_weights(path: Path, config: ModelConfig) -> Weights:
         raise PenstockError(
             f"{path}: {name}: expected {config.shapes().get(name, 'nothing')}, got {got.get(name, 'nothing')}"
         )
+    for name, value in weights.items():
+        kind = np.bool_ if name.endswith("reset_after") else np.float32
+        if value.dtype != kind:
+            raise PenstockError(f"{path}: {name}: expected {np.dtype(kind)}, got {value.dtype}")
     for k in range(config.num_layers):
         form = "after" if weights[f"layers.{k}.reset_after"] else "before"
         if form != config.reset:

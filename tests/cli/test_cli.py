@@ -40,6 +40,10 @@ def test_help_names_the_verbs() -> None:
     assert penstock("--version").stdout.strip() == __version__
 
 
+def test_without_a_verb_it_shows_the_same_and_no_setting_that_it_ignores() -> None:
+    assert penstock().stdout == penstock("--help").stdout
+
+
 def test_the_script_is_the_module() -> None:
     script = shutil.which("penstock", path=str(Path(sys.executable).parent))
     assert script is not None
@@ -106,12 +110,21 @@ def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
         (["generate", "MODEL", "--temperature", "-1"], "--temperature: expected 0 or more, got -1.0"),
         (["generate", "MODEL", "--top-k", "0"], "--top-k: expected 1 or more, got 0"),
         (["generate", "MODEL", "--length", "many"], "--length"),
-        (["generate"], 'Command "generate" parameter --folder requires an argument'),
+        (["generate"], 'Command "generate" parameter DIR requires an argument'),
+        (["generate", "MODEL", "more"], "expected nothing more, got more"),
+        (["generate", "MODEL", "--seed", "-1"], "--seed: expected 0 or more, got -1"),
+        (["generate", "MODEL", "--length", "3.7"], "--length: expected a whole number, got 3.7"),
         (["train", "--out", "OUT", "--stesp", "5"], "Unknown option: --stesp. Did you mean --steps?"),
         (["train", "x.txt"], "--out: expected the folder for the model, got none; add --out DIR"),
         (["train", "nowhere.txt", "--out", "OUT"], "nowhere.txt: no such file or folder"),
+        (["train", "--out", 300 * "x"], "cannot be written: File name too long"),
         (["train", "--out", "OUT", "--steps", "0"], "--steps: expected more than 0, got 0"),
+        (["train", "--out", "OUT", "--steps", "3.7"], "--steps: expected a whole number, got 3.7"),
         (["train", "--out", "OUT", "--vocab", "word"], "word"),
+        (["train", "--out", "OUT", "--vocab-size", "1" + 22 * "0"], "--vocab-size: expected 1 to 1048576, got 1"),
+        (["train", "--out", "OUT", "--hidden", "1000000000", "--steps", "1"], "out of memory: choose a smaller --size"),
+        (["train", "--out", "OUT", "--device", "meta"], "--device: 'meta' cannot be used here: "),
+        (["train", "--out", "OUT", "--holdout", "1e-9"], "--holdout: 1e-09 of 2"),
         (["train", "--out", "OUT", "--config", "nowhere.toml"], "--config: nowhere.toml: cannot be read as TOML"),
         (["fly"], "fly"),
     ],
@@ -124,6 +137,41 @@ def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, argumen
     assert done.stderr.startswith("penstock: error: ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("steps = 10", "expected tables named eval, generate, info, train, got 'steps'"),
+        ("[trian]\nsteps = 10", "expected tables named eval, generate, info, train, got 'trian'"),
+        ("[train]\nhidden = 12.5", "--hidden: expected a whole number, got 12.5"),
+        ("[train]\nstesp = 10", "stesp"),
+    ],
+)
+def test_a_settings_file_that_means_nothing(tmp_path: Path, toml: str, message: str) -> None:
+    (tmp_path / "run.toml").write_text(toml)
+    done = penstock("train", "--out", tmp_path / "out", "--config", tmp_path / "run.toml")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("prompt", ["-", "-x", "--json", "é"])
+def test_any_text_can_be_the_prompt(model: Path, prompt: str) -> None:
+    done = penstock("generate", model, "--prompt", prompt, "--length", 5)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(prompt)
+
+
+def test_what_cannot_be_shown(model: Path) -> None:
+    arguments = ("generate", model, "--prompt", "é", "--length", 0)
+    assert penstock(*arguments, PYTHONIOENCODING="ascii").stdout == "?\n"
+    command = [sys.executable, "-m", "penstock", *map(str, arguments)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"penstock: error: standard output: No space left on device\n")
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, b"")
 
 
 def test_debug_shows_the_traceback() -> None:
@@ -146,6 +194,29 @@ def test_flag_beats_environment_beats_file_beats_default(corpus: Path, tmp_path:
     plan = json.loads((tmp_path / "out" / "train.json").read_text())["plan"]
     assert (plan["model"]["hidden_size"], plan["steps"], plan["settings"]["chunk"]) == (10, 4, 9)
     assert plan["settings"]["seed"] == 0
+
+
+@pytest.mark.slow
+def test_a_budget_of_a_higher_source_replaces_the_lower_ones(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[train]\nminutes = 600\nhidden = 8\n")
+    common = (corpus, "--config", tmp_path / "run.toml", "--json")
+    done = penstock("train", *common, "--out", tmp_path / "a", PENSTOCK_TRAIN_STEPS="2")
+    assert json.loads(done.stdout)["steps"] == 2, done.stderr
+    done = penstock("train", *common, "--out", tmp_path / "b", "--steps", 3, PENSTOCK_TRAIN_EPOCHS="7")
+    assert json.loads(done.stdout)["steps"] == 3, done.stderr
+    done = penstock("train", *common, "--out", tmp_path / "c", "--steps", 3, "--epochs", 1)
+    assert "expected one of --minutes, --steps and --epochs, got --steps and --epochs" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_whose_reader_has_gone_goes_on(corpus: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "penstock", "train", corpus, "--out", tmp_path / "out", "--steps", "4"]
+    process = subprocess.Popen([*map(str, command), "--hidden", "8"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(120) == 0
+    assert json.loads((tmp_path / "out" / "train.json").read_text())["results"]["steps"] == 4
 
 
 @pytest.mark.slow

@@ -31,6 +31,10 @@ X = torch.zeros(L, N, D)
         ([X], {"lengths": [1, 2]}, ValueError, "lengths: expected (N=3), got (2,)"),
         ([X], {"lengths": [1, 2, 6]}, ValueError, "lengths: expected 0 … L=5, got 6"),
         ([X], {"lengths": [-1, 2, 5]}, ValueError, "lengths: expected 0 … L=5, got -1"),
+        ([X], {"lengths": 3}, TypeError, "lengths: expected N=3 integers, got 3"),
+        ([X], {"lengths": "abc"}, TypeError, "lengths: expected N=3 integers, got 'abc'"),
+        ([X], {"lengths": [None, 1, 2]}, TypeError, "lengths: expected N=3 integers, got [None, 1, 2]"),
+        ([X], {"lengths": [[1], [2, 3], 4]}, TypeError, "lengths: expected N=3 integers, got [[1], [2, 3], 4]"),
         ([X], {"lengths": torch.ones(N)}, TypeError, "lengths: expected integers, got torch.float32"),
         ([X[:, 0]], {"lengths": [3]}, ValueError, "lengths: an unbatched x (L, D) has one length: shorten x instead"),
         ([X], {"resets": torch.zeros(L, N)}, TypeError, "resets: expected torch.bool, got torch.float32"),
@@ -42,6 +46,16 @@ def test_the_module_says_what_is_wrong(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         GRU(D, H, 2)(*arguments, **options)
+
+
+@pytest.mark.parametrize(("weights", "given"), [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_autocast_leaves_float64_alone(weights: torch.dtype, given: torch.dtype) -> None:
+    gru = GRU(D, H, dtype=weights)
+    with (
+        torch.autocast("cpu", torch.bfloat16),
+        pytest.raises(TypeError, match=f"x: expected {weights}, as the weights are, got {given}"),
+    ):
+        gru(X.to(given))
 
 
 def test_batch_first_is_told_in_its_own_order() -> None:
@@ -57,9 +71,23 @@ def test_a_packed_sequence_brings_its_lengths() -> None:
         GRU(D, H)(packed, lengths=[3])  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("module", [GRU, GRUCell])
+def test_sizes_and_types_that_cannot_be(module: type[GRU] | type[GRUCell]) -> None:
+    for sizes, message in (
+        ((D, 0), "hidden_size: expected a positive integer, got 0"),
+        ((-1, H), "input_size: expect"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module(*sizes)
+    for dtype in (torch.complex64, torch.int64):
+        with pytest.raises(TypeError, match=f"dtype: expected a floating-point type, got {dtype}"):
+            module(D, H, dtype=dtype)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"dropout": "0.5"}, "dropout: expected a probability in 0 … 1, got '0.5'"),
         ({"reset": "both"}, 'reset: expected "before" or "after", got \'both\''),
         ({"input_size": 0}, "input_size: expected a positive integer, got 0"),
         ({"hidden_size": 2.0}, "hidden_size: expected a positive integer, got 2.0"),
@@ -83,7 +111,20 @@ def test_the_function_and_the_cell_say_what_is_wrong() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             penstock.gru(*arguments)
-    with pytest.raises(ValueError, match=re.escape("x: expected (N=3, D=4), got (3, 2)")):
+    with pytest.raises(ValueError, match=re.escape("x: expected (N, D=4), got (3, 2)")):
         GRUCell(D, H)(torch.zeros(3, 2))
     with pytest.raises(ValueError, match=re.escape("h: expected (H=6), got (2, 6)")):
         GRUCell(D, H)(torch.zeros(D), torch.zeros(2, H))
+    for arguments, message in (
+        (([1.0],), "x: expected a torch.Tensor, got list"),
+        ((None,), "x: expected a torch.Tensor, got NoneType"),
+        ((torch.zeros(N, D), torch.zeros(N, H).double()), "h: expected torch.float32, as the weights are, got torch.f"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            GRUCell(D, H)(*arguments)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int32, torch.uint64])
+def test_lengths_of_any_integer_type(dtype: torch.dtype) -> None:
+    gru = GRU(D, H)
+    assert torch.equal(gru(X, lengths=torch.tensor([1, 5, 0]).to(dtype))[0], gru(X, lengths=[1, 5, 0])[0])

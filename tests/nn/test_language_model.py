@@ -57,6 +57,22 @@ def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: Model
     torch.testing.assert_close(model(tokens, None, resets)[0][9:], model(tokens[9:])[0])
 
 
+def test_a_state_of_another_model_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"state: expected \(num_layers=1, N=2, H=7\), got \(2, 2, 7\)"):
+        make(CONFIGS[0])(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(2, 2, 7))
+
+
+def test_loaded_in_float32_whatever_the_default(tmp_path: Path) -> None:
+    make(CONFIGS[2]).save(tmp_path)
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = LanguageModel.load(tmp_path)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert model.output.weight is model.embedding.weight
+
+
 def test_dropout_acts_in_training_only() -> None:
     model = make(CONFIGS[1])
     tokens = torch.from_numpy(model.vocabulary.encode(TEXT))[:, None]

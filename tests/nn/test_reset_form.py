@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from penstock import GRU, GRUCell
 
@@ -56,6 +57,31 @@ def test_the_mark_follows_the_module_but_not_its_type() -> None:
         "bias_ih_l0",
         "bias_hh_l0",
     ]
+
+
+def test_nothing_done_to_the_modules_tensors_changes_the_mark(reset: str) -> None:
+    on_meta = GRU(2, 3, reset=reset, device="meta")
+    assert bool(on_meta.to_empty(device="cpu").state_dict()["reset_after"]) == (reset == "after")
+    gru = GRU(2, 3, reset=reset)
+    gru.state_dict()["reset_after"].logical_not_()
+    average = torch.optim.swa_utils.AveragedModel(gru, use_buffers=True)
+    for _ in range(2):
+        average.update_parameters(gru)
+    GRU(2, 3, reset=reset).load_state_dict(average.module.state_dict())
+    torch.func.functional_call(gru, gru.state_dict(), torch.zeros(1, 1, 2))
+    GRU(2, 3, reset=reset).load_state_dict(gru.state_dict(), assign=True)
+
+
+def test_a_parametrized_weight_is_a_weight() -> None:
+    first, second = GRU(2, 3, reset="after"), GRU(2, 3, reset="before")
+    for gru in (first, second):
+        parametrizations.weight_norm(gru, "weight_hh_l0")
+    first.load_state_dict(first.state_dict())
+    with pytest.raises(RuntimeError, match=r'this module is reset="before", the saved state is of reset="after"'):
+        second.load_state_dict(first.state_dict())
+    unmarked = {name: value for name, value in first.state_dict().items() if "parametrizations.weight_" in name}
+    with pytest.raises(RuntimeError, match=r"is not marked"):
+        second.load_state_dict(unmarked, strict=False)
 
 
 def test_missing_weights_are_still_missing() -> None:

@@ -43,6 +43,19 @@ def test_first_and_second_derivatives_are_the_composites(lengths: list[int] | No
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
+def test_the_second_derivative_is_taken_under_the_autocast_of_forward() -> None:
+    inputs = differentiable(*(t.float() for t in (draw(4, 3, 2), draw(3, 5), *draw_weights(2, 5))))
+    inputs[0] = inputs[0].bfloat16()
+    found = []
+    for backend in (cudnn, composite):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = backend.run(Call(*inputs, "after")).output.square().sum()
+        first = torch.autograd.grad(loss, inputs, create_graph=True)
+        found.append(torch.autograd.grad(sum(g.float().square().sum() for g in first), inputs))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=5e-2, atol=5e-2 * float(theirs.abs().max()))
+
+
 def test_gradcheck() -> None:
     def call(*inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return cudnn.run(Call(*inputs, "after", torch.tensor([3, 1])))[:2]

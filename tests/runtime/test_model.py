@@ -39,13 +39,39 @@ def test_the_score_is_torchs(models: tuple[LanguageModel, Model], monkeypatch: p
     score = light.score(text)
     assert score.nats == pytest.approx(nats, rel=1e-5)
     assert score.tokens == len(ids) - 1
-    after_the_first = "".join(light.vocabulary.pieces(ids[1:].tolist()))
-    assert score.characters == len(after_the_first)
-    assert score.bytes == len(after_the_first.encode())
     assert score.nats_per_token == pytest.approx(nats / score.tokens, rel=1e-5)
     assert score.perplexity == pytest.approx(math.exp(nats / score.tokens), rel=1e-4)
     assert score.bits_per_character == pytest.approx(nats / math.log(2) / score.characters, rel=1e-5)
     assert score.bits_per_byte < score.bits_per_character
+
+
+# text, and the (characters, bytes) after its first token, a byte or a character
+SIZES = [
+    ("the 猫", (4, 6), (4, 6)),
+    ("猫 the", (4, 6), (4, 4)),  # the rest of its bytes is scored too, and begins no character
+    ("é猫é", (2, 6), (2, 5)),  # é is unknown to the characters, and still two bytes
+    ("t\udcff", (1, 1), None),  # a byte that is no UTF-8
+    ("t", (0, 0), (0, 0)),
+    ("", (0, 0), (0, 0)),
+]
+
+
+@pytest.mark.parametrize(("text", "of_byte", "of_char"), SIZES)
+def test_characters_and_bytes_are_those_of_the_text(
+    models: tuple[LanguageModel, Model], text: str, of_byte: tuple[int, int], of_char: tuple[int, int] | None
+) -> None:
+    _, light = models
+    if light.vocabulary.kind != "byte" and of_char is None:
+        pytest.skip("only bytes read what is no UTF-8")
+    score = light.score(text)
+    if light.vocabulary.kind == "bpe":
+        rest = light.vocabulary.utf8(light.vocabulary.encode(text)[1:])
+        assert text.encode().endswith(rest)
+        assert score.bytes == len(rest)
+    else:
+        assert (score.characters, score.bytes) == (of_byte if light.vocabulary.kind == "byte" else of_char)
+    if light.vocabulary.kind == "byte" and text[1:]:
+        assert score.bits_per_byte == pytest.approx(score.nats_per_token / math.log(2))
 
 
 def test_documents_begin_anew(models: tuple[LanguageModel, Model]) -> None:
@@ -107,7 +133,15 @@ def test_the_unknown_character_is_counted_and_never_written(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "setting",
-    [{"temperature": -1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 0}, {"top_p": 2}, {"length": -1}],
+    [
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_p": 0},
+        {"top_p": 2},
+        {"length": -1},
+        {"seed": -1},
+    ],
 )
 def test_settings_that_mean_nothing(models: tuple[LanguageModel, Model], setting: dict[str, float]) -> None:
     (name,) = setting

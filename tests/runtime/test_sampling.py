@@ -26,6 +26,7 @@ def frequencies(**options: float) -> np.ndarray:
         ({"top_k": 3, "top_p": 0.5}, [0, 0.4 / 0.65, 0, 0, 0.25 / 0.65]),
         ({"top_k": 99}, P),
         ({"temperature": 0}, [0, 1, 0, 0, 0]),
+        ({"temperature": 1e-310}, [0, 1, 0, 0, 0]),
     ],
 )
 def test_frequencies(options: dict[str, float], expected: list[float]) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from penstock.text import Corpus, corpus
 def read(*inputs: str | Path, tmp: Path | None = None, **options: Any) -> list[str]:
     """The documents, whole."""
     documents: list[str] = []
-    for text, starts in Corpus([str(name) for name in inputs], spool=(tmp or Path()) / "spool", **options).pieces():
+    for text, starts in Corpus([str(name) for name in inputs], spool=tmp or Path(), **options).pieces():
         if starts:
             documents.append("")
         documents[-1] += text
@@ -47,8 +48,50 @@ def test_every_kind_of_file(tmp_path: Path) -> None:
 
 def test_standard_input_can_be_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("from a pipe 管".encode())))
-    found = Corpus(["-"], spool=tmp_path / "spool")
+    found = Corpus(["-"], spool=tmp_path)
     assert [*found.texts()] == [*found.texts()] == ["from a pipe 管"]
+
+
+def test_pipes_can_be_read_twice(tmp_path: Path) -> None:
+    """As of ``penstock train <(zcat …) <(zcat …)``."""
+    pipes = []
+    for content in (b"one", b"two"):
+        end, begin = os.pipe()
+        os.write(begin, content)
+        os.close(begin)
+        pipes.append(end)
+    found = Corpus([f"/dev/fd/{end}" for end in pipes], spool=tmp_path)
+    assert [*found.texts()] == [*found.texts()] == ["one", "two"]
+    for end in pipes:
+        os.close(end)
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(PenstockError, match=r"standard input is closed; name files"):
+        read("-")
+
+
+def test_the_log_of_a_training_run_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "model" / "training").mkdir(parents=True)
+    for name in ("checkpoint.safetensors", "log.jsonl"):
+        (tmp_path / "model" / "training" / name).write_text('{"kind": "step"}\n')
+    with pytest.raises(PenstockError, match=r"the folder holds no .txt"):
+        read(tmp_path)
+    (tmp_path / "training.txt").write_text("text")
+    assert read(tmp_path) == ["text"]
+
+
+def test_a_lone_surrogate_is_no_character(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "\\ud83d\\ude00"}\n{"text": "a\\ud800b\xff"}\n')
+    with pytest.raises(PenstockError, match=r"not UTF-8 at byte 43"):
+        read(tmp_path / "a.jsonl")
+    assert read(tmp_path / "a.jsonl", errors="replace") == ["😀", "a\ufffdb\ufffd"]
+    assert read(tmp_path / "a.jsonl", errors="surrogateescape") == ["😀", "a\ufffdb\udcff"]
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{"text": "\\udc80"}\n')
+    message = r"a.jsonl: line 2: expected Unicode, got a lone surrogate, '\\udc80'; go on with --errors replace"
+    with pytest.raises(PenstockError, match=message):
+        read(tmp_path / "a.jsonl")
 
 
 def test_another_field(tmp_path: Path) -> None:

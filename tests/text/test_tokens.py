@@ -48,6 +48,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokens.bin").write_bytes(b"abc")
     with pytest.raises(PenstockError, match=r"no usable token file: tokens.bin is not whole; train anew with --force"):
         open_tokens(tmp_path)
-    (tmp_path / "tokens.json").unlink()
-    with pytest.raises(PenstockError, match=r"no usable token file"):
-        open_tokens(tmp_path)
+    for name, content in (("tokens.json", b"[1]"), ("tokens.json", b"{}"), ("documents.npy", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PenstockError, match=r"no usable token file"):
+            open_tokens(tmp_path)

@@ -38,6 +38,12 @@ def test_saved_and_loaded(vocabulary: Vocabulary) -> None:
     np.testing.assert_array_equal(other.encode(TEXT), vocabulary.encode(TEXT))
 
 
+def test_utf8_is_the_bytes_of_the_text(vocabulary: Vocabulary) -> None:
+    ids = vocabulary.encode(TEXT)
+    assert vocabulary.utf8(ids) == TEXT.encode()
+    assert b"".join(vocabulary.utf8(ids[k : k + 1]) for k in range(len(ids))) == TEXT.encode()
+
+
 def test_pieces_stream(vocabulary: Vocabulary) -> None:
     """A piece is given out before the next id is asked for, but for the bytes of one character."""
     asked = 0
@@ -76,6 +82,12 @@ def test_byte_pairs_know_every_text(text: str) -> None:
 BPE = build_vocabulary("bpe", [TEXT, "the cat and the cats " * 20], 300)
 
 
+def test_a_lone_surrogate_is_an_unknown_character() -> None:
+    """As in an argument of the command line that is no UTF-8."""
+    for vocabulary in (BPE, CharVocabulary("ab")):
+        assert decoded(vocabulary, "a\udcffb\ud83d") == f"a{UNKNOWN}b{UNKNOWN}"
+
+
 def test_byte_pairs_are_fewer_than_bytes() -> None:
     assert len(BPE.encode("the cat and the cats ")) < 12
     assert len(BPE) <= 300
@@ -87,7 +99,10 @@ def test_broken_bytes_are_shown_as_such(ids: list[int]) -> None:
 
 
 def test_an_unusable_description_is_refused() -> None:
-    with pytest.raises(PenstockError, match=r"expected byte, char, or bpe with its tokenizer.json, got 'bpe'"):
-        load_vocabulary({"kind": "bpe"}, None)
-    with pytest.raises(PenstockError, match=r"got 'words'"):
-        load_vocabulary({"kind": "words"}, None)
+    for config in ({"kind": "bpe"}, {"kind": "words"}, {"kind": "char"}, {"kind": "char", "characters": 3}, [], "bpe"):
+        with pytest.raises(PenstockError, match=r"expected byte, char .* with its tokenizer.json, got ") as caught:
+            load_vocabulary(config, None)  # type: ignore[arg-type]
+        assert str(caught.value).endswith(str(config))
+    for tokenizer in ("{", "{}", BPE.saved()[1].replace('"a"', '"\\u4e00"')):  # type: ignore[union-attr]
+        with pytest.raises(PenstockError, match=r"tokenizer.json: not a byte-level tokenizer: "):
+            load_vocabulary({"kind": "bpe"}, tokenizer)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 
@@ -51,6 +52,32 @@ def test_cut_short_anywhere(saved: tuple[Path, Plan, Stepper]) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(PenstockError, match=r"not a whole checkpoint: .*; start anew with --force"):
             read_checkpoint(path)
+
+
+@pytest.mark.parametrize("damage", [{"plan": "{}"}, {"plan": "[]"}, {"progress": '{"stpe": 1}'}, {"progress": "{"}])
+def test_a_plan_that_means_nothing(saved: tuple[Path, Plan, Stepper], damage: dict[str, str]) -> None:
+    path, _, _ = saved
+    with safetensors.safe_open(path, "pt") as file:
+        about = file.metadata()
+    safetensors.torch.save_file(safetensors.torch.load_file(path), path, about | damage)
+    with pytest.raises(PenstockError, match=r"its plan and progress cannot be understood: .*; start anew with --force"):
+        read_checkpoint(path)
+
+
+def test_tensors_of_another_model(saved: tuple[Path, Plan, Stepper]) -> None:
+    path, _, stepper = saved
+    tensors = read_checkpoint(path)[2]
+    for damage in ({"model.output.bias": torch.zeros(9)}, {"random.cpu": torch.zeros(1)}):
+        with pytest.raises(PenstockError, match=r"its tensors are not those of its plan: "):
+            restore(tensors | damage, stepper)
+    del tensors["adam.step.output.bias"]
+    with pytest.raises(PenstockError, match=r"its tensors are not those of its plan: 'adam.step.output.bias'"):
+        restore(tensors, stepper)
+
+
+def test_one_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(PenstockError, match=r"cannot be read: Is a directory$"):
+        read_checkpoint(tmp_path)
 
 
 def test_foreign_and_of_another_version(saved: tuple[Path, Plan, Stepper]) -> None:

@@ -91,7 +91,7 @@ def test_a_short_text_has_fewer_streams() -> None:
 
 
 def test_a_device_that_is_not_there() -> None:
-    for device in ("cuda:77", "toaster"):
+    for device in ("cuda:77", "toaster", "meta"):
         with pytest.raises(PenstockError, match=rf"--device: '{device}' cannot be used here"):
             planned(device=device)
 
@@ -104,6 +104,9 @@ def test_a_device_that_is_not_there() -> None:
         ({"minutes": float("nan")}, "--minutes: expected more than 0, got nan"),
         ({"holdout": 1.0}, "--holdout: expected 0 to 0.9, got 1.0"),
         ({"weight_decay": -1}, "--weight-decay: expected 0 or more, got -1"),
+        ({"weight_decay": float("nan")}, "--weight-decay: expected a finite number, got nan"),
+        ({"minutes": float("inf")}, "--minutes: expected a finite number, got inf"),
+        ({"seed": -1}, "--seed: expected 0 to 9223372036854775807, got -1"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:

@@ -16,6 +16,7 @@ import safetensors.numpy
 from helpers import files_of, penstock
 
 from penstock import LanguageModel, load
+from penstock.train.run import _set_aside
 
 SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")
 pytestmark = pytest.mark.slow
@@ -144,8 +145,17 @@ def test_a_loss_that_explodes_keeps_the_last_checkpoint(corpus: Path, tmp_path: 
     assert done.returncode == 1
     assert "training left the finite numbers at step" in done.stderr
     assert "start anew with a --learning-rate below 1e+30" in done.stderr
+    assert "the last checkpoint is kept in" in done.stderr
     assert done.stderr.count("\n") == 1
     assert tensors_of(out)
+
+
+def test_a_held_out_loss_that_is_not_finite_is_no_best_model(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 1, "--learning-rate", "1e39", *SMALL)
+    assert done.returncode == 1
+    assert re.search(r"step 1: loss (nan|inf) on held-out text; the last checkpoint is kept in", done.stderr)
+    assert not (out / "model.safetensors").exists()
 
 
 def test_a_folder_in_use_is_not_touched(undisturbed: tuple[Path, Path], corpus: Path) -> None:
@@ -159,6 +169,33 @@ def test_a_folder_in_use_is_not_touched(undisturbed: tuple[Path, Path], corpus: 
         done = penstock("train", *bad, "--out", out, "--steps", 5, "--force")
         assert done.returncode == 2, done.stderr
     assert files_of(out) == before
+
+
+def test_what_is_set_aside_comes_back_if_its_place_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir()
+    for name in ("model.safetensors", "training/log.jsonl"):
+        (tmp_path / name).write_text(name)
+    before = files_of(tmp_path)
+    held = [tmp_path / "model.safetensors", tmp_path / "training"]
+    with pytest.raises(FileNotFoundError), _set_aside(held, tmp_path):
+        (tmp_path / "staging").rename(tmp_path / "training")
+    assert files_of(tmp_path) == before
+    with _set_aside(held, tmp_path):
+        pass
+    assert not any(tmp_path.iterdir())
+
+
+def test_force_replaces_a_training_folder_that_is_elsewhere(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "log.jsonl").write_text("old")
+    (out / "training").symlink_to(tmp_path / "elsewhere")
+    (out / "config.json").write_text("old")
+    done = penstock("train", corpus, "--out", out, "--steps", 2, *SMALL, "--force")
+    assert done.returncode == 0, done.stderr
+    load(out)
+    assert (tmp_path / "elsewhere" / "log.jsonl").read_text() == "old"
 
 
 def test_force_replaces_and_keeps_what_is_not_ours(corpus: Path, tmp_path: Path) -> None:
@@ -189,6 +226,28 @@ def test_resuming_with_other_settings(undisturbed: tuple[Path, Path], arguments:
     assert re.search(message, done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("checkpoint.safetensors", None, "expected the checkpoint of the text beside it"),
+        ("vocabulary.json", b"{}", "vocabulary.json: no usable vocabulary: 'vocabulary'; start anew with --force"),
+    ],
+)
+def test_resuming_from_files_of_another_run(
+    undisturbed: tuple[Path, Path], corpus: Path, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    out = tmp_path / "out"
+    assert penstock("train", corpus, "--out", out, "--steps", 2, *SMALL).returncode == 0
+    foreign = undisturbed[1] / "training" / name
+    (out / "training" / name).write_bytes(foreign.read_bytes() if content is None else content)
+    before = files_of(out)
+    done = penstock("train", "--out", out, "--resume")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert files_of(out) == before
+
+
 def test_nothing_to_resume(tmp_path: Path) -> None:
     done = penstock("train", "--out", tmp_path, "--resume")
     assert done.returncode == 2
@@ -201,11 +260,22 @@ def test_a_folder_that_cannot_be_made(corpus: Path) -> None:
     assert "cannot be written: Not a directory" in done.stderr
 
 
+def test_a_stop_while_it_prepares_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start("-", "--out", out, stdin=subprocess.PIPE)
+    while not (out / ".training").exists():
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not out.exists()
+
+
 def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(b"ok \xff")
     done = penstock("train", tmp_path / "bad.txt", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "bad.txt: not UTF-8 at byte 3; go on with --errors replace, or read bytes with --vocab byte" in done.stderr
+    assert "bad.txt: not UTF-8 at byte 3; go on with --errors replace, or train on bytes with --vocab" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -225,6 +295,7 @@ def test_without_held_out_text(corpus: Path, tmp_path: Path) -> None:
     done = penstock("train", corpus, "--out", out, "--steps", 10, "--holdout", 0, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bits_per_character"] is None
+    assert "scoring the held-out text" not in done.stderr
     load(out)
 
 

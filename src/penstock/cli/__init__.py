@@ -1,12 +1,14 @@
 """The command line: ``penstock VERB``, the same as ``python -m penstock VERB``. A thin skin over the Python API."""
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict, Env
+from cyclopts.exceptions import UnusedCliTokensError
 
 from penstock import __version__
 from penstock.errors import PenstockError
@@ -30,8 +32,8 @@ app.command(
 @app.meta.default
 def _run(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Path | None = None,
-    debug: Annotated[bool, Parameter(negative=())] = False,
+    config: Annotated[Path | None, Parameter(show_env_var=False)] = None,
+    debug: Annotated[bool, Parameter(negative=(), show_env_var=False)] = False,
 ) -> Any:
     """Runs a verb.
 
@@ -44,31 +46,68 @@ def _run(
     app.config = (
         Env("PENSTOCK_", command=True),
         Dict(settings, source=str(config), use_commands_as_keys=True),
+        _settle,
     )
     # a lone "-" would be taken for an option, here and only here
-    named = ["/dev/stdin" if token == "-" else token for token in tokens]
+    before = ("", *tokens)
+    named = ["/dev/stdin" if token == "-" and before[k] != "--prompt" else token for k, token in enumerate(tokens)]
     return app(named, exit_on_error=False, print_error=False, result_action="return_value")
 
 
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 bad input, 128 + n stopped by signal n."""
     debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is half done is cleared away
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where whoever started us closed it
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without the letter shows "?"
     try:
         status = app.meta(exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except (PenstockError, CycloptsError) as error:
-        if debug:
-            raise
-        message = " ".join(str(error).split()).removesuffix(".")
-        print(f"penstock: error: {message}", file=sys.stderr)
-        status = getattr(error, "status", 2)
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
         # the reader of our output is gone, as with "| head": nothing is wrong, and nothing more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         status = 0
+    except (PenstockError, CycloptsError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        message = " ".join(_message(error).split()).removesuffix(".")
+        print(f"penstock: error: {message}", file=sys.stderr)
+        status = getattr(error, "status", 2 if isinstance(error, CycloptsError) else 1)
+        if isinstance(error, OSError):
+            _silence()
     sys.exit(status)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, UnusedCliTokensError):
+        return f"expected nothing more, got {' '.join(error.unused_tokens or ())}"
+    if isinstance(error, OSError):  # files are read and written with errors that name them
+        return f"{error.filename or 'standard output'}: {error.strerror}"
+    return "out of memory" if isinstance(error, MemoryError) else str(error)
+
+
+def _silence() -> None:
+    """Lets what is left for a standard output that cannot be written go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+BUDGETS = ("--minutes", "--steps", "--epochs")
+
+
+def _settle(_: Any, __: Any, arguments: Any) -> None:
+    """After all sources have spoken: the highest one that names a budget names it, and no number is rounded."""
+    budgets = [argument for argument in arguments if argument.name in BUDGETS]
+    for source in ("cli", "env"):
+        if any(token.source == source for budget in budgets for token in budget.tokens):
+            for budget in budgets:
+                budget.tokens[:] = [token for token in budget.tokens if token.source == source]
+    for argument in arguments:
+        if int in (argument.hint, *get_args(argument.hint)):
+            for token in argument.tokens:
+                if "." in token.value:
+                    raise PenstockError(f"{argument.name}: expected a whole number, got {token.value}")
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -78,6 +117,10 @@ def _toml(path: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return settings
     except (OSError, ValueError) as error:
         raise PenstockError(f"--config: {path}: cannot be read as TOML: {error}") from None
+    verbs = [name for name in app if not name.startswith("-")]
+    for name, table in settings.items():
+        if name not in verbs or not isinstance(table, dict):
+            raise PenstockError(f"--config: {path}: expected tables named {', '.join(sorted(verbs))}, got {name!r}")
+    return settings

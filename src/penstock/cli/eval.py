@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from penstock.cli.parameters import Json
+from penstock.cli.parameters import Folder, Json
 from penstock.errors import PenstockError
 
 
 def evaluate(
-    folder: Path,
+    dir_: Folder,
+    /,
     *files: str,
     field: str = "text",
     errors: Literal["strict", "replace"] = "strict",
@@ -23,32 +21,32 @@ def evaluate(
     """Measure how well a model expects text: nats a token, bits a character and byte, perplexity.
 
     Args:
-        folder: The model.
+        dir_: The model.
         files: As for train. Each document begins anew, and its first token is given, not scored.
         field: The field of .jsonl lines and the column of .parquet files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
-    from penstock.runtime import load
+    from penstock.runtime import Score, load
     from penstock.text import Corpus
 
-    model = load(folder)
+    model = load(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
     with tempfile.TemporaryDirectory() as spool:
         kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
-        corpus = Corpus(files, field=field, errors=kept, spool=Path(spool) / "stdin.txt")
+        corpus = Corpus(files, field=field, errors=kept, spool=Path(spool))
 
-        def documents() -> Iterator[NDArray[np.int64]]:
+        def documents() -> Iterator[str]:
             pieces: list[str] = []
             for text, starts in corpus.pieces():
                 if starts and pieces:
-                    yield model.vocabulary.encode("".join(pieces))
+                    yield "".join(pieces)
                     pieces.clear()
                 pieces.append(text)
-            yield model.vocabulary.encode("".join(pieces))
+            yield "".join(pieces)
 
-        score = model.score_documents(documents())
+        score = sum(map(model.score, documents()), Score())
     if not score.tokens:
         raise PenstockError(f"{corpus.name}: expected at least two tokens to score, got fewer")
     figures = {

@@ -1,18 +1,19 @@
 """``penstock generate``."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
 
 
 def generate(
-    folder: Path,
+    dir_: Folder,
+    /,
     *,
-    prompt: str = "",
+    prompt: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     length: int = 500,
     temperature: float = 0.8,
     top_k: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -22,7 +23,7 @@ def generate(
     """Let a model write on, as it writes.
 
     Args:
-        folder: The model.
+        dir_: The model.
         prompt: The text to go on from; an empty one stands for the start of a line.
         length: Tokens to write.
         temperature: Below 1 is safer, above 1 bolder; 0 always takes the most likely token.
@@ -32,7 +33,7 @@ def generate(
     """
     from penstock.runtime import load
 
-    model = load(folder)
+    model = load(dir_)
     try:
         pieces = model.generate(prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     except ValueError as error:

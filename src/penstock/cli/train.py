@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from penstock.errors import PenstockError
 from penstock.train.settings import Settings
 
 DEFAULTS = Settings()
+
+
+class _Console(Console):
+    """Where the run is told of. Once nobody reads on, as with ``| head``, the run goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def train(
@@ -46,15 +55,13 @@ def train(
         if error.name != "torch":
             raise
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
-    outcome = run.train(
-        settings,
-        files,
-        out,
-        resume=resume,
-        force=force,
-        tensorboard=tensorboard,
-        console=Console(stderr=json_),
-    )
+    console = _Console(stderr=json_)
+    try:
+        outcome = run.train(settings, files, out, resume=resume, force=force, tensorboard=tensorboard, console=console)
+    except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError, and says why in words alone
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("memory", "overflow")):
+            raise
+        raise PenstockError("out of memory: choose a smaller --size, fewer --streams or a shorter --chunk") from None
     if outcome.interrupted is not None:
         return 128 + outcome.interrupted
     if json_ and outcome.results is not None:

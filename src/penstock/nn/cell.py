@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from penstock.nn.checks import check_shape
+from penstock.nn.checks import check_kind, check_shape, check_sizes
 from penstock.nn.functional import gru
 from penstock.nn.reset_form import ResetForm
 
@@ -32,7 +32,8 @@ class GRUCell(ResetForm):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(reset, device)
+        super().__init__(reset)
+        check_sizes(dtype, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = 3 * hidden_size
 
@@ -52,13 +53,15 @@ class GRUCell(ResetForm):
 
     def forward(self, x: Tensor, h: Tensor | None = None) -> Tensor:
         """The next state."""
-        batch = {} if x.dim() == 1 else {"N": None if x.dim() != 2 else x.shape[0]}
-        check_shape("x", x, {**batch, "D": self.input_size})
+        batched = not isinstance(x, Tensor) or x.dim() != 1
+        check_shape("x", x, {"N": None, "D": self.input_size} if batched else {"D": self.input_size})
+        batch = {"N": x.shape[0]} if batched else {}
         if h is not None:
             check_shape("h", h, {**batch, "H": self.hidden_size})
-            h = h if batch else h[None]
+            check_kind("h", h, self.weight_hh)
+            h = h if batched else h[None]
         _, h_n = gru(
-            x[None] if batch else x[None, None],
+            x[None] if batched else x[None, None],
             h,
             self.weight_ih,
             self.weight_hh,
@@ -66,7 +69,7 @@ class GRUCell(ResetForm):
             self.bias_hh,
             reset=self.reset,
         )
-        return h_n if batch else h_n[0]
+        return h_n if batched else h_n[0]
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

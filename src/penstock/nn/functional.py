@@ -60,7 +60,7 @@ def gru(
     """One layer of a GRU in one direction; ``penstock.equations`` has the lines it computes.
 
     Args:
-        x: (L, N, D), the type and device of the weights (under autocast, any floating type).
+        x: (L, N, D), the type and device of the weights (under autocast, any floating type but float64).
         h_0: (N, H), or None for zeros.
         weight_ih: (3H, D), rows in the order r, z, n.
         weight_hh: (3H, H), likewise.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from penstock.errors import PenstockError
 from penstock.model_folder import ModelConfig, load_model, save_model
+from penstock.nn.checks import check_shape
 from penstock.nn.recurrent import GRU
 from penstock.text.vocabulary import Vocabulary
 
@@ -62,7 +63,13 @@ class LanguageModel(nn.Module):
 
         Returns:
             logits (L, N, V) of the next token, and the state (num_layers, N, H).
+
+        Raises:
+            ValueError, TypeError: as ``penstock.GRU``.
         """
+        if state is not None:
+            batch = {"N": tokens.shape[1]} if tokens.dim() == 2 else {}
+            check_shape("state", state, {"num_layers": len(self.layers), **batch, "H": self.config.hidden_size})
         x = self._drop(self.embedding(tokens))
         states = []
         for k, layer in enumerate(self.layers):
@@ -105,7 +112,7 @@ class LanguageModel(nn.Module):
         """
         config, vocabulary, weights = load_model(Path(folder))
         with torch.device("cpu"):
-            model = cls(config, vocabulary)
+            model = cls(config, vocabulary).float()
         state = {name: torch.from_numpy(value) for name, value in weights.items()}
         if config.tied:
             state["output.weight"] = state["embedding.weight"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from penstock.gates import Gates
-from penstock.nn.checks import check_kind, check_resets, check_shape, checked_lengths
+from penstock.nn.checks import check_kind, check_resets, check_shape, check_sizes, checked_lengths
 from penstock.nn.reset_form import ResetForm
 from penstock.ops import Call, gru_layer
 
@@ -63,15 +63,9 @@ class GRU(ResetForm):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(reset, device)
-        for name, size in (
-            ("input_size", input_size),
-            ("hidden_size", hidden_size),
-            ("num_layers", num_layers),
-        ):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name}: expected a positive integer, got {size!r}")
-        if not 0 <= dropout <= 1:
+        super().__init__(reset)
+        check_sizes(dtype, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        if not (isinstance(dropout, int | float) and 0 <= dropout <= 1):
             raise ValueError(f"dropout: expected a probability in 0 … 1, got {dropout!r}")
         if dropout and num_layers == 1:
             warnings.warn("dropout acts between layers: with num_layers=1 it does nothing", UserWarning, stacklevel=2)
@@ -165,7 +159,8 @@ class GRU(ResetForm):
         Returns:
             output: (L, N, directions × H) in x's layout, zero past each sequence's end; packed if x is.
             h_n: (K, N, H), unbatched (K, H): each sequence's state after its own last step.
-            gates: with ``return_gates``, ``Gates`` whose fields are (K, L, N, H) in x's layout (padded if x is packed).
+            gates: with ``return_gates``, ``Gates`` whose fields are (K, L, N, H) in x's layout.
+            Of a packed x, resets are (L, N) and gates (K, L, N, H), padded, also with ``batch_first``.
             Outputs, states and gates have the type of the parameters, also under autocast, where products are lowered.
 
         Raises:
@@ -261,9 +256,8 @@ class GRU(ResetForm):
         if not isinstance(module, nn.GRU):
             raise TypeError(f"module: expected a torch.nn.GRU, got {type(module).__name__}")
         gru = cls(**_arguments(module), reset="after")
-        gru.load_state_dict(module.state_dict())
-        gru.dropout = module.dropout
-        return gru.train(module.training)
+        _copy(module, gru)
+        return gru
 
     def to_torch(self) -> nn.GRU:
         """The same function as a ``torch.nn.GRU``, on a copy of the weights.
@@ -277,11 +271,8 @@ class GRU(ResetForm):
                 "functions and no conversion is exact"
             )
         module = nn.GRU(**_arguments(self))
-        state = self.state_dict()
-        del state["reset_after"]
-        module.load_state_dict(state)
-        module.dropout = self.dropout
-        return module.train(self.training)
+        _copy(self, module)
+        return module
 
     def extra_repr(self) -> str:
         """The constructor's arguments that are not defaults."""
@@ -301,6 +292,17 @@ def _arguments(module: "GRU | nn.GRU") -> dict[str, Any]:
     names = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional")
     weight = module.weight_ih_l0
     return {name: getattr(module, name) for name in names} | {"device": weight.device, "dtype": weight.dtype}
+
+
+def _copy(source: "GRU | nn.GRU", target: "GRU | nn.GRU") -> None:
+    """Weights, whether each is trained, dropout and mode, of a module of the same arguments."""
+    state = source.state_dict()
+    state.pop("reset_after", None)
+    target.load_state_dict(state)
+    for ours, theirs in zip(target.parameters(), source.parameters(), strict=True):
+        ours.requires_grad_(theirs.requires_grad)
+    target.dropout = source.dropout
+    target.train(source.training)
 
 
 def _packed_like(packed: PackedSequence, output: Tensor) -> PackedSequence:

@@ -26,6 +26,9 @@ def run(call: Call) -> Result:
     x, h, bias, bias_hh = call.x, call.h_0, call.bias_ih, call.bias_hh
     L, H = x.shape[0], h.shape[-1]
     before = call.reset == "before"
+    alive, starts = _masks(call)
+    if alive is not None:
+        x = x.masked_fill(~alive, 0)  # else backward multiplies a gradient of zero by what stands there, NaN perhaps
     # In the "after" form the candidate's recurrent bias is inside r ⊙ (…): only the "before" form may sum the two.
     if before and bias is not None and bias_hh is not None:
         bias = bias + bias_hh
@@ -34,7 +37,6 @@ def run(call: Call) -> Result:
     inputs_gates, inputs_candidate = (values.unbind(0) for values in inputs)
     weight = call.weight_hh.t()
     weight_gates, weight_candidate = torch.split(weight, [2 * H, H], dim=-1)
-    alive, starts = _masks(call)
 
     steps: list[tuple[Tensor, ...]] = []
     for t in reversed(range(L)) if call.reverse else range(L):
@@ -61,7 +63,7 @@ def run(call: Call) -> Result:
     if call.reverse:
         steps.reverse()
     if not steps:
-        empty = h.new_zeros(0, *h.shape)
+        empty = h[None][:0] + inputs[1]  # (0, N, H), part of the graph
         return Result(empty, h, (empty, empty, empty) if call.return_gates else None)
     output, *gates_of_steps = (torch.stack(values) for values in zip(*steps, strict=True))
     return Result(output, h, tuple(gates_of_steps) if call.return_gates else None)  # type: ignore[arg-type]

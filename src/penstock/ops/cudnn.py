@@ -57,6 +57,10 @@ class _TwiceDifferentiable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
         ctx.call = call
+        device = call.x.device.type
+        ctx.autocast = torch.autocast(
+            device, torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device)
+        )
         ctx.save_for_backward(*tensors)
         with torch.enable_grad():
             ctx.leaves = [
@@ -70,7 +74,10 @@ class _TwiceDifferentiable(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         twice = torch.is_grad_enabled()
         tensors = ctx.saved_tensors if twice else ctx.leaves
-        result = composite.run(_with(ctx.call, tensors)) if twice else ctx.results
+        result = ctx.results
+        if twice:
+            with ctx.autocast:  # as forward was run: backward is outside of it
+                result = composite.run(_with(ctx.call, tensors))
         wanted = [i for i, needed in enumerate(ctx.needs_input_grad[1:]) if needed]
         found = torch.autograd.grad(
             (result.output, result.h_n),

@@ -22,11 +22,11 @@ BLOCK = 1024
 class Score(NamedTuple):
     """How well a model expected a text. The first token of a document is given, not scored."""
 
-    nats: float
-    tokens: int
-    characters: int
-    bytes: int
-    unknown: int
+    nats: float = 0.0
+    tokens: int = 0
+    characters: int = 0
+    bytes: int = 0
+    unknown: int = 0
     """Tokens that the vocabulary does not have."""
 
     @property
@@ -80,16 +80,18 @@ class Model:
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
-        return self.score_documents([self.vocabulary.encode(text)])
+        ids = self.vocabulary.encode(text)
+        # what a vocabulary does not know is in the text alone; only characters, a token each, can be unknown
+        known = self.vocabulary.unknown is None
+        utf8 = self.vocabulary.utf8(ids[1:]) if known else text[1:].encode("utf-8", "surrogatepass")
+        return self._score(ids, utf8)
 
     def score_documents(self, documents: Iterable[NDArray[Any]]) -> Score:
         """How well the model expected documents, given as token ids; each begins with a zero state."""
-        total = Score(0.0, 0, 0, 0, 0)
-        for ids in documents:
-            total += self._score(ids)
-        return total
+        return sum((self._score(ids, self.vocabulary.utf8(ids[1:])) for ids in documents), Score())
 
-    def _score(self, ids: NDArray[Any]) -> Score:
+    def _score(self, ids: NDArray[Any], utf8: bytes) -> Score:
+        """Of ids, all but the first of which stand for ``utf8``."""
         nats, unknown = 0.0, 0
         state = self.initial_state()
         for start in range(0, len(ids) - 1, BLOCK):
@@ -100,11 +102,7 @@ class Model:
             expected = self._log_probabilities(hidden)[np.arange(len(hidden)), block[1:]]
             nats -= float(expected.sum(dtype=np.float64))
             unknown += 0 if self.vocabulary.unknown is None else int((block[1:] == self.vocabulary.unknown).sum())
-        characters = utf8 = 0
-        for piece in self.vocabulary.pieces(int(i) for i in ids[1:]):
-            characters += len(piece)
-            utf8 += len(piece.encode())
-        return Score(nats, max(len(ids) - 1, 0), characters, utf8, unknown)
+        return Score(nats, max(len(ids) - 1, 0), count_characters(utf8), len(utf8), unknown)
 
     def generate(
         self,
@@ -129,7 +127,7 @@ class Model:
         Raises:
             ValueError: a setting means nothing.
         """
-        check_sampling(temperature, top_k, top_p)
+        check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")
         ids = self.vocabulary.encode(prompt or "\n")
@@ -169,6 +167,11 @@ class Model:
         logits -= logits.max(axis=-1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
         return logits
+
+
+def count_characters(utf8: bytes) -> int:
+    """The characters that begin in some bytes; every byte of UTF-8 but a character's first is 10…… in binary."""
+    return int(np.count_nonzero(np.frombuffer(utf8, np.uint8) & 0xC0 != 0x80))
 
 
 def load(folder: str | Path) -> Model:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None, seed: int | None) -> None:
     """Raises ValueError for settings that mean nothing."""
     if not (temperature >= 0 and np.isfinite(temperature)):
         raise ValueError(f"temperature: expected 0 or more, got {temperature}")
@@ -12,6 +12,8 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
         raise ValueError(f"top_k: expected 1 or more, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p: expected more than 0 and at most 1, got {top_p}")
+    if seed is not None and seed < 0:
+        raise ValueError(f"seed: expected 0 or more, got {seed}")
 
 
 def sample(
@@ -29,9 +31,10 @@ def sample(
     """
     if temperature == 0:
         return int(np.argmax(log_probabilities))
-    logits = np.asarray(log_probabilities, np.float64) / temperature
+    logits = np.asarray(log_probabilities, np.float64)
     order = np.argsort(-logits, kind="stable")
-    probabilities = np.exp(logits[order] - logits[order[0]])
+    with np.errstate(over="ignore"):  # far below the best, at a temperature near 0: exp(−∞) is right
+        probabilities = np.exp((logits[order] - logits[order[0]]) / temperature)
     if top_k is not None:
         probabilities[top_k:] = 0
     probabilities /= probabilities.sum()

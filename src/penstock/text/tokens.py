@@ -59,7 +59,7 @@ def open_tokens(folder: Path) -> Tokens:
         if path.stat().st_size != about["tokens"] * dtype.itemsize:
             raise ValueError(f"{path.name} is not whole")
         ids = np.memmap(path, dtype, "r") if about["tokens"] else np.zeros(0, dtype)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"{folder}: no usable token file: {error}; train anew with --force") from None
     return Tokens(ids, starts, about["characters"])
 

@@ -31,6 +31,9 @@ class Vocabulary(Protocol):
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """The text of ids, as soon as each piece of it is whole: streams where ``ids`` does."""
 
+    def utf8(self, ids: NDArray[Any]) -> bytes:
+        """The very bytes that ids stand for, be they whole characters or not."""
+
     def saved(self) -> tuple[dict[str, Any], str | None]:
         """What config.json holds, and the content of tokenizer.json where there is one."""
 
@@ -53,6 +56,10 @@ class ByteVocabulary:
         """Each character once its last byte is there; a broken one as U+FFFD."""
         return _characters(bytes([i]) for i in ids)
 
+    def utf8(self, ids: NDArray[Any]) -> bytes:
+        """One byte an id."""
+        return ids.astype(np.uint8).tobytes()
+
     def saved(self) -> tuple[dict[str, Any], str | None]:
         """Nothing but the kind."""
         return {"kind": self.kind}, None
@@ -62,7 +69,8 @@ class CharVocabulary:
     """Unicode characters, in the order of their code points after the unknown character.
 
     A character outside it is read as U+FFFD, id 0. Unless the training text held U+FFFD itself, the model never saw
-    that id: its embedding is zero, so that the step hears no input. It is never generated.
+    that id: its embedding is zero, so that the step hears no input (unless ``tied``, where the output layer's training
+    moves it). It is never generated.
     """
 
     kind: ClassVar[str] = "char"
@@ -87,6 +95,10 @@ class CharVocabulary:
         """One character an id."""
         return (self.characters[i] for i in ids)
 
+    def utf8(self, ids: NDArray[Any]) -> bytes:
+        """One character an id."""
+        return "".join(self.pieces(ids.tolist())).encode("utf-8", "surrogatepass")
+
     def saved(self) -> tuple[dict[str, Any], str | None]:
         """The kind and the characters, without the unknown one."""
         return {"kind": self.kind, "characters": self.characters[1:]}, None
@@ -99,10 +111,14 @@ class BpeVocabulary:
     unknown: int | None = None
 
     def __init__(self, tokenizer_json: str) -> None:
-        self._tokenizer = _tokenizers().Tokenizer.from_str(tokenizer_json)
         byte_of = _byte_level_alphabet()
-        tokens = (self._tokenizer.id_to_token(i) for i in range(len(self)))
-        self._bytes = [bytes(byte_of[character] for character in token) for token in tokens]
+        from_str = _tokenizers().Tokenizer.from_str
+        try:
+            self._tokenizer = from_str(tokenizer_json)
+            tokens = (self._tokenizer.id_to_token(i) for i in range(len(self)))
+            self._bytes = [bytes(byte_of[character] for character in token) for token in tokens]
+        except Exception as error:  # the library raises nothing narrower
+            raise PenstockError(f"tokenizer.json: not a byte-level tokenizer: {error}") from None
 
     @classmethod
     def trained_on(cls, texts: Iterable[str], size: int) -> "BpeVocabulary":
@@ -122,12 +138,17 @@ class BpeVocabulary:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> Ids:
-        """As many ids as the merges leave."""
-        return np.array(self._tokenizer.encode(text).ids, np.int64)
+        """As many ids as the merges leave; a lone surrogate is read as U+FFFD."""
+        characters = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return np.array(self._tokenizer.encode(characters).ids, np.int64)
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """Each stretch of text once its last byte is there; a broken character as U+FFFD."""
         return _characters(self._bytes[i] for i in ids)
+
+    def utf8(self, ids: NDArray[Any]) -> bytes:
+        """One stretch of bytes an id."""
+        return b"".join(self._bytes[i] for i in ids.tolist())
 
     def saved(self) -> tuple[dict[str, Any], str | None]:
         """The kind; the merges go to tokenizer.json."""
@@ -164,16 +185,22 @@ def _tokenizers() -> Any:
     return tokenizers
 
 
-def load_vocabulary(config: dict[str, Any], tokenizer_json: str | None) -> Vocabulary:
-    """The inverse of ``saved``."""
-    kind = config.get("kind")
-    if kind == "byte":
-        return ByteVocabulary()
-    if kind == "char":
-        return CharVocabulary(config["characters"])
-    if kind == "bpe" and tokenizer_json is not None:
-        return BpeVocabulary(tokenizer_json)
-    raise PenstockError(f"vocabulary: expected byte, char, or bpe with its tokenizer.json, got {kind!r}")
+def load_vocabulary(config: Any, tokenizer_json: str | None) -> Vocabulary:
+    """The inverse of ``saved``.
+
+    Raises:
+        PenstockError: it is something else.
+    """
+    match config:
+        case {"kind": "byte"}:
+            return ByteVocabulary()
+        case {"kind": "char", "characters": str(characters)}:
+            return CharVocabulary(characters)
+        case {"kind": "bpe"} if tokenizer_json is not None:
+            return BpeVocabulary(tokenizer_json)
+    raise PenstockError(
+        f"vocabulary: expected byte, char with its characters, or bpe with its tokenizer.json, got {config!s:.60}"
+    )
 
 
 def build_vocabulary(kind: str, texts: Iterable[str], size: int) -> Vocabulary:

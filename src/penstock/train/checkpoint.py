@@ -19,6 +19,7 @@ from penstock.train.settings import Settings
 from penstock.train.step import Stepper
 
 FORMAT = "penstock-checkpoint"
+ANEW = "start anew with --force"
 
 
 @dataclasses.dataclass
@@ -71,29 +72,45 @@ def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
     Raises:
         PenstockError: there is none, it is not whole, or it is of another program or version.
     """
-    hint = "start anew with --force"
     if not path.exists():
         raise PenstockError(f"{path}: nothing to resume: no checkpoint here; start without --resume")
     try:
+        path.open("rb").close()  # the library calls a file that it may not read one that is not there
         with safetensors.safe_open(path, "pt") as file:
             about: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, safetensors.SafetensorError) as error:
-        raise PenstockError(f"{path}: not a whole checkpoint: {error}; {hint}") from None
+    except OSError as error:
+        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except safetensors.SafetensorError as error:
+        raise PenstockError(f"{path}: not a whole checkpoint: {error}; {ANEW}") from None
     if about.get("format") != FORMAT:
-        raise PenstockError(f"{path}: expected a {FORMAT}, got a file of something else; {hint}")
-    if about["penstock"] != penstock.__version__:
+        raise PenstockError(f"{path}: expected a {FORMAT}, got a file of something else; {ANEW}")
+    if about.get("penstock") != penstock.__version__:
         raise PenstockError(
-            f"{path}: written by Penstock {about['penstock']}, this is {penstock.__version__}; "
-            f"resume with that one, or {hint}"
+            f"{path}: written by Penstock {about.get('penstock')}, this is {penstock.__version__}; "
+            f"resume with that one, or {ANEW}"
         )
-    plan = json.loads(about["plan"])
-    plan["settings"], plan["model"] = Settings(**plan["settings"]), ModelConfig(**plan["model"])
-    return Plan(**plan), Progress(**json.loads(about["progress"])), tensors
+    try:
+        plan = json.loads(about["plan"])
+        plan["settings"], plan["model"] = Settings(**plan["settings"]), ModelConfig(**plan["model"])
+        return Plan(**plan), Progress(**json.loads(about["progress"])), tensors
+    except (ValueError, KeyError, TypeError, PenstockError) as error:
+        raise PenstockError(f"{path}: its plan and progress cannot be understood: {error}; {ANEW}") from None
 
 
 def restore(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
-    """Puts a checkpoint's weights, optimizer and random state in place; returns the hidden state."""
+    """Puts a checkpoint's weights, optimizer and random state in place; returns the hidden state.
+
+    Raises:
+        PenstockError: they are not those of this model.
+    """
+    try:
+        return _restored(tensors, stepper)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise PenstockError(f"checkpoint: its tensors are not those of its plan: {error}; {ANEW}") from None
+
+
+def _restored(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
     model = stepper.model
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     if model.config.tied:

@@ -64,10 +64,14 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
     train_tokens = round(len(tokens.ids) * (1 - settings.holdout))
     held_out = len(tokens.ids) - train_tokens
     if train_tokens < 2 or (settings.holdout and held_out < 2):
+        if len(tokens.ids) >= 100:
+            raise PenstockError(
+                f"--holdout: {settings.holdout} of {len(tokens.ids)} tokens is too few to score; hold out more, or 0"
+            )
         raise PenstockError(
             f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
         )
-    device = _device(settings.device)
+    device = usable_device(settings.device)
     streams = settings.streams or (32 if device.type == "cpu" else 128)
     streams = max(1, min(streams, train_tokens // (2 * settings.chunk)))
     per_step = min(streams * settings.chunk, train_tokens - 1)
@@ -157,12 +161,17 @@ def _tokens_per_second(model: ModelConfig, vocabulary: Vocabulary, N: int, L: in
     return L * N / sorted(seconds[1:])[2]
 
 
-def _device(name: str | None) -> torch.device:
+def usable_device(name: str | None) -> torch.device:
+    """The device of this name, or the best one there is.
+
+    Raises:
+        PenstockError: it cannot compute here.
+    """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise PenstockError(f"--device: {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
     return device

@@ -73,7 +73,7 @@ class Display:
         self._console = console
         self._bits = tokens_per_character / math.log(2)
         self._bar = Progress(
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.description}"),
             console=console,
@@ -92,10 +92,8 @@ class Display:
 
     def update(self, share: float, step: int, loss: float, tokens_per_second: float, left: float) -> None:
         """Shows where the run stands."""
-        line = (
-            f"step {step:,}  loss {loss:.3f} nats  {loss * self._bits:.3f} bits a character  "
-            f"{tokens_per_second:,.0f} tokens/s  {duration(left)} left"
-        )
+        # the bar and this fit into 80 columns, and what is cut off first is what matters least
+        line = f"{duration(left)} left  step {step:,}  loss {loss:.3f} nats  {tokens_per_second:,.0f} tokens/s"
         self._bar.update(self._task, completed=share, description=line)
         if self._bar.disable and time.monotonic() - self._printed >= self.PERIOD:
             self._printed = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.runtime.model import load
+from penstock.runtime.model import count_characters, load
 from penstock.text.tokens import Tokens, documents
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
@@ -49,8 +49,8 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
     parameters = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("reset_after"))
     start = plan.train_tokens
     stop = start + min(plan.held_out_tokens, SCORED_TOKENS)
-    text = "".join(model.vocabulary.pieces(int(i) for i in tokens.ids[start:stop]))
-    prompt = _prompt(text)
+    utf8 = model.vocabulary.utf8(tokens.ids[start:stop])
+    prompt = _prompt(utf8.decode("utf-8", "replace"))
     sample = "".join(model.generate(prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
     nats_per_token = nats_per_character = bits = perplexity = xz = None
     scored = 0
@@ -60,7 +60,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
         if score.tokens and score.characters:
             nats_per_token, perplexity = score.nats_per_token, score.perplexity
             nats_per_character, bits = score.nats / score.characters, score.bits_per_character
-            xz = 8 * len(lzma.compress(text.encode(), preset=9)) / len(text)
+            xz = 8 * len(lzma.compress(utf8, preset=9)) / count_characters(utf8)
     return Results(
         parameters=parameters,
         seconds=progress.seconds,

@@ -3,8 +3,10 @@
 import contextlib
 import dataclasses
 import json
+import math
 import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,8 +24,8 @@ from penstock.nn.language_model import LanguageModel
 from penstock.text.corpus import Corpus
 from penstock.text.tokens import Tokens, open_tokens, write_tokens
 from penstock.text.vocabulary import Vocabulary, build_vocabulary, load_vocabulary
-from penstock.train.checkpoint import Progress, read_checkpoint, restore, save_checkpoint
-from penstock.train.plan import Plan, make_plan
+from penstock.train.checkpoint import ANEW, Progress, read_checkpoint, restore, save_checkpoint
+from penstock.train.plan import Plan, make_plan, usable_device
 from penstock.train.reporter import Display, Log, duration
 from penstock.train.results import Results, measure, print_results
 from penstock.train.schedule import learning_rate_share
@@ -79,7 +81,8 @@ def train(
         console.print(f"stopped after step {run.progress.step:,}; go on with", highlight=False)
         console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
         return Outcome(received[0], None)
-    display.say("scoring the held-out text with the best model")
+    if run.held_out is not None:
+        display.say("scoring the held-out text with the best model")
     results = measure(run.plan, run.progress, run.tokens, out)
     run.record(results)
     print_results(results, out, console)
@@ -100,7 +103,7 @@ class _Run:
         self.plan, self.vocabulary, self.tokens, self.out = plan, vocabulary, tokens, out
         self.folder = out / TRAINING
         torch.manual_seed(plan.settings.seed)
-        model = LanguageModel(plan.model, vocabulary).to(plan.device)
+        model = LanguageModel(plan.model, vocabulary).to(usable_device(plan.device))
         self.stepper = Stepper(
             model,
             learning_rate=plan.learning_rate,
@@ -119,7 +122,10 @@ class _Run:
     def prepared(cls, settings: Settings, inputs: Sequence[str], out: Path, force: bool, console: Console) -> "_Run":
         """Reads the corpus beside what ``out`` holds, and takes its place only once all of it was fine."""
         ours = [out / name for name in (WEIGHTS, CONFIG, TOKENIZER, RECORD, TRAINING)]
-        held = [path for path in ours if path.exists()]
+        try:
+            held = [path for path in ours if path.exists()]
+        except OSError as error:
+            raise cannot_write(out, error) from None
         if held and not force:
             raise PenstockError(
                 f"{out}: already holds {held[0].name}; add --resume to go on with it, --force to replace it, "
@@ -132,7 +138,7 @@ class _Run:
             raise cannot_write(out, error) from None
         try:
             errors = "surrogateescape" if settings.vocab == "byte" else settings.errors
-            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging / "stdin.txt")
+            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging)
             console.print(f"reading {corpus.name}", highlight=False, markup=False, soft_wrap=True)
             vocabulary = build_vocabulary(settings.vocab, corpus.texts(), settings.vocab_size)
             tokens = write_tokens(corpus.pieces(), vocabulary, staging)
@@ -141,9 +147,8 @@ class _Run:
             write(staging / VOCABULARY, json.dumps({"vocabulary": about, "tokenizer": tokenizer}))
             run = cls(plan, vocabulary, tokens, out)
             save_checkpoint(staging / CHECKPOINT, plan, run.progress, run.stepper, run.state)
-            for path in held:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            staging.rename(run.folder)
+            with _set_aside(held, out):
+                staging.rename(run.folder)
         except OSError as error:
             raise cannot_write(out, error) from None
         finally:
@@ -171,10 +176,18 @@ class _Run:
             )
         try:
             about = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PenstockError(f"{folder / VOCABULARY}: cannot be read: {error}") from None
-        vocabulary = load_vocabulary(about["vocabulary"], about["tokenizer"])
-        return cls(plan, vocabulary, open_tokens(folder), out, (progress, tensors))
+            vocabulary = load_vocabulary(about["vocabulary"], about["tokenizer"])
+        except (OSError, ValueError, KeyError, TypeError, PenstockError) as error:
+            raise PenstockError(f"{folder / VOCABULARY}: no usable vocabulary: {error}; {ANEW}") from None
+        tokens = open_tokens(folder)
+        planned = (plan.model.vocabulary_size, plan.train_tokens + plan.held_out_tokens)
+        found = (len(vocabulary), len(tokens.ids))
+        if planned != found:
+            raise PenstockError(
+                f"{folder / CHECKPOINT}: expected the checkpoint of the text beside it, {found[1]:,} tokens of "
+                f"{found[0]:,} kinds, got that of another, {planned[1]:,} of {planned[0]:,}; {ANEW}"
+            )
+        return cls(plan, vocabulary, tokens, out, (progress, tensors))
 
     def share(self) -> float:
         """How much of the run is done, 0 … 1, by steps or by the clock."""
@@ -194,11 +207,7 @@ class _Run:
             try:
                 step = self.stepper.step(tokens, targets, resets, self.state, rate)
             except NotFinite as error:
-                raise NotFinite(
-                    f"training left the finite numbers at step {at.step + 1}: {error}; nothing was learned from it. "
-                    f"The last checkpoint and the best model are kept in {self.out}; "
-                    f"start anew with a --learning-rate below {plan.learning_rate:.2g}"
-                ) from None
+                raise self._not_finite(at.step + 1, str(error)) from None
             self.state = step.state
             at.step, at.chunk = at.step + 1, at.chunk + 1
             if at.chunk == len(self.streams):
@@ -253,12 +262,21 @@ class _Run:
             self.stepper.model.save(self.out)
             return
         loss = self.stepper.validate(self.held_out, self.plan.validation_tokens)
+        if not math.isfinite(loss):
+            raise self._not_finite(at.step, f"loss {loss} on held-out text")
         best = at.best is None or loss < at.best
         at.best, at.stale = (loss, 0) if best or at.best is None else (at.best, at.stale + 1)
         if best:
             self.stepper.model.save(self.out)
         log.write("validation", at.step, loss=loss, best=best, seconds=at.seconds)
         display.validated(share, at.step, loss, best)
+
+    def _not_finite(self, step: int, what: str) -> NotFinite:
+        kept = "checkpoint and the best model are" if (self.out / WEIGHTS).exists() else "checkpoint is"
+        return NotFinite(
+            f"training left the finite numbers at step {step}: {what}; the last {kept} kept in {self.out}; "
+            f"start anew with a --learning-rate below {self.plan.learning_rate:.2g}"
+        )
 
     def _save(self, log: Log) -> None:
         self.progress.log_bytes = log.synced()
@@ -287,6 +305,23 @@ def _describe(run: _Run, console: Console) -> None:
         f"on {plan.device}",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _set_aside(paths: Sequence[Path], folder: Path) -> Iterator[None]:
+    """Moves ``paths`` aside within ``folder``, and back if the block raises; deletes them once it has ended well."""
+    aside = Path(tempfile.mkdtemp(dir=folder, prefix=".replaced-"))
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for path in paths:
+            moved.append((path.rename(aside / path.name), path))
+        yield
+    except BaseException:
+        for where, path in moved:
+            where.rename(path)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager

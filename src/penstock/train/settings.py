@@ -1,6 +1,7 @@
 """What a person may say about a training run. None leaves the choice to ``plan``, which looks at corpus and machine."""
 
 import dataclasses
+import math
 from typing import Literal
 
 from penstock.errors import PenstockError
@@ -74,17 +75,29 @@ class Settings:
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
-        positive = ("vocab_size", "hidden", "embedding", "layers", "streams", "chunk", "patience", "minutes")
+        positive = ("hidden", "embedding", "layers", "streams", "chunk", "patience", "minutes")
         for name in (*positive, "steps", "epochs", "learning_rate", "clip", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise PenstockError(f"{_flag(name)}: expected more than 0, got {value}")
-        for name, low, high in (("holdout", 0, 0.9), ("dropout", 0, 0.95), ("warmup", 0, 1)):
+            if isinstance(value, int) and value >= 2**31:
+                raise PenstockError(f"{_flag(name)}: expected less than {2**31}, got {value}")
+        for name, low, high in (
+            ("holdout", 0, 0.9),
+            ("dropout", 0, 0.95),
+            ("warmup", 0, 1),
+            ("seed", 0, 2**63 - 1),
+            ("vocab_size", 1, 2**20),
+        ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise PenstockError(f"{_flag(name)}: expected {low} to {high}, got {value}")
         if self.weight_decay < 0:
             raise PenstockError(f"--weight-decay: expected 0 or more, got {self.weight_decay}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise PenstockError(f"{_flag(field.name)}: expected a finite number, got {value}")
 
 
 def _flag(name: str) -> str:
