@@ -1,15 +1,15 @@
-"""The trained model without torch: NumPy over the step of ``penstock.equations``."""
+"""The trained model without torch: NumPy, and the compiled core for its layers."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock import equations
 from penstock.model_folder import ModelConfig, Weights, load_model
+from penstock.runtime.layer import layer
 from penstock.runtime.sampling import check_sampling, sample
 from penstock.text.vocabulary import Vocabulary
 
@@ -60,10 +60,9 @@ class Model:
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, weights: Weights) -> None:
         self.config, self.vocabulary = config, vocabulary
         self._embedding = weights["embedding.weight"]
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         self._layers = [
-            equations.by_gate(
-                *(weights[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            )
+            layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.reset)
             for k in range(config.num_layers)
         ]
         self._output = weights["embedding.weight" if config.tied else "output.weight"]
@@ -75,8 +74,8 @@ class Model:
 
     def step(self, token: int, state: Floats | None = None) -> tuple[Floats, Floats]:
         """Reads one token: log-probabilities (V,) of the next one, and the new state (K, H)."""
-        hidden, state = self._read(token, self.initial_state() if state is None else state)
-        return self._log_probabilities(hidden), state
+        hidden, state = self._read([token], self.initial_state() if state is None else state)
+        return self._log_probabilities(hidden[0]), state
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
@@ -96,9 +95,7 @@ class Model:
         state = self.initial_state()
         for start in range(0, len(ids) - 1, BLOCK):
             block = ids[start : start + BLOCK + 1].astype(np.int64)
-            hidden = np.empty((len(block) - 1, self.config.hidden_size), np.float32)
-            for t, token in enumerate(block[:-1]):
-                hidden[t], state = self._read(token, state)
+            hidden, state = self._read(block[:-1], state)
             expected = self._log_probabilities(hidden)[np.arange(len(hidden)), block[1:]]
             nats -= float(expected.sum(dtype=np.float64))
             unknown += 0 if self.vocabulary.unknown is None else int((block[1:] == self.vocabulary.unknown).sum())
@@ -143,8 +140,7 @@ class Model:
         seed: int | None,
     ) -> Iterator[int]:
         generator, state, unknown = np.random.default_rng(seed), self.initial_state(), self.vocabulary.unknown
-        for token in ids[:-1]:
-            _, state = self._read(token, state)
+        _, state = self._read(ids[:-1], state)
         token = ids[-1]
         for _ in range(length):
             log_probabilities, state = self.step(token, state)
@@ -153,12 +149,12 @@ class Model:
             token = sample(log_probabilities, generator, temperature=temperature, top_k=top_k, top_p=top_p)
             yield token
 
-    def _read(self, token: int, state: Floats) -> tuple[Floats, Floats]:
-        """The top layer's output (H,) and the new state (K, H)."""
-        x, new = self._embedding[token], np.empty_like(state)
-        for k, weights in enumerate(self._layers):
-            *_, new[k] = equations.step(x, state[k], weights, self.config.reset)
-            x = x + new[k] if k and self.config.residual else new[k]
+    def _read(self, tokens: Sequence[int] | NDArray[Any], state: Floats) -> tuple[Floats, Floats]:
+        """The top layer's outputs (L, H) for L tokens, and the new state (K, H)."""
+        x, new = self._embedding[tokens], np.empty_like(state)
+        for k, run in enumerate(self._layers):
+            output, new[k] = run(x, state[k])
+            x = x + output if k and self.config.residual else output
         return x, new
 
     def _log_probabilities(self, hidden: Floats) -> Floats:
