@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import draw, draw_weights, oracle
 
-from penstock.ops import Call, composite, cudnn, explain
+from penstock.ops import Call, composite, cudnn, explain_layer
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -85,10 +85,10 @@ def test_only_what_needs_a_gradient_gets_one() -> None:
 def test_it_says_why_it_declines(change: dict[str, object], reason: str) -> None:
     tensors = [t.cuda() for t in (draw(3, 2, 2), draw(2, 3), *draw_weights(2, 3))]
     call = Call(*tensors, "after")
-    assert explain(call) == [("cudnn", "chosen")]
+    assert explain_layer(call) == [("cudnn", "chosen")]
     if change.get("resets"):
         change = {"resets": torch.zeros(3, 2, dtype=torch.bool, device="cuda")}
-    assert reason in explain(call._replace(**change))[0][1]
+    assert reason in explain_layer(call._replace(**change))[0][1]
 
 
 @needs_cuda
