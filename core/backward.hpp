@@ -45,7 +45,7 @@ public:
         sum_ih_ = arena.take<T>(3 * Hp * input_panels_ * width);
         sum_hh_ = arena.take<T>(3 * Hp * panels_ * width);
         sum_bias_ = arena.take<T>(grad_stride_);
-        tiles_ = arena.take<T>(members * tiles_at_once * tile_rows * k_block<T>);
+        tiles_ = arena.take<T>(members * tiles_at_once * tile_rows * depth_at_once);
         x_block_ = arena.take<T>(members * rows_at_once * input_panels_ * width);
         row_time_ = arena.take<int64_t>(capacity_);
         row_index_ = arena.take<int64_t>(capacity_);
@@ -99,7 +99,7 @@ public:
 
 private:
     static constexpr int64_t width = panel_columns<T>;
-    static constexpr int64_t tiles_at_once = 32, rows_at_once = 4 * tile_rows;
+    static constexpr int64_t tiles_at_once = 32, depth_at_once = 512, rows_at_once = 4 * tile_rows;
 
     bool recomputes() const { return !call_.gates.reset; }
 
@@ -341,9 +341,9 @@ private:
     void add_products(const Share& share, int64_t rows, int64_t begin, int64_t columns, const T* B, int64_t panels,
                       T* sums) {
         const int64_t tiles = ceil_div(columns, tile_rows), stop = part(tiles, share.member + 1, share.members);
-        T* packed = tiles_ + share.member * tiles_at_once * tile_rows * k_block<T>;
-        for (int64_t k = 0; k < rows; k += k_block<T>) {
-            const int64_t depth = std::min(k_block<T>, rows - k);
+        T* packed = tiles_ + share.member * tiles_at_once * tile_rows * depth_at_once;
+        for (int64_t k = 0; k < rows; k += depth_at_once) {
+            const int64_t depth = std::min(depth_at_once, rows - k);
             for (int64_t tile = part(tiles, share.member, share.members); tile < stop; tile += tiles_at_once) {
                 const int64_t count = std::min(tiles_at_once, stop - tile), row = tile * tile_rows;
                 for (int64_t i = 0; i < count; ++i) {

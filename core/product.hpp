@@ -141,7 +141,7 @@ void product(int64_t M, int64_t K, const T* a, int64_t rs, PackedMatrix<T, W> B,
     const int64_t tiles = ceil_div(M, tile_rows);
     // Rows are dealt out evenly; packed ones stand as they were packed.
     const int64_t base = Packed ? tile_rows : M / tiles, more = Packed ? 0 : M % tiles;
-    const int64_t block = sizeof(W) == 1 || tiles == 1 ? K : k_block<T>;
+    const int64_t block = sizeof(W) == 1 || Packed || tiles == 1 ? K : k_block<T>;
     for (int64_t k = 0; k < K; k += block) {
         const int64_t depth = std::min(block, K - k);
         for (int64_t q = first; q < last;) {
