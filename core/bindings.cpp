@@ -101,6 +101,17 @@ void backward(const InstructionSet& set, const ShapeValues& shape, const Sequenc
                                     threads);
 }
 
+double peak(const InstructionSet& set, int precision, int threads) {
+    return Precision(precision) == Precision::float64 ? set.kernels->peak_double(threads)
+                                                      : set.kernels->peak_float(threads);
+}
+
+double read_bandwidth(const InstructionSet& set, int threads, size_t bytes) {
+    return set.kernels->read_bandwidth(threads, bytes);
+}
+
+double barrier_wait(const InstructionSet& set, int threads) { return set.kernels->barrier_wait(threads); }
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -114,7 +125,10 @@ NB_MODULE(_core, m) {
         .def("packed_size", &packed_size)
         .def("pack", &pack, without_gil)
         .def("forward", &forward, without_gil)
-        .def("backward", &backward, without_gil);
+        .def("backward", &backward, without_gil)
+        .def("peak", &peak, without_gil)
+        .def("read_bandwidth", &read_bandwidth, without_gil)
+        .def("barrier_wait", &barrier_wait, without_gil);
     m.def("instruction_sets", &instruction_sets);
     m.def("choose", &choose, nb::arg("name"), nb::rv_policy::reference);
     m.def("borrow_threads", [](Address parallel, Address thread_num, Address num_threads) {

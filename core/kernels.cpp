@@ -3,6 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
+#include "roofline.hpp"
 
 #define PENSTOCK_CONCATENATE(a, b) a##b
 #define PENSTOCK_TABLE(name) PENSTOCK_CONCATENATE(kernels_, name)
@@ -86,6 +87,7 @@ void backward(const Backward<T>& call, int threads) {
 const Kernels PENSTOCK_TABLE(PENSTOCK_INSTRUCTION_SET) = {
     lanes<float>, fused,         packed_size,    pack_float,      pack_double,
     forward_float, forward_double, &backward<float>, &backward<double>,
+    &peak<float>,  &peak<double>,  read_bandwidth, barrier_wait,
 };
 
 }  // namespace penstock

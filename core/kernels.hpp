@@ -19,6 +19,12 @@ struct Kernels {
     void (*forward_double)(const Forward<double>&, int threads);
     void (*backward_float)(const Backward<float>&, int threads);
     void (*backward_double)(const Backward<double>&, int threads);
+
+    // What this machine can do at best on so many threads; see roofline.hpp.
+    double (*peak_float)(int threads);
+    double (*peak_double)(int threads);
+    double (*read_bandwidth)(int threads, size_t bytes);
+    double (*barrier_wait)(int threads);
 };
 
 extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_neon;
