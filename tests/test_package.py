@@ -7,8 +7,16 @@ import pytest
 
 import penstock
 
-LIGHT = ["penstock", "penstock.equations", "penstock.native", "penstock.text", "penstock.runtime", "penstock.cli"]
-VERBS = ["penstock.cli.eval", "penstock.cli.generate", "penstock.cli.train"]
+LIGHT = [
+    "penstock",
+    "penstock.equations",
+    "penstock.native",
+    "penstock.text",
+    "penstock.runtime",
+    "penstock.cli",
+    "penstock.bench.measure",
+]
+VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.train"]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -23,6 +23,7 @@ app = App(
 app.command("penstock.cli.train:train", help="Train a language model on text.")
 app.command("penstock.cli.eval:evaluate", name="eval", help="Measure how well a model expects text.")
 app.command("penstock.cli.generate:generate", help="Let a model write on, as it writes.")
+app.command("penstock.cli.bench:bench", help="Measure this machine, and Penstock beside its peers.")
 app.command(
     "penstock.cli.info:info",
     help="Show versions, instruction sets and backends, and why each was chosen or not.",

@@ -1,0 +1,85 @@
+"""``penstock bench``."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from penstock import native
+from penstock.cli.parameters import Flag, Json
+from penstock.errors import PenstockError
+from penstock.native import core
+
+
+def bench(
+    *,
+    roofline: Flag = False,
+    inference: Flag = False,
+    training: Flag = False,
+    shape: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False, negative=())] = (),
+    threads: Annotated[int | None, Parameter(show_default=False)] = None,
+    quick: Flag = False,
+    json_: Json = False,
+    out: Annotated[Path | None, Parameter(show_default=False)] = None,
+) -> int:
+    """Measure this machine's roofline, and Penstock beside its peers; everything unless you choose.
+
+    Args:
+        roofline: What the machine can do at best.
+        inference: Penstock called from NumPy, beside torch.nn.GRU, torch.compile, ONNX Runtime, OpenVINO and JAX, as
+            far as they are installed.
+        training: Forward and backward through PyTorch, beside torch.nn.GRU, torch.compile and JAX.
+        shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
+        threads: For everyone; as many as there are cores unless you say.
+        quick: A few shapes, briefly, without torch.compile: seconds instead of minutes.
+        json_: Print one JSON object.
+        out: Write results.json, results.md and a plot as PNG and SVG into this folder.
+    """
+    if native.unavailable is not None:
+        raise PenstockError(f"bench measures the compiled core, which is not there: {native.unavailable}")
+    available = core.available_threads()
+    threads = available if threads is None else threads
+    if not 1 <= threads <= available:
+        raise PenstockError(f"--threads: expected 1 … {available}, the cores that this process may use, got {threads}")
+    if training and find_spec("torch") is None:
+        raise PenstockError("--training needs PyTorch, which is not installed: pip install 'penstock[train]'")
+    if out is not None and find_spec("matplotlib") is None:
+        raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
+
+    from penstock.bench import peers
+    from penstock.bench import roofline as machine
+    from penstock.bench.measure import FULL, QUICK, Row, measure
+    from penstock.bench.report import as_json, notes, show, tables, write
+    from penstock.bench.report import machine as machine_facts
+    from penstock.bench.shapes import QUICK as QUICK_SHAPES
+    from penstock.bench.shapes import TARGETS, VARIED, Kind, parse
+
+    # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
+    kinds: list[Kind] = ["inference"] if inference else []
+    kinds += ["training"] if training else []
+    if not kinds and (shape or not roofline):
+        kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
+    given = [parse(text) for text in shape]
+    contestants = [peer for peer in peers.PEERS if not (quick and peer.slow_start)]
+    progress = Console(stderr=True)
+    peers.limit_threads(threads)
+    facts, roof = machine_facts(), machine.measure(threads)
+    rows: list[Row] = []
+    for kind in kinds:
+        for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
+            progress.print(f"{kind} {size}", highlight=False)
+            variants = bool(given) or size in VARIED[kind]
+            rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
+    if json_:
+        print(json.dumps(as_json(facts, roof, rows), ensure_ascii=False))
+    else:
+        console = Console()
+        # a table that is cut to the width of a pipe is of no use to anyone
+        show(console if console.is_terminal else Console(width=160), tables(roof, rows), notes(rows))
+    if out is not None:
+        write(out, facts, roof, rows)
+    refused = any(entry.note for row in rows for entry in (row.penstock, *row.variants))
+    return 1 if refused else 0

@@ -1,0 +1,81 @@
+"""What is shown and written."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from bench.machine import MACHINE
+from rich.console import Console
+
+from penstock.bench import report
+from penstock.bench.measure import Entry, Row
+from penstock.bench.shapes import Shape
+from penstock.errors import PenstockError
+
+FAST = Entry("Penstock", error=1e-7, milliseconds=2.0, gflops=50.0, share=0.5)
+SLOW = Entry("torch.nn.GRU", error=1e-7, milliseconds=5.0, gflops=20.0, share=0.2)
+ABSENT = Entry("JAX", note="jax not installed")
+WRONG = Entry("OpenVINO", error=0.3, note="refused: its answer is off")
+VARIANT = Entry("int8 weights", 1.15, error=8e-3, milliseconds=2.2, gflops=45.0, share=0.4)
+ROWS = [
+    Row("inference", Shape(1, 2, 3, 4), 0.5, 1.0, FAST, [SLOW, ABSENT, WRONG], [VARIANT]),
+    Row("training", Shape(5, 6, 7, 8), None, 1.0, FAST, [SLOW, ABSENT]),
+]
+
+
+def test_tables_hold_times_ratios_and_targets() -> None:
+    roofline, inference, training, variants = report.tables(MACHINE, ROWS)
+    assert ["read bandwidth, L2 (1 MiB)", "100 GB/s", "200 GB/s"] in roofline.rows
+    assert inference.rows == [["(1, 2, 3, 4)", "2.00", "5.00", "–", "–", "0.40", "≤ 0.50", "50.0", "50%"]]
+    assert training.rows == [["(5, 6, 7, 8)", "2.00", "5.00", "–", "0.40", "–", "50.0", "50%"]]
+    (row,) = variants.rows
+    assert row == ["(1, 2, 3, 4)", "inference", "int8 weights", "2.20", "1.10", "≤ 1.15", "0.44", "40%", "8e-03"]
+    assert all(
+        len(row) == len(table.header) for table in (roofline, inference, training, variants) for row in table.rows
+    )
+
+
+def test_who_was_not_timed_is_listed_with_the_reason() -> None:
+    assert report.notes(ROWS) == [
+        "JAX: jax not installed",
+        "OpenVINO: refused: its answer is off, on inference (1, 2, 3, 4)",
+    ]
+
+
+def test_times_that_vary_raise_a_doubt() -> None:
+    shaky = [Row("training", Shape(1, 2, 3, 4), 0.5, 1.0, dataclasses.replace(FAST, spread=0.4), [SLOW])]
+    assert report.notes(shaky) == ["1 of 2 times vary by more than 15%: was the machine idle?"]
+
+
+def test_tables_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    report.show(Console(width=160), report.tables(MACHINE, ROWS), report.notes(ROWS))
+    shown = capsys.readouterr().out
+    assert "200 GFLOP/s" in shown
+    assert "JAX: jax not installed" in shown
+
+
+def test_results_are_written_as_a_page_a_plot_and_json(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    folder = tmp_path / "new" / "folder"
+    report.write(folder, report.machine(), MACHINE, ROWS)
+    facts = json.loads((folder / "results.json").read_text())
+    assert facts["roofline"]["levels"][0]["bandwidth"] == {"one": 200, "all": 400}
+    assert facts["rows"][0]["shape"] == {"N": 1, "L": 2, "D": 3, "H": 4}
+    assert facts["rows"][0]["best_peer"] == "torch.nn.GRU"
+    assert facts["rows"][0]["to_best_peer"] == 0.4
+    assert facts["rows"][0]["variants"][0]["to_plain"] == 1.1
+    text = (folder / "results.md").read_text()
+    assert report.processor() in text
+    assert "| (5, 6, 7, 8) | 2.00 | 5.00 | – | 0.40 | – | 50.0 | 50% |" in text
+    assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
+    svg = (folder / "results.svg").read_bytes()
+    assert b"</svg>" in svg
+    report.write(folder, report.machine(), MACHINE, ROWS)
+    assert (folder / "results.svg").read_bytes() == svg
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PenstockError, match=r"--out: .*file/folder: cannot be made: Not a directory"):
+        report.write(tmp_path / "file" / "folder", report.machine(), MACHINE, [])
