@@ -1,7 +1,8 @@
 # make run    train a GRU on text that is already on this machine, and see what it learned
 # make test   lint, types and the whole test suite, with coverage
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
-# Both make .venv on their first call and leave it alone afterwards.
+# make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
+# All make .venv on their first call and leave it alone afterwards.
 
 PYTHON ?= python3
 # Which build of torch: cpu, or a CUDA version such as cu130. An index that only has a CUDA build is never asked.
@@ -9,12 +10,13 @@ TORCH_BACKEND ?= cpu
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEERS := .venv/.peers
 # pip reads these for the packages and, isolated, for what builds them.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint sanitize sanitized install lock clean
+.PHONY: run test bench lint sanitize sanitized install lock clean
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -24,6 +26,9 @@ test: lint
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+bench: $(PEERS)
+	$(BIN)/penstock bench --out benchmarks $(BENCH_ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -55,6 +60,10 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard core/*)
 	       --constraints constraints.txt --torch-backend $(TORCH_BACKEND) torch; }
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@$(BIN)/penstock info
+	@touch $@
+
+$(PEERS): $(INSTALLED)
+	@$(BIN)/pip install --quiet --editable '.[bench]'
 	@touch $@
 
 # The newest versions that pyproject.toml allows, for every Python it allows; torch stays at its pin.
