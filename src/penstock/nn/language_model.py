@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from penstock.errors import PenstockError
 from penstock.model_folder import ModelConfig, load_model, save_model
 from penstock.nn.checks import check_shape
+from penstock.nn.dropout import dropout
 from penstock.nn.recurrent import GRU
 from penstock.text.vocabulary import Vocabulary
 
@@ -81,7 +82,7 @@ class LanguageModel(nn.Module):
         return self.output(x), torch.cat(states)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(x, self.config.dropout, self.training)
+        return dropout(x, self.config.dropout, self.training)
 
     def save(self, folder: str | Path) -> None:
         """Writes the model folder, made if need be; weights as float32.
