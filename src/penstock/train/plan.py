@@ -5,12 +5,14 @@ The rule, for every choice a person did not make:
 - **Size**: the largest preset that would read at least ``TOKENS_PER_PARAMETER`` tokens for each of its parameters in
   the time, the steps or the epochs allowed, and at least the smallest one. The time counts at the speed measured here,
   so that a faster machine or engine trains a larger model by itself.
-- **Dropout**: none while the text is read a few times only, rising with the number of passes that memorise it.
-- **Learning rate**: falls with the square root of the hidden size.
+- **Dropout**: rises with how well the text could be learnt by heart: with the passes over it, and with the square root
+  of the parameters there are for each of its tokens.
+- **Learning rate**: 1.5 / H. The best one of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3).
 - **Streams**: 32 side by side on a CPU, 128 on a GPU, fewer where the corpus is short.
 """
 
 import dataclasses
+import math
 import time
 
 import torch
@@ -115,13 +117,15 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
                 break
             model, budget = candidate, candidate_budget
     passes = budget / train_tokens
-    dropout = settings.dropout if settings.dropout is not None else _dropout(passes)
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
     return Plan(
         corpus=corpus,
         settings=settings,
         model=dataclasses.replace(model, dropout=dropout),
         streams=streams,
-        learning_rate=settings.learning_rate or 8e-3 * (256 / model.hidden_size) ** 0.5,
+        learning_rate=settings.learning_rate or 1.5 / model.hidden_size,
         device=str(device),
         minutes=minutes,
         steps=steps,
@@ -133,9 +137,9 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
     )
 
 
-def _dropout(passes: float) -> float:
-    for limit, dropout in ((6, 0.0), (12, 0.1), (25, 0.2), (60, 0.3)):
-        if passes < limit:
+def _dropout(by_heart: float) -> float:
+    for limit, dropout in ((3, 0.0), (6, 0.1), (15, 0.2), (30, 0.3)):
+        if by_heart < limit:
             return dropout
     return 0.4
 
