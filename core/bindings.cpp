@@ -13,9 +13,36 @@
 namespace nb = nanobind;
 using namespace penstock;
 
+// Where data begins: in Python an int, None for none, or an array, whose own account of it takes NumPy longer than a
+// small call computes.
+struct Address {
+    uintptr_t value;
+};
+
+template <>
+struct nb::detail::type_caster<Address> {
+    NB_TYPE_CASTER(Address, const_name("int | None | Buffer"))
+
+    bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
+        value = {0};
+        if (source.is_none()) return true;
+        if (PyLong_CheckExact(source.ptr())) {
+            value = {uintptr_t(PyLong_AsSize_t(source.ptr()))};
+        } else {
+            Py_buffer buffer;
+            if (PyObject_GetBuffer(source.ptr(), &buffer, PyBUF_SIMPLE) == 0) {
+                value = {reinterpret_cast<uintptr_t>(buffer.buf)};  // stays there while the caller holds the array
+                PyBuffer_Release(&buffer);
+            }
+        }
+        if (!PyErr_Occurred()) return true;
+        PyErr_Clear();
+        return false;
+    }
+};
+
 namespace {
 
-using Address = uintptr_t;  // 0 for none
 using ShapeValues = std::tuple<int64_t, int64_t, bool>;
 using SequenceValues = std::tuple<int64_t, int64_t, Address, Address, int64_t, int64_t, bool>;
 using Four = std::tuple<Address, Address, Address, Address>;
@@ -23,7 +50,7 @@ using StridedValues = std::tuple<Address, int64_t, int64_t>;
 
 template <class T>
 T* pointer(Address address) {
-    return reinterpret_cast<T*>(address);
+    return reinterpret_cast<T*>(address.value);
 }
 
 Shape shape_of(const ShapeValues& v) { return {std::get<0>(v), std::get<1>(v), std::get<2>(v)}; }
@@ -131,7 +158,7 @@ NB_MODULE(_core, m) {
         .def("barrier_wait", &barrier_wait, without_gil);
     m.def("instruction_sets", &instruction_sets);
     m.def("choose", &choose, nb::arg("name"), nb::rv_policy::reference);
-    m.def("borrow_threads", [](Address parallel, Address thread_num, Address num_threads) {
+    m.def("borrow_threads", [](uintptr_t parallel, uintptr_t thread_num, uintptr_t num_threads) {
         borrow_threads(reinterpret_cast<OmpParallel>(parallel), reinterpret_cast<int (*)()>(thread_num),
                        reinterpret_cast<int (*)()>(num_threads));
     });

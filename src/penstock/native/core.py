@@ -107,11 +107,6 @@ def threads_for(multiply_adds: int, limit: int | None = None) -> int:
     return max(1, min(limit or available_threads(), multiply_adds // WORTH_A_THREAD + 1))
 
 
-def address(array: Any) -> int:
-    """Where a NumPy array's data begins; 0 for None."""
-    return 0 if array is None else array.__array_interface__["data"][0]
-
-
 def borrow_threads(parallel: int, thread_num: int, num_threads: int) -> None:
     """Runs the core's teams on the OpenMP runtime whose functions stand at these addresses.
 

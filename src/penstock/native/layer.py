@@ -70,8 +70,8 @@ class Layer:
         self._shape, self._precision = (D, H, reset == "after"), PRECISIONS.index(precision)
         size = self._set.packed_size(self._shape, self._precision)
         self._memory = np.empty(size + 64, np.uint8)
-        self._packed = -(-core.address(self._memory) // 64) * 64
-        self._set.pack(self._shape, self._precision, tuple(map(core.address, weights)), self._packed)
+        self._packed = -(-self._memory.ctypes.data // 64) * 64
+        self._set.pack(self._shape, self._precision, tuple(weights), self._packed)
 
     def __call__(
         self,
@@ -125,18 +125,17 @@ class Layer:
                 raise ValueError(f"resets: expected (L={L}, N={N}), got {resets.shape}")
         output, h_n = np.empty((L, N, H), self.dtype), np.empty((N, H), self.dtype)
         gates = [np.empty((L, N, H), self.dtype) for _ in range(3)] if return_gates else [None] * 3
-        address = core.address
         self._set.forward(
             self._shape,
-            (L, N, address(lengths), address(resets), N, 1, reverse),
+            (L, N, lengths, resets, N, 1, reverse),
             (0, 0, 0, 0),
             self._packed,
             self._precision,
-            (address(x), N * D, D),
-            address(h_0),
-            (address(output), N * H, H),
-            address(h_n),
-            (*map(address, gates), 0),
+            (x, N * D, D),
+            h_0,
+            (output, N * H, H),
+            h_n,
+            (*gates, None),
             core.threads_for(L * N * 3 * H * (D + H), threads),
         )
         return (output, h_n, Gates(*gates)) if return_gates else (output, h_n)
