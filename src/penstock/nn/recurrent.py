@@ -42,8 +42,8 @@ class GRU(ResetForm):
         bidirectional: also reads from the end; outputs are then (…, 2H).
         reset: ``"before"`` (Cho et al. 2014, arXiv:1406.1078v3, section 2.3: the textbook's) or ``"after"`` (cuDNN,
             ``torch.nn.GRU``). They are different functions; weights of one are no use to the other.
-        recompute: keep no gates for backward, which then computes them again: about a third of the memory, for about a
-            fifth more time, in the compiled core. Elsewhere it changes nothing.
+        recompute: keep no gates for backward, which then computes them again: a fifth ("before": a quarter) of the
+            memory for up to a third more time, in the compiled core. Elsewhere it changes nothing.
         device: of the parameters.
         dtype: of the parameters; float32, float64 or bfloat16.
     """
