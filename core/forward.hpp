@@ -12,7 +12,7 @@ namespace {
 
 // Rows of pre-activations that are computed ahead of the recurrence: enough for the product of x to run at full speed,
 // few enough to stay in the caches.
-constexpr int64_t rows_ahead = 256;
+constexpr int64_t rows_ahead = 128;
 
 // The environment of a kernel: no flushing of subnormal numbers on one thread and not on another.
 class DefaultRounding {
