@@ -83,10 +83,8 @@ public:
             if (recomputes()) {
                 recompute(share, rows);
                 all_.wait(members);
-                if (!after) pack_reset_states(share, rows);
-            } else if (!after) {
-                pack_reset_states(share, rows);
             }
+            if (!after) pack_reset_states(share, rows);
             for (int64_t s = end - 1; s >= begin; --s) step(share, s, step_begin_[s - begin]);
             all_.wait(members);
             add_weight_gradients(share, rows);
@@ -184,10 +182,8 @@ private:
     void pack_row(const T* source, int64_t size, T* panels, int64_t row) {
         for (int64_t begin = 0; begin < size; begin += width, panels += capacity_ * width)
             for (int64_t v = 0; v < width; v += lanes<T>)
-                store(panels + row * width + v, load_first_or_none(source + begin + v, size - begin - v));
+                store(panels + row * width + v, load_first(source + begin + v, size - begin - v));
     }
-
-    static Vec<T> load_first_or_none(const T* p, int64_t count) { return count > 0 ? load_first(p, count) : Vec<T>{}; }
 
     void pack_inputs(const Share& share, int64_t rows) {
         for (int64_t row = share.member; row < rows; row += share.members) {
@@ -203,7 +199,7 @@ private:
             const T* r = gates_of(row).r;
             for (int64_t unit = 0; unit < Hp; unit += lanes<T>) {
                 const int64_t at = (unit / width * capacity_ + row) * width + unit % width;
-                store(reset_h_panels_ + at, load_first_or_none(r + unit, H - unit) * load(h_panels_ + at));
+                store(reset_h_panels_ + at, load_first(r + unit, H - unit) * load(h_panels_ + at));
             }
         }
     }
@@ -281,7 +277,7 @@ private:
         T *grad_state, *grad_reset_state, *grads;
 
         static Vec<T> get(const T* from, int64_t unit, int64_t left) {
-            return from ? load_first_or_none(from + unit, left) : Vec<T>{};
+            return from ? load_first(from + unit, left) : Vec<T>{};
         }
     };
 

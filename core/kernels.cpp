@@ -85,7 +85,7 @@ void backward(const Backward<T>& call, int threads) {
 }  // namespace
 
 const Kernels PENSTOCK_TABLE(PENSTOCK_INSTRUCTION_SET) = {
-    lanes<float>, fused,         packed_size,    pack_float,      pack_double,
+    lanes<float>, packed_size,    pack_float,      pack_double,
     forward_float, forward_double, &backward<float>, &backward<double>,
     &peak<float>,  &peak<double>,  read_bandwidth, barrier_wait,
 };

@@ -7,7 +7,6 @@ namespace penstock {
 
 struct Kernels {
     int float_lanes;  // float32 values in one vector register
-    bool fused;       // a * b + c in one instruction, rounded once
 
     // Bytes that `pack` fills, 64-byte aligned. The kernels of another set cannot read them.
     size_t (*packed_size)(Shape, Precision);

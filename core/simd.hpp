@@ -28,12 +28,6 @@ constexpr int vector_bytes = 16, vector_registers = 32;
 constexpr int vector_bytes = 16, vector_registers = 16;
 #endif
 
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-constexpr bool fused = true;
-#else
-constexpr bool fused = false;
-#endif
-
 template <class T>
 constexpr int lanes = vector_bytes / int(sizeof(T));
 
@@ -62,12 +56,12 @@ inline void store(T* p, Vec<T> v) {
     std::memcpy(p, &v, sizeof v);
 }
 
-// The first `count` elements, zeros after them.
+// The first `count` elements, zeros after them; none at all if it is not positive.
 template <class T>
 inline Vec<T> load_first(const T* p, int64_t count) {
     if (count >= lanes<T>) return load(p);
     Vec<T> v = {};
-    std::memcpy(&v, p, size_t(count) * sizeof(T));
+    if (count > 0) std::memcpy(&v, p, size_t(count) * sizeof(T));
     return v;
 }
 
