@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from penstock import equations as equations
     from penstock.errors import PenstockError as PenstockError
     from penstock.gates import Gates as Gates
+    from penstock.look import attention as attention
+    from penstock.look import look as look
+    from penstock.look import trace as trace
     from penstock.nn import GRU as GRU
     from penstock.nn import GRUCell as GRUCell
     from penstock.nn import LanguageModel as LanguageModel
@@ -23,15 +26,31 @@ _ROOM_OF = {
     "GRU": "penstock.nn",
     "GRUCell": "penstock.nn",
     "Gates": "penstock.gates",
+    "attention": "penstock.look",
     "LanguageModel": "penstock.nn",
     "PenstockError": "penstock.errors",
     "equations": "penstock.equations",
     "explain": "penstock.ops",
     "gru": "penstock.nn",
     "load": "penstock.runtime",
+    "look": "penstock.look",
+    "trace": "penstock.look",
 }
 
-__all__ = ["GRU", "GRUCell", "Gates", "LanguageModel", "PenstockError", "equations", "explain", "gru", "load"]
+__all__ = [
+    "GRU",
+    "GRUCell",
+    "Gates",
+    "LanguageModel",
+    "PenstockError",
+    "attention",
+    "equations",
+    "explain",
+    "gru",
+    "load",
+    "look",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -58,7 +58,7 @@ class Model:
     """A language model to run. Letters: K layers, H hidden units, V tokens; everything is float32."""
 
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, weights: Weights) -> None:
-        self.config, self.vocabulary = config, vocabulary
+        self.config, self.vocabulary, self.weights = config, vocabulary, weights
         self._embedding = weights["embedding.weight"]
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         self._layers = [
@@ -159,10 +159,14 @@ class Model:
 
     def _log_probabilities(self, hidden: Floats) -> Floats:
         """(…, H) to (…, V)."""
-        logits: Floats = hidden @ self._output.T + self._output_bias
-        logits -= logits.max(axis=-1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        return logits
+        return log_softmax(hidden @ self._output.T + self._output_bias)
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """log of the softmax over the last axis, in place."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
 
 
 def count_characters(utf8: bytes) -> int:

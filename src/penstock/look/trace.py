@@ -1,0 +1,225 @@
+"""The trace of one sequence through a model: every layer's gates and states, and what a language model made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.look.attention import attention_of_state
+from penstock.look.layer import Floats, Layer, input_gradient, run
+from penstock.runtime.model import Model, log_softmax
+from penstock.text.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Language:
+    """What a language model adds to its layers. Letters: L tokens read, V tokens in the vocabulary, H hidden units."""
+
+    ids: NDArray[np.int64]  # (L,)
+    tokens: tuple[str, ...]
+    """The text, token by token; a byte that is no character of its own as ‹e4›."""
+    unknown: int
+    """How many of them the vocabulary does not have."""
+    vocabulary: tuple[str, ...]
+    """All V tokens, written in the same way."""
+    weight: Floats  # (V, H) of the output layer
+    bias: Floats  # (V,)
+    residual: bool
+    """Whether the output layer reads the sum of all layers instead of the last one."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trace:
+    """What a GRU did over one sequence, layer by layer; ``language`` where it is a language model's.
+
+    ``layers`` hold gates, states, inputs and weights, and what is read off them: attention, write and read strength,
+    half-lives. What needs the output layer is here.
+    """
+
+    layers: tuple[Layer, ...]
+    language: Language | None = None
+
+    def __len__(self) -> int:
+        """L."""
+        return len(self.layers[0].hidden)
+
+    def top(self) -> Floats:
+        """What the output layer read at each step, (L, H)."""
+        top: Floats = np.sum([layer.hidden for layer in self._read_out()], axis=0)
+        return top
+
+    def log_probabilities(self) -> Floats:
+        """What the model expected after each token, (L, V), in nats."""
+        language = self._language()
+        return log_softmax(self.top() @ language.weight.T + language.bias)
+
+    def surprise(self) -> Floats:
+        """−log₂ of the probability that the model gave each token beforehand, in bits, (L,); NaN for the first."""
+        expected = self.log_probabilities()[:-1]
+        following = self._language().ids[1:]
+        return np.append(np.float32("nan"), -expected[np.arange(len(following)), following] / np.log(np.float32(2)))
+
+    def contributions(self, position: int, token: int | None = None, against: int | None = None) -> Floats:
+        """Which step's writing spoke for a token: what each candidate still in the state adds to its logit, (L + 1,).
+
+        The logit is linear in the state, and the state is a weighted mean of candidates, so it is a sum over steps,
+
+            (w_token − w̄) · h_t = Σ_s (w_token − w̄) · (a_{t,s} ⊙ n_s) + (w_token − w̄) · (a_{t,0} ⊙ h_0)
+
+        exactly (the bias apart), w̄ the mean over the vocabulary, to which a softmax is blind. Entry 0 is the initial
+        state's, entry 1 + s that of step s. It does not say that x_s alone is behind the entry: the candidate n_s was
+        made from the state before it too, and of stacked layers from all that the layers below had heard by then.
+
+        Args:
+            position: of the state that predicts, 0 … L − 1.
+            token: an id; None for the one that came next.
+            against: another id, to take the place of the mean: what speaks for the one rather than the other.
+
+        Raises:
+            ValueError: there is no such position or token, or no output layer.
+        """
+        token = self._predicted(position, token)
+        weight = self._language().weight
+        direction = weight[token] - (weight.mean(0) if against is None else weight[self._predicted(position, against)])
+        total = np.zeros(len(self) + 1, direction.dtype)
+        for layer in self._read_out():
+            weights = attention_of_state(layer.update, position)
+            written = np.concatenate([layer.h_0[None], layer.candidate[: position + 1]])
+            total[: position + 2] += (weights * written) @ direction
+        return total
+
+    def gradients(self, position: int, token: int | None = None) -> Floats:
+        """∂ log p(token | what came up to ``position``) / ∂ x_s of every step s, (L, D); zero after ``position``.
+
+        x_s is what the first layer read: a token's embedding. It says how the prediction would answer to a very small
+        change of that input, through every path, all else as it is; not what taking the token away would do. Where a
+        gate or a candidate is saturated it is near zero although the step may matter much.
+
+        Args:
+            position: of the state that predicts, 0 … L − 1.
+            token: an id; None for the one that came next.
+
+        Raises:
+            ValueError: there is no such position or token, or no output layer.
+        """
+        token = self._predicted(position, token)
+        language = self._language()
+        probabilities = np.exp(self.log_probabilities()[position])
+        of_top = np.zeros_like(self.layers[-1].hidden)
+        of_top[position] = language.weight[token] - probabilities @ language.weight
+        of_layer = of_top
+        for k in reversed(range(len(self.layers))):
+            of_input = input_gradient(self.layers[k], of_layer)
+            # what a layer reads is the output of the one below, or the sum of all below
+            of_top = of_top + of_input if language.residual and k else of_input
+            of_layer = of_top
+        return of_layer
+
+    def between(self, start: int, stop: int) -> Trace:
+        """The steps from ``start`` up to ``stop``, with the states at their ends as they were.
+
+        Raises:
+            ValueError: not 0 ≤ start < stop ≤ L.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise ValueError(f"start, stop: expected 0 ≤ start < stop ≤ L={len(self)}, got {start}, {stop}")
+        language = self.language
+        if language is not None:
+            ids, tokens = language.ids[start:stop], language.tokens[start:stop]
+            language = dataclasses.replace(language, ids=ids, tokens=tokens)
+        return Trace(tuple(layer.between(start, stop) for layer in self.layers), language)
+
+    def save(self, path: str | Path) -> None:
+        """Writes one safetensors file.
+
+        Raises:
+            PenstockError: it cannot be written; what was there before is unchanged.
+        """
+        from penstock.look.trace_file import save
+
+        save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trace:
+        """What ``save`` wrote.
+
+        Raises:
+            PenstockError: it is not whole, or something else.
+        """
+        from penstock.look.trace_file import load
+
+        return load(Path(path))
+
+    def _repr_html_(self) -> str:
+        """The page, in a notebook."""
+        from penstock.look.page import Page
+
+        return Page(self)._repr_html_()
+
+    def _language(self) -> Language:
+        if self.language is None:
+            raise ValueError("trace: it is of layers alone, without an output layer that expects tokens")
+        return self.language
+
+    def _read_out(self) -> tuple[Layer, ...]:
+        return self.layers if self._language().residual else self.layers[-1:]
+
+    def _predicted(self, position: int, token: int | None) -> int:
+        language = self._language()
+        if not 0 <= position < len(self):
+            raise ValueError(f"position: expected 0 … {len(self) - 1}, got {position}")
+        if token is None:
+            if position == len(self) - 1:
+                raise ValueError(f"token: nothing comes after the last position, {position}: name one")
+            return int(language.ids[position + 1])
+        if not 0 <= token < len(language.vocabulary):
+            raise ValueError(f"token: expected 0 … {len(language.vocabulary) - 1}, got {token}")
+        return token
+
+
+def trace_text(model: Model, text: str) -> Trace:
+    """What a language model did over a text, read as one document.
+
+    Raises:
+        PenstockError: the text is empty.
+    """
+    if not text:
+        raise PenstockError("text: expected at least one character, got none")
+    vocabulary, weights, config = model.vocabulary, model.weights, model.config
+    ids = vocabulary.encode(text)
+    layers: list[Layer] = []
+    x: Floats = weights["embedding.weight"][ids]
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    for k, h_0 in enumerate(model.initial_state()):
+        of_layer = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
+        layers.append(run(f"layers.{k}", x, h_0, of_layer, config.reset))  # type: ignore[arg-type]
+        x = x + layers[-1].hidden if k and config.residual else layers[-1].hidden
+    unknown = vocabulary.unknown
+    language = Language(
+        ids=ids,
+        # a character is a token where some can be unknown, and what stood in the text says more than the mark for it
+        tokens=tuple(text) if unknown is not None else token_labels(vocabulary, ids),
+        unknown=0 if unknown is None else int((ids == unknown).sum()),
+        vocabulary=token_labels(vocabulary, np.arange(len(vocabulary))),
+        weight=weights["embedding.weight" if config.tied else "output.weight"],
+        bias=weights["output.bias"],
+        residual=config.residual,
+    )
+    return Trace(tuple(layers), language)
+
+
+def token_labels(vocabulary: Vocabulary, ids: NDArray[Any]) -> tuple[str, ...]:
+    """Each token as text; bytes that are no whole character as ‹e4 b8›."""
+
+    def label(utf8: bytes) -> str:
+        try:
+            return utf8.decode()
+        except UnicodeDecodeError:
+            return f"‹{utf8.hex(' ')}›"
+
+    return tuple(label(vocabulary.utf8(ids[k : k + 1])) for k in range(len(ids)))

@@ -1,0 +1,113 @@
+"""A trace on disk: one safetensors file, its arrays by layer, the rest as JSON in its metadata. No pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from penstock.errors import PenstockError
+from penstock.files import write
+from penstock.look.layer import Layer
+from penstock.look.trace import Language, Trace
+
+FORMAT, VERSION = "penstock-trace", 1
+
+
+def save(trace: Trace, path: Path) -> None:
+    """Writes the file, whole or not at all.
+
+    Raises:
+        PenstockError: it cannot be written; what was there before is unchanged.
+    """
+    arrays: dict[str, Any] = {}
+    layers = []
+    for k, layer in enumerate(trace.layers):
+        about, of_layer = _taken_apart(layer)
+        layers.append(about)
+        arrays |= {f"layers.{k}.{name}": value for name, value in of_layer.items()}
+    content: dict[str, Any] = {"version": VERSION, "layers": layers, "language": None}
+    if trace.language is not None:
+        content["language"], of_language = _taken_apart(trace.language)
+        arrays |= {f"language.{name}": value for name, value in of_language.items()}
+    # one entry, as the order of more is not kept, and equal traces are to be equal files
+    metadata = {FORMAT: json.dumps(content, ensure_ascii=True)}
+    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    write(path, safetensors.numpy.save(arrays, metadata))
+
+
+def load(path: Path) -> Trace:
+    """What ``save`` wrote.
+
+    Raises:
+        PenstockError: it is not whole, or something else.
+    """
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            content = (file.metadata() or {}).get(FORMAT)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except FileNotFoundError:
+        raise PenstockError(f"{path}: no such file") from None
+    except OSError as error:
+        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except safetensors.SafetensorError as error:
+        raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
+    if content is None:
+        raise PenstockError(f"{path}: expected a trace, as penstock look --save makes, got another safetensors file")
+    try:
+        about = json.loads(content)
+        if about["version"] != VERSION:
+            raise PenstockError(
+                f"{path}: expected version {VERSION}, got {about['version']}; it needs another Penstock"
+            )
+        layers = tuple(_put_together(Layer, entry, arrays, f"layers.{k}.") for k, entry in enumerate(about["layers"]))
+        language = about["language"] and _put_together(Language, about["language"], arrays, "language.")
+        trace = Trace(layers, language)
+        _check(trace)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
+    return trace
+
+
+def _taken_apart(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that JSON can hold, and the arrays."""
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    arrays = {name: field for name, field in fields.items() if isinstance(field, np.ndarray)}
+    return {name: field for name, field in fields.items() if name not in arrays}, arrays
+
+
+def _put_together(kind: Any, about: dict[str, Any], arrays: dict[str, Any], prefix: str) -> Any:
+    of_kind = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    texts = {name: tuple(value) if isinstance(value, list) else value for name, value in about.items()}
+    return kind(**texts, **of_kind)
+
+
+def _check(trace: Trace) -> None:
+    """Raises ValueError for shapes and values that no ``save`` wrote."""
+    L, below = len(trace), None
+    for layer in trace.layers:
+        (H,), (_, D) = layer.h_0.shape, layer.x.shape
+        shapes = dict.fromkeys(("reset", "update", "candidate", "hidden"), (L, H))
+        shapes |= {"x": (L, D), "resets": (L,), "weight_ih": (3 * H, D), "weight_hh": (3 * H, H)}
+        shapes |= {"bias_ih": (3 * H,), "bias_hh": (3 * H,)}
+        for name, shape in shapes.items():
+            if getattr(layer, name).shape != shape:
+                raise ValueError(f"{layer.name}: {name}: expected {shape}, got {getattr(layer, name).shape}")
+        if layer.form not in ("before", "after") or not isinstance(layer.reverse, bool) or layer.resets.dtype != bool:
+            raise ValueError(f"{layer.name}: form, reverse or resets are not what a layer has")
+        below = H
+    if trace.language is not None:
+        language = trace.language
+        V = len(language.vocabulary)
+        if not (
+            language.weight.shape == (V, below)
+            and language.bias.shape == (V,)
+            and language.ids.shape == (len(language.tokens),) == (L,)
+            and (not L or 0 <= language.ids.min() <= language.ids.max() < V)
+        ):
+            raise ValueError("language: its sizes are not those of the layers")
