@@ -1,4 +1,4 @@
-"""Writes cli.md, the command line's reference, from the program itself: `make reference`. A test says when it is old."""
+"""Writes cli.md, the command line's reference, from the program: `make reference`. A test says when it is old."""
 
 from pathlib import Path
 
