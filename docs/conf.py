@@ -48,6 +48,19 @@ def _equations_as_they_stand(_: Any, __: str, ___: str, ____: Any, _____: Any, l
     lines[:] = marked
 
 
+def _letters_are_no_lists(_: Any, __: str, ___: str, ____: Any, _____: Any, lines: list[str]) -> None:
+    """A parameter that is described by a letter, such as D., begins no list whose items are numbered A, B, C, D."""
+    lines[:] = [re.sub(r"^(:param \w+:) ([A-Z]\.)$", r"\1 \\\2", line) for line in lines]
+
+
+def _language_of_the_page(_: Any, name: str, __: str, context: dict[str, Any], ___: Any) -> None:
+    """What browsers choose a typeface by, and screen readers a voice."""
+    if name.startswith("lesson/zh/"):
+        context["language"] = "zh-CN"
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _equations_as_they_stand, priority=100)
+    app.connect("autodoc-process-docstring", _letters_are_no_lists, priority=900)
+    app.connect("html-page-context", _language_of_the_page)
