@@ -1,0 +1,97 @@
+// What the reader has chosen. Views register with ``onChoice`` and are told the names of what changed.
+
+const choice = {
+  text: 0, // the text that the keyboard moves in and, of a pair, the maps follow
+  positions: [], // of each text
+  span: null, // [from, to] in the chosen text
+  layer: 0,
+  unit: null, // null for all
+  bars: "attention",
+  shown: 0, // the maps of text 0 or 1, or "difference"
+};
+
+let traces = [];
+const views = [];
+
+function onChoice(view) {
+  views.push(view);
+}
+
+function choose(changes) {
+  const changed = new Set(Object.keys(changes).filter((name) => changes[name] !== choice[name]));
+  Object.assign(choice, changes);
+  if (changed.size) for (const view of views) view(changed);
+}
+
+function redrawAll() {
+  const everything = new Set([...Object.keys(choice), "theme", "language"]);
+  for (const view of views) view(everything);
+}
+
+function layerOf(text) {
+  return traces[text].layers[choice.layer];
+}
+
+function unitsOf(text) {
+  return choice.unit === null ? everyUnit(layerOf(text).units) : Int32Array.of(choice.unit);
+}
+
+// Chooses a position of one text, and in the other one its counterpart.
+function choosePosition(text, t, { extend = false } = {}) {
+  const positions = [...choice.positions];
+  const from = extend && choice.text === text ? anchor : t;
+  anchor = from;
+  positions[text] = t;
+  const other = counterpart(text, t);
+  if (other !== null) positions[1 - text] = other;
+  choose({ text, positions, span: from === t ? null : [Math.min(from, t), Math.max(from, t)] });
+}
+
+let anchor = 0; // where the span was begun
+
+// The keys of everything that has positions. Returns whether the key meant something.
+function positionKey(event, text, lineBy) {
+  const last = traces[text].length - 1;
+  const t = choice.positions[text];
+  const to = {
+    ArrowLeft: t - 1,
+    ArrowRight: t + 1,
+    ArrowUp: lineBy?.(t, -1),
+    ArrowDown: lineBy?.(t, 1),
+    Home: 0,
+    End: last,
+  }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") choose({ span: null, unit: null });
+  else if (to !== undefined) choosePosition(text, Math.max(0, Math.min(last, to)), { extend: event.shiftKey });
+  else return;
+  event.preventDefault();
+}
+
+// A pair, aligned: [position in the first, position in the second] a column, null where there is no counterpart. Equal
+// beginnings and endings are matched; what lies between is matched in order.
+let columns = [];
+
+function align() {
+  if (traces.length === 1) {
+    columns = Array.from({ length: traces[0].length }, (_, t) => [t, null]);
+    return;
+  }
+  const [a, b] = traces.map((trace) => trace.tokens ?? Array.from({ length: trace.length }, () => ""));
+  const most = Math.min(a.length, b.length);
+  let begin = 0;
+  let end = 0;
+  while (begin < most && a[begin] === b[begin]) begin++;
+  while (end < most - begin && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  const between = Math.max(a.length, b.length) - begin - end;
+  columns = [];
+  for (let k = 0; k < begin + between; k++) {
+    columns.push([k < a.length - end ? k : null, k < b.length - end ? k : null]);
+  }
+  for (let k = end; k > 0; k--) columns.push([a.length - k, b.length - k]);
+}
+
+function counterpart(text, t) {
+  if (traces.length === 1) return null;
+  return columns.find((pair) => pair[text] === t)[1 - text];
+}

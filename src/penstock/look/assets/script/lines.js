@@ -1,0 +1,87 @@
+// Lines over the positions, by uPlot, with a mark at the chosen one.
+
+const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence keeps the same
+
+// ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
+function drawnLines(element, { height, lines, position, choose, unit = "" }) {
+  let chart = null;
+  const marker = make("div", { className: "marker line" });
+  const width = () => Math.max(200, Math.floor(element.clientWidth));
+
+  function draw() {
+    chart?.destroy();
+    const shown = lines();
+    const style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue("--muted");
+    const axis = {
+      stroke: ink,
+      grid: { stroke: style.getPropertyValue("--grid"), width: 1 },
+      ticks: { show: false },
+      font: `12px ${style.getPropertyValue("--sans")}`,
+    };
+    const steps = Math.max(...shown.map((line) => line.values.length));
+    chart = new uPlot(
+      {
+        width: width(),
+        height,
+        padding: [8, 8, 0, 0],
+        legend: { show: shown.length <= 8 },
+        cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
+        scales: { x: { time: false, range: () => [-0.5, steps - 0.5] } },
+        axes: [
+          { ...axis, size: 28, values: (_, at) => at.map((t) => (Number.isInteger(t) ? t : "")) },
+          { ...axis, size: AXIS },
+        ],
+        series: [
+          { label: say("position") },
+          ...shown.map((line) => ({
+            label: line.label,
+            stroke: line.colour,
+            width: shown.length > 8 ? 1 : 1.5,
+            dash: line.dash,
+            points: { show: steps < 2 },
+            value: (_, value) => (value == null ? "–" : `${number(value)}${unit}`),
+          })),
+        ],
+      },
+      [Float64Array.from({ length: steps }, (_, t) => t), ...shown.map((line) => line.values)],
+      element,
+    );
+    chart.over.append(marker);
+    chart.over.addEventListener("click", () => {
+      const t = Math.round(chart.posToVal(chart.cursor.left, "x"));
+      if (t >= 0 && t < steps) choose(t);
+    });
+    mark();
+  }
+
+  function mark() {
+    const t = position();
+    marker.hidden = t === null || !chart;
+    if (!marker.hidden) marker.style.left = `${chart.valToPos(t, "x")}px`;
+  }
+
+  new ResizeObserver(() => {
+    if (!chart || chart.width === width() || document.documentElement.dataset.printed) return;
+    chart.setSize({ width: width(), height });
+    mark();
+  }).observe(element);
+  return { draw, mark };
+}
+
+function buildSurprise() {
+  const colours = ["--gate", "--bar"];
+  const chart = drawnLines(byId("surprise"), {
+    height: 170,
+    unit: ` ${say("bits")}`,
+    lines: () => traces.map((trace, text) => ({
+      label: traces.length > 1 ? say(text ? "secondText" : "firstText") : say("surprise"),
+      values: trace.surprise,
+      colour: getComputedStyle(document.documentElement).getPropertyValue(colours[text]),
+      dash: text ? [5, 3] : undefined,
+    })),
+    position: () => choice.positions[choice.text],
+    choose: (t) => choosePosition(choice.text, Math.min(t, traces[choice.text].length - 1)),
+  });
+  onChoice((changed) => (changed.has("theme") || changed.has("language") ? chart.draw() : chart.mark()));
+}
