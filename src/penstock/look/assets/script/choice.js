@@ -49,6 +49,20 @@ function choosePosition(text, t, { extend = false } = {}) {
 
 let anchor = 0; // where the span was begun
 
+// Of the chosen state: its weights, or what they speak for. Entry 0 is what came before. Kept, as several views show it.
+function rowOf(text, bars) {
+  const trace = traces[text];
+  const t = choice.positions[text];
+  const key = bars === "contributions" ? `${t}` : `${t} ${choice.layer} ${choice.unit}`;
+  const kept = (trace.rows ??= {});
+  if (kept[bars]?.key !== key) {
+    const row =
+      bars === "contributions" ? contributionRow(trace, t) : attentionRow(layerOf(text), t, unitsOf(text), trace.length);
+    kept[bars] = { key, row };
+  }
+  return kept[bars].row;
+}
+
 // The keys of everything that has positions. Returns whether the key meant something.
 function positionKey(event, text, lineBy) {
   const last = traces[text].length - 1;

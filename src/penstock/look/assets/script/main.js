@@ -1,5 +1,7 @@
 // Puts the page together and starts it.
 
+const SHORT = 300; // tokens that leave room for the position's numbers below them; of a longer text they stand beside it
+
 async function start() {
   const data = await unpackAll();
   traces = data.traces;
@@ -16,6 +18,7 @@ async function start() {
     reading.append(spoken ? buildText(text) : buildStrip(text), buildPosition(text));
     byId("texts").append(reading);
   });
+  byId("texts").classList.add(traces.length > 1 ? "pair" : traces[0].length > SHORT ? "long" : "short");
   if (spoken) buildSurprise();
   buildMaps();
   if (traces.length > 1) buildPair();
@@ -40,7 +43,7 @@ function buildChoices() {
         ? say("ofAllUnits", { count: layer.units })
         : say("ofUnit", { unit: choice.unit, life: choice.unit !== null && lifeInWords(layer, choice.unit) });
     for (const kind of ["before", "after"]) {
-      for (const equation of document.querySelectorAll(`math.${kind}`)) equation.hidden = layer.form !== kind;
+      for (const equation of document.querySelectorAll(`math.${kind}`)) equation.toggleAttribute("hidden", layer.form !== kind);
     }
     if (changed.has("language")) nameAll(layers);
     if (changed.has("language") || changed.has("theme")) {
@@ -82,7 +85,7 @@ function legendOfBars() {
     drawn.style.height = `${BAR * Math.sqrt(value)}px`;
     return make("span", { className: "sample", "aria-hidden": "true" }, drawn, make("span", {}, String(value)));
   });
-  const most = contributions ? number(largest(barsOf(choice.text))) : "";
+  const most = contributions ? number(largest(rowOf(choice.text, "contributions"))) : "";
   const label = contributions ? say("legendContributions", { most }) : say("legendAttention");
   byId("legend-bars").replaceChildren(
     make("span", { className: "label" }, label),

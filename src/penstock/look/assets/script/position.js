@@ -9,7 +9,7 @@ function buildPosition(text) {
     const t = choice.positions[text];
     const heading = say(layerOf(text).reverse ? "readFromEndAt" : "afterPosition", { position: t });
     panel.replaceChildren(make("h3", {}, heading, ...(trace.tokens ? [" ", inContext(trace, t)] : [])));
-    if (trace.tokens) panel.append(...expectation(trace, t));
+    panel.append(...(trace.tokens ? expectation(trace, t) : [inputTable(trace, t)]));
     panel.append(choice.bars === "contributions" ? contributionTable(text) : attentionTable(text));
     if (text === choice.text) announce(text);
   });
@@ -20,7 +20,7 @@ function expectation(trace, t) {
   const came = t + 1 < trace.length;
   const rows = trace.expected[t].map((label, k) => {
     const p = trace.probabilities[t][k];
-    const name = make("span", { className: "token" }, visible(trace.labels[label]));
+    const name = tokenName(trace.labels[label]);
     if (came && label === trace.spokenFor[t]) name.classList.add("came");
     return [name, bar(share(p ?? NaN), p ?? 0)];
   });
@@ -32,16 +32,26 @@ function expectation(trace, t) {
   const next = make("p", { className: "next" });
   if (!came) next.append(say("nothingNext"));
   else {
-    const token = make("span", { className: "token came" }, visible(trace.tokens[t + 1]));
+    const token = tokenName(trace.tokens[t + 1]);
+    token.classList.add("came");
     next.append(`${say("cameNext")}: `, token, ` · ${bits(trace.surprise[t + 1])} ${say("bits")}`);
   }
   parts.push(next);
   return parts;
 }
 
+// White space by its name, which is not to be taken for a token.
+function tokenName(token) {
+  return make("bdi", { className: token in NAMED ? "token named" : "token" }, visible(token));
+}
+
+function inputTable(trace, t) {
+  const rows = trace.channels.slice(0, LISTED).map((values, c) => [say("channel", { number: c }), number(values[t])]);
+  return table(say("values"), ["", say("value")], rows);
+}
+
 function attentionTable(text) {
-  const trace = traces[text];
-  const row = attentionRow(layerOf(text), choice.positions[text], unitsOf(text), trace.length);
+  const row = rowOf(text, "attention");
   const most = largest(row);
   const rows = largestFirst(row).slice(0, LISTED).filter((k) => row[k] > 0);
   return table(say("writtenAt"), [say("position"), say("weight")], rows.map((k) => [
@@ -53,7 +63,7 @@ function attentionTable(text) {
 function contributionTable(text) {
   const trace = traces[text];
   const t = choice.positions[text];
-  const row = contributionRow(trace, t);
+  const row = rowOf(text, "contributions");
   const most = largest(row);
   const rows = largestFirst(row.map(Math.abs)).slice(0, LISTED).filter((k) => row[k] !== 0);
   const token = `‘${visible(trace.labels[trace.spokenFor[t]])}’`;
@@ -76,6 +86,8 @@ function place(text, t) {
   return button;
 }
 
+const SIGNS = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
+
 // A token among its neighbours, which single characters need to be recognised by.
 function inContext(trace, t) {
   const flat = (from, to) => trace.tokens.slice(from, to).map((token) => seen(token.replace(/\s/g, " "))).join("");
@@ -83,7 +95,7 @@ function inContext(trace, t) {
     "bdi",
     { className: "context" },
     make("span", { className: "muted" }, flat(Math.max(0, t - 6), t).slice(-12)),
-    make("strong", {}, trace.tokens[t] in NAMED ? `‹${visible(trace.tokens[t])}›` : seen(trace.tokens[t])),
+    make("strong", {}, SIGNS[trace.tokens[t]] ?? seen(trace.tokens[t])),
     make("span", { className: "muted" }, flat(t + 1, t + 4).slice(0, 6)),
   );
 }
@@ -92,7 +104,7 @@ function announce(text) {
   const trace = traces[text];
   const layer = layerOf(text);
   const t = choice.positions[text];
-  const row = attentionRow(layer, t, unitsOf(text), trace.length);
+  const row = rowOf(text, "attention");
   const written = meanOver(layer, layer.write.subarray(t * layer.units), unitsOf(text), 1)[0];
   const name = (s) => (s < 0 ? say("before") : trace.tokens ? `${s} ${visible(trace.tokens[s])}` : String(s));
   const most = largestFirst(row).slice(0, 3).filter((k) => row[k] > 0).map((k) => `${name(k - 1)} (${share(row[k])})`);

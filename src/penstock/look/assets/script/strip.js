@@ -28,7 +28,7 @@ function buildStrip(text) {
   strip.addEventListener("pointerdown", (event) => choosePosition(text, stepAt(event), { extend: event.shiftKey }));
   strip.addEventListener("pointermove", (event) => {
     if (event.buttons === 1 && event.pointerType === "mouse") choosePosition(text, stepAt(event), { extend: true });
-    showTip(event, tokenTip(text, stepAt(event), barsOf(text)));
+    showTip(event, tokenTip(text, stepAt(event), rowOf(text, choice.bars)));
   });
   strip.addEventListener("pointerleave", hideTip);
   strip.addEventListener("keydown", (event) => positionKey(event, text));
@@ -58,10 +58,11 @@ function buildStrip(text) {
       const written = meanOver(layer, layer.write, unitsOf(text), trace.length);
       paint(shades, (x) => scales.text.pixels[shade(written[x])]);
     }
-    drawBars(bars, barHeights(barsOf(text)).subarray(1));
+    drawBars(bars, barHeights(rowOf(text, choice.bars)).subarray(1));
     const left = (at) => `${(100 * at) / trace.length}%`;
     Object.assign(marker.style, { left: left(t), width: left(1) });
-    const [from, to] = choice.span && choice.text === text ? choice.span : [0, -1];
+    span.hidden = !choice.span || choice.text !== text;
+    const [from, to] = choice.span ?? [0, 0];
     Object.assign(span.style, { left: left(from), width: left(to - from + 1) });
     strip.setAttribute("aria-valuenow", String(t));
     strip.setAttribute("aria-valuetext", `${say("position")} ${t}`);

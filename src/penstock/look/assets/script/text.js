@@ -74,7 +74,7 @@ function updateText(text, view, changed) {
     });
   }
   if (["positions", "layer", "unit", "bars", "theme"].some((name) => changed.has(name))) {
-    view.row = barsOf(text);
+    view.row = rowOf(text, choice.bars);
     const heights = barHeights(view.row);
     [view.before, ...view.tokens].forEach((element, k) => {
       const height = Math.round(2 * BAR * Math.abs(heights[k])) / 2;
@@ -130,14 +130,6 @@ function otherLine(tokens, t, way) {
     if (best === undefined || between(s) < between(best)) best = s;
   }
   return best ?? t;
-}
-
-// Of the chosen state: its weights, or with their sign what they speak for. Entry 0 is what came before.
-function barsOf(text) {
-  const trace = traces[text];
-  const t = choice.positions[text];
-  if (choice.bars === "contributions") return contributionRow(trace, t);
-  return attentionRow(layerOf(text), t, unitsOf(text), trace.length);
 }
 
 // Square roots, so that small weights are seen: weights of 1, contributions of the largest.
