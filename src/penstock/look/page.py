@@ -1,4 +1,4 @@
-"""The page: one or two traces as a single HTML file that opens from disk, asks no network and shows itself in a notebook.
+"""The page: one or two traces as one HTML file, which opens from disk, asks no network and shows itself in a notebook.
 
 What the page needs to draw is put into it here, as JSON; all that follows from the gates (states, attention, what is
 held across a span) is computed in the page, by the scripts in ``assets``.
@@ -26,11 +26,24 @@ from penstock.look.layer import Floats, Layer
 from penstock.look.trace import Trace
 from penstock.runtime.model import log_softmax
 
-SCRIPTS = ("uplot/uPlot.iife.min", *(f"script/{name}" for name in (
-    "colours", "data", "memory", "words", "choice", "elements", "text", "strip", "position", "lines", "maps", "triangle",
-    "pair", "main",
-)))  # fmt: skip
-STYLES = ("uplot/uPlot.min", "page")
+SCRIPTS = (
+    "uplot/uPlot.iife.min.js",
+    "script/colours.js",
+    "script/data.js",
+    "script/memory.js",
+    "script/words.js",
+    "script/choice.js",
+    "script/elements.js",
+    "script/text.js",
+    "script/strip.js",
+    "script/position.js",
+    "script/lines.js",
+    "script/maps.js",
+    "script/triangle.js",
+    "script/pair.js",
+    "script/main.js",
+)
+STYLES = ("uplot/uPlot.min.css", "page.css")
 MOST_CELLS = 32_000_000
 """Steps × units × 4 (z, r, candidate, state) that a browser still draws without strain."""
 MOST_STEPS = 8_000
@@ -66,10 +79,10 @@ class Page:
     @functools.cached_property
     def html(self) -> str:
         """The whole page."""
-        script = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+        script = "\n".join(_asset(name) for name in SCRIPTS)
         words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
         script = f'"use strict";\n(() => {{\nconst WORDS = {words};\n{script}\n}})();\n'
-        style = "\n".join(_asset(f"{name}.css") for name in STYLES)
+        style = "\n".join(_asset(name) for name in STYLES)
         policy = "; ".join([
             "default-src 'none'",
             f"script-src '{_digest(script)}'",
@@ -206,4 +219,4 @@ def _digest(content: str) -> str:
 
 @functools.cache
 def _asset(name: str) -> str:
-    return importlib.resources.files("penstock.look").joinpath("assets", name).read_text("utf-8")
+    return (importlib.resources.files("penstock.look") / "assets" / name).read_text("utf-8")

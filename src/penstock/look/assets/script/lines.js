@@ -1,12 +1,14 @@
 // Lines over the positions, by uPlot, with a mark at the chosen one.
 
 const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence keeps the same
+const PAPER = 640;
 
 // ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
 function drawnLines(element, { height, lines, position, choose, unit = "" }) {
   let chart = null;
   const marker = make("div", { className: "marker line" });
-  const width = () => Math.max(200, Math.floor(element.clientWidth));
+  const paper = matchMedia("print"); // whose width no element has yet when the charts are drawn for it
+  const width = () => Math.max(200, Math.floor(paper.matches ? Math.min(PAPER, element.clientWidth) : element.clientWidth));
 
   function draw() {
     chart?.destroy();
@@ -62,7 +64,7 @@ function drawnLines(element, { height, lines, position, choose, unit = "" }) {
   }
 
   new ResizeObserver(() => {
-    if (!chart || chart.width === width() || document.documentElement.dataset.printed) return;
+    if (!chart || chart.width === width()) return;
     chart.setSize({ width: width(), height });
     mark();
   }).observe(element);

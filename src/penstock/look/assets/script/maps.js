@@ -9,6 +9,7 @@ const MAPS = [
 ];
 const HEIGHT = 240; // pixels of a map, less where there are few units
 const ROW = 18;
+const PAUSE = 60; // milliseconds without a key before the rows of a new span are drawn
 
 let order = []; // units from the top
 
@@ -93,11 +94,12 @@ function updateMap(map, changed, sorted) {
   const range = apart && map.signed ? 2 : 1;
   const scale = map.signed || apart ? "signed" : "gate";
   if (sorted || changed.has("theme")) {
-    map.canvas.width = shown.length;
-    map.canvas.height = order.length;
     map.box.style.height = `${Math.min(HEIGHT, ROW * order.length)}px`;
-    paintMap(map, shown, scale, range);
     map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
+    clearTimeout(map.timer);
+    const spanAlone = !["layer", "shown", "theme"].some((name) => changed.has(name));
+    if (spanAlone) map.timer = setTimeout(() => paintMap(map, shown, scale, range), PAUSE);
+    else paintMap(map, shown, scale, range);
   }
   if (sorted || changed.has("theme") || changed.has("language")) {
     const ends = scale === "gate" ? [0, 0.5, 1] : [-range, 0, range];
@@ -113,6 +115,8 @@ function paintMap(map, shown, scale, range) {
   const arrays = texts.map((text) => layerOf(text)[map.name]);
   const H = order.length;
   const wide = shown.length;
+  map.canvas.width = wide;
+  map.canvas.height = H;
   const context = map.canvas.getContext("2d");
   const image = context.createImageData(wide, H);
   const into = new Uint32Array(image.data.buffer);

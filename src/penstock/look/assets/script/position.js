@@ -47,13 +47,14 @@ function tokenName(token) {
 
 function inputTable(trace, t) {
   const rows = trace.channels.slice(0, LISTED).map((values, c) => [say("channel", { number: c }), number(values[t])]);
-  return table(say("values"), ["", say("value")], rows);
+  return table(say("values"), [say("input"), say("value")], rows);
 }
 
 function attentionTable(text) {
   const row = rowOf(text, "attention");
   const most = largest(row);
   const rows = largestFirst(row).slice(0, LISTED).filter((k) => row[k] > 0);
+  if (!rows.includes(0)) rows.push(0); // what came before always
   return table(say("writtenAt"), [say("position"), say("weight")], rows.map((k) => [
     place(text, k - 1),
     bar(share(row[k]), row[k] / most),
