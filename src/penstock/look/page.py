@@ -32,6 +32,7 @@ SCRIPTS = (
     "script/data.js",
     "script/memory.js",
     "script/words.js",
+    "script/align.js",
     "script/choice.js",
     "script/elements.js",
     "script/text.js",
@@ -115,7 +116,7 @@ class Page:
     def _repr_html_(self) -> str:
         """The page in a frame, for a notebook."""
         return (
-            '<iframe title="Penstock" sandbox="allow-scripts allow-modals" width="100%" height="900" '
+            '<iframe title="Penstock" sandbox="allow-scripts" width="100%" height="900" '
             f'style="border: 0" srcdoc="{html.escape(self.html)}"></iframe>'
         )
 

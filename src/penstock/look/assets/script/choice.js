@@ -81,31 +81,3 @@ function positionKey(event, text, lineBy) {
   else return;
   event.preventDefault();
 }
-
-// A pair, aligned: [position in the first, position in the second] a column, null where there is no counterpart. Equal
-// beginnings and endings are matched; what lies between is matched in order.
-let columns = [];
-
-function align() {
-  if (traces.length === 1) {
-    columns = Array.from({ length: traces[0].length }, (_, t) => [t, null]);
-    return;
-  }
-  const [a, b] = traces.map((trace) => trace.tokens ?? Array.from({ length: trace.length }, () => ""));
-  const most = Math.min(a.length, b.length);
-  let begin = 0;
-  let end = 0;
-  while (begin < most && a[begin] === b[begin]) begin++;
-  while (end < most - begin && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
-  const between = Math.max(a.length, b.length) - begin - end;
-  columns = [];
-  for (let k = 0; k < begin + between; k++) {
-    columns.push([k < a.length - end ? k : null, k < b.length - end ? k : null]);
-  }
-  for (let k = end; k > 0; k--) columns.push([a.length - k, b.length - k]);
-}
-
-function counterpart(text, t) {
-  if (traces.length === 1) return null;
-  return columns.find((pair) => pair[text] === t)[1 - text];
-}

@@ -4,7 +4,7 @@ const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence ke
 const PAPER = 640;
 
 // ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
-function drawnLines(element, { height, lines, position, choose, unit = "" }) {
+function drawnLines(element, { height, lines, position, choose, unit = "", fromZero = false }) {
   let chart = null;
   const marker = make("div", { className: "marker line" });
   const paper = matchMedia("print"); // whose width no element has yet when the charts are drawn for it
@@ -29,18 +29,22 @@ function drawnLines(element, { height, lines, position, choose, unit = "" }) {
         padding: [8, 8, 0, 0],
         legend: { show: shown.length <= 8 },
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
-        scales: { x: { time: false, range: () => [-0.5, steps - 0.5] } },
+        scales: {
+          x: { time: false, range: () => [-0.5, steps - 0.5] },
+          ...(fromZero && { y: { range: (_, low, high) => [0, (high || 1) * 1.05] } }),
+        },
         axes: [
           { ...axis, size: 28, values: (_, at) => at.map((t) => (Number.isInteger(t) ? t : "")) },
           { ...axis, size: AXIS },
         ],
         series: [
-          { label: say("position") },
+          { label: say(traces.length > 1 ? "aligned" : "position") },
           ...shown.map((line) => ({
             label: line.label,
             stroke: line.colour,
             width: shown.length > 8 ? 1 : 1.5,
             dash: line.dash,
+            spanGaps: true,
             points: { show: steps < 2 },
             value: (_, value) => (value == null ? "–" : `${number(value)}${unit}`),
           })),
@@ -75,15 +79,16 @@ function buildSurprise() {
   const colours = ["--gate", "--bar"];
   const chart = drawnLines(byId("surprise"), {
     height: 170,
+    fromZero: true,
     unit: ` ${say("bits")}`,
     lines: () => traces.map((trace, text) => ({
       label: traces.length > 1 ? say(text ? "secondText" : "firstText") : say("surprise"),
-      values: trace.surprise,
+      values: columns.map((pair) => trace.surprise[pair[text]] ?? null),
       colour: getComputedStyle(document.documentElement).getPropertyValue(colours[text]),
       dash: text ? [5, 3] : undefined,
     })),
-    position: () => choice.positions[choice.text],
-    choose: (t) => choosePosition(choice.text, Math.min(t, traces[choice.text].length - 1)),
+    position: chosenColumn,
+    choose: chooseColumn,
   });
   onChoice((changed) => (changed.has("theme") || changed.has("language") ? chart.draw() : chart.mark()));
 }

@@ -129,4 +129,4 @@ function switches(title) {
   name();
 }
 
-start();
+start().catch((error) => document.body.prepend(make("p", { role: "alert" }, `${say("failed")} ${error}`)));

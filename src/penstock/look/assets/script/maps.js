@@ -9,6 +9,7 @@ const MAPS = [
 ];
 const HEIGHT = 240; // pixels of a map, less where there are few units
 const ROW = 18;
+const SHARP = 1600; // pixels across
 const PAUSE = 60; // milliseconds without a key before the rows of a new span are drawn
 
 let order = []; // units from the top
@@ -114,7 +115,9 @@ function paintMap(map, shown, scale, range) {
   const texts = choice.shown === "difference" ? [0, 1] : [choice.shown];
   const arrays = texts.map((text) => layerOf(text)[map.name]);
   const H = order.length;
-  const wide = shown.length;
+  // where rows are blended to fit, pixels enough that columns keep their edges
+  const each = H > HEIGHT ? Math.ceil(SHARP / shown.length) : 1;
+  const wide = shown.length * each;
   map.canvas.width = wide;
   map.canvas.height = H;
   const context = map.canvas.getContext("2d");
@@ -122,15 +125,15 @@ function paintMap(map, shown, scale, range) {
   const into = new Uint32Array(image.data.buffer);
   const low = scale === "gate" ? 0 : -range;
   const factor = (SHADES - 1) / (scale === "gate" ? 1 : 2 * range);
-  for (let column = 0; column < wide; column++) {
+  for (let column = 0; column < shown.length; column++) {
     const steps = texts.map((text) => shown[column][text]);
     if (steps.includes(null)) continue; // no counterpart: left empty
     const [i, j] = steps.map((t) => t * H);
-    for (let row = 0, at = column; row < H; row++, at += wide) {
+    for (let row = 0, at = column * each; row < H; row++, at += wide) {
       const unit = order[row];
       const value = texts.length > 1 ? arrays[1][j + unit] - arrays[0][i + unit] : arrays[0][i + unit];
       const k = Math.round((value - low) * factor);
-      into[at] = pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k];
+      into.fill(pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k], at, at + each);
     }
   }
   context.putImageData(image, 0, 0);
@@ -182,12 +185,12 @@ function drawAxis(axis) {
   const shown = shownColumns();
   const each = axis.clientWidth / shown.length;
   const tokenOf = ([a, b]) => (a === null ? traces[1].tokens[b] : traces[0].tokens[a]);
-  const longest = traces[0].tokens && each >= 8 && Math.max(...shown.map((pair) => seen(tokenOf(pair)).length));
+  const longest = traces[0].tokens && each >= 8 && Math.max(...shown.map((pair) => sign(tokenOf(pair)).length));
   const every = longest && longest * 7 <= each + 3 ? 1 : 0;
   const step = every || Math.max(1, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n * each >= 44) ?? 2000);
   const labels = [];
   for (let k = 0; k < shown.length; k += step) {
-    const label = make("span", {}, every ? seen(tokenOf(shown[k]).replace(/\s/g, " ")) : String(k));
+    const label = make("span", {}, every ? sign(tokenOf(shown[k])) : String(k));
     label.style.left = `${(100 * (k + 0.5)) / shown.length}%`;
     labels.push(label);
   }

@@ -5,16 +5,14 @@ function buildPair() {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
   const chart = drawnLines(byId("apart"), {
     height: 190,
+    fromZero: true,
     lines: () => [
       { label: `|Δh| ${say("hidden")}`, values: positionsApart("hidden"), colour: colour("--bar") },
       { label: `|Δz| ${say("update")}`, values: positionsApart("update"), colour: colour("--gate"), dash: [6, 3] },
       { label: `|Δr| ${say("reset")}`, values: positionsApart("reset"), colour: colour("--muted"), dash: [2, 3] },
     ],
-    position: () => columns.findIndex((pair) => pair[choice.text] === choice.positions[choice.text]),
-    choose: (column) => {
-      const text = columns[column][choice.text] === null ? 1 - choice.text : choice.text;
-      choosePosition(text, columns[column][text]);
-    },
+    position: chosenColumn,
+    choose: chooseColumn,
   });
   onChoice((changed) => {
     if (changed.has("theme") || changed.has("language") || changed.has("layer")) chart.draw();

@@ -87,8 +87,6 @@ function place(text, t) {
   return button;
 }
 
-const SIGNS = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
-
 // A token among its neighbours, which single characters need to be recognised by.
 function inContext(trace, t) {
   const flat = (from, to) => trace.tokens.slice(from, to).map((token) => seen(token.replace(/\s/g, " "))).join("");
@@ -96,7 +94,7 @@ function inContext(trace, t) {
     "bdi",
     { className: "context" },
     make("span", { className: "muted" }, flat(Math.max(0, t - 6), t).slice(-12)),
-    make("strong", {}, SIGNS[trace.tokens[t]] ?? seen(trace.tokens[t])),
+    make("strong", {}, sign(trace.tokens[t])),
     make("span", { className: "muted" }, flat(t + 1, t + 4).slice(0, 6)),
   );
 }

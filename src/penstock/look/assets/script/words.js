@@ -44,6 +44,13 @@ function visible(token) {
   return token in NAMED ? say(NAMED[token]) : seen(token);
 }
 
+const SIGNS = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
+
+// A token in as little room as can be.
+function sign(token) {
+  return SIGNS[token] ?? seen(token);
+}
+
 // A token with a shape: combining characters on a circle, and characters without a shape, or that turn the text around, by
 // their code point as ‹200d›.
 function seen(token) {
