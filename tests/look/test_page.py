@@ -1,5 +1,6 @@
 """The page, in a real browser: it shows what the trace holds, by keyboard and pointer, in both themes and languages."""
 
+import dataclasses
 import itertools
 import json
 import re
@@ -76,8 +77,8 @@ def show(chromium: Browser, tmp_path: Path) -> Iterator[Show]:
     def open_page(page: Page, *, theme: str = "light", locale: str = "en-US", width: int = 1200) -> Shown:
         path = tmp_path / f"{len(tabs)}.html"
         page.save(path)
-        size: Any = {"width": width, "height": 900}
-        context = chromium.new_context(color_scheme=theme, locale=locale, viewport=size)  # type: ignore[arg-type]
+        settings: Any = {"color_scheme": theme, "locale": locale, "viewport": {"width": width, "height": 900}}
+        context = chromium.new_context(**settings, has_touch=width < 500)
         tab = tabs[path.as_uri()] = Tab(context)
         tab.page.goto(path.as_uri())
         expect(tab.page.locator("html")).to_have_attribute("data-ready", "true")
@@ -485,13 +486,19 @@ def test_fits_a_phone(show: Show, kind: str) -> None:
     page = show(Page(*traces[kind]), width=360)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     keep(page, f"{kind}-phone")
+    if kind != "numbers":
+        page.locator("#t0-3").tap()
+        assert page.locator("#text-0 .chosen").get_attribute("id") == "t0-3"
 
 
 def test_prints_light_and_whole(show: Show) -> None:
     page = show(Page(of_text("so it goes " * 100)), theme="dark")
+    page.wait_for_timeout(600)
+    corner = pixels(page, ".triangle canvas")[-1, 20]
     page.emulate_media(media="print")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(page.locator("#theme")).to_be_hidden()
+    assert pixels(page, ".triangle canvas")[-1, 20].sum() > corner.sum() + 300  # at once
     text = page.locator(".text")
     assert text.evaluate("element => element.scrollHeight <= element.clientHeight + 20")
     (ARTEFACTS / "look").mkdir(parents=True, exist_ok=True)
@@ -516,7 +523,9 @@ def test_html_in_the_text_is_inert(show: Show) -> None:
     keys(page, "Home", *["ArrowRight"] * 12)
 
 
-@pytest.mark.parametrize("text", ["a", "👩‍💻 né e\u0301\u200d\ufe0f\u202e!", "שלום عليكم", "猫吃鱼。", "\n \t\r\x00"])
+@pytest.mark.parametrize(
+    "text", ["a", "👩‍💻 né e\u0301\u200d\ufe0f\u202e!", "שלום عليكم", "猫吃鱼。", "\n \t\r\x00", "a\udc80"]
+)
 def test_any_text(show: Show, text: str) -> None:
     page = show(Page(trace_text(model(CharVocabulary(LETTERS + text)), text)))
     tab_to(page, ".text")
@@ -529,6 +538,16 @@ def test_any_text(show: Show, text: str) -> None:
 def test_bytes_are_shown_as_numbers(show: Show) -> None:
     page = show(Page(trace_text(model(ByteVocabulary()), "猫 ok")))
     assert page.locator(".text [role=option]").all_text_contents() == ["‹e7›", "‹8c›", "‹ab›", " ", "o", "k"]
+
+
+def test_tokens_that_are_words_of_javascript(show: Show) -> None:
+    trace = of_text("abc")
+    assert trace.language
+    tokens = ("constructor", "__proto__", "toString")
+    vocabulary = tokens + trace.language.vocabulary[3:]
+    page = show(Page(Trace(trace.layers, dataclasses.replace(trace.language, tokens=tokens, vocabulary=vocabulary))))
+    assert page.locator(".text [role=option]").all_text_contents() == list(tokens)
+    assert page.locator(".text .chosen").get_attribute("class") == "chosen"
 
 
 @pytest.mark.parametrize("z", [0.0, 1.0])

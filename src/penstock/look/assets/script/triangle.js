@@ -8,7 +8,7 @@ function buildTriangle(text) {
   const canvas = make("canvas");
   const marker = make("div", { className: "marker row" });
   const box = make("div", { className: "triangle", role: "img" }, canvas, marker);
-  const view = { canvas, marker, box, weights: null, from: 0, to: -1, before: 1, timer: null };
+  const view = { canvas, marker, box, weights: null, from: 0, to: -1, before: 1, timer: null, drawn: null };
   box.addEventListener("pointermove", (event) => {
     const cell = triangleCell(view, text, event);
     if (!cell) return hideTip();
@@ -27,11 +27,14 @@ function buildTriangle(text) {
     if (changed.has("language")) box.setAttribute("aria-label", say("triangle"));
     if (changed.has("theme") || changed.has("language")) legendOfTriangle();
     const moved = placeWindow(view, t, L);
-    if (moved || ["layer", "unit", "theme"].some((name) => changed.has(name))) {
-      clearTimeout(view.timer);
-      view.timer = setTimeout(() => computeTriangle(view, text), moved && changed.size === 1 ? 150 : 0);
-    }
     const { from, to } = view;
+    const wanted = `${choice.layer} ${choice.unit} ${from}`;
+    if (view.drawn === wanted) {
+      if (changed.has("theme")) paintRows(view, 0, to - from + 1); // at once: paper does not wait
+    } else if (moved || ["layer", "unit", "theme"].some((name) => changed.has(name))) {
+      clearTimeout(view.timer);
+      view.timer = setTimeout(() => computeTriangle(view, text, wanted), moved && changed.size === 1 ? PAUSE : 0);
+    }
     if (text === choice.text) {
       byId("triangle-part").textContent = L <= WHOLE ? say("wholeMap") : say("partMap", { from, to });
     }
@@ -56,7 +59,7 @@ function placeWindow(view, t, L) {
   return true;
 }
 
-function computeTriangle(view, text) {
+function computeTriangle(view, text, wanted) {
   const layer = layerOf(text);
   const units = unitsOf(text);
   const L = traces[text].length;
@@ -68,7 +71,7 @@ function computeTriangle(view, text) {
   view.canvas.width = size + view.before + 1;
   view.canvas.height = size;
   view.box.classList.toggle("fine", size > 300);
-  const context = view.canvas.getContext("2d");
+  view.drawn = null;
   let t = from;
   const slice = () => {
     const until = performance.now() + SLICE;
@@ -78,15 +81,18 @@ function computeTriangle(view, text) {
       view.weights[(t - from) * (size + 1)] = row[0];
       view.weights.set(row.subarray(from + 1, to + 2), (t - from) * (size + 1) + 1);
     }
-    paintRows(view, context, first - from, t - from, size);
+    paintRows(view, first - from, t - from);
     if (t <= to) view.timer = setTimeout(slice, 0);
+    else view.drawn = wanted;
   };
   slice();
 }
 
-function paintRows(view, context, start, stop, size) {
+function paintRows(view, start, stop) {
   if (start === stop) return;
   const wide = view.canvas.width;
+  const size = view.canvas.height;
+  const context = view.canvas.getContext("2d");
   const image = context.createImageData(wide, stop - start);
   const into = new Uint32Array(image.data.buffer);
   for (let row = start; row < stop; row++) {

@@ -37,14 +37,15 @@ function life(layer, unit) {
   return steps === Infinity ? "∞" : say("steps", { count: steps < 10 ? steps.toFixed(1) : Math.round(steps) });
 }
 
-const NAMED = { " ": "space", "\n": "newline", "\t": "tab", "\r": "carriageReturn", "": "empty" };
+// No prototype: a text may well hold the token "constructor".
+const NAMED = { __proto__: null, " ": "space", "\n": "newline", "\t": "tab", "\r": "carriageReturn", "": "empty" };
 
 // A token as text that can be read: white space by name.
 function visible(token) {
   return token in NAMED ? say(NAMED[token]) : seen(token);
 }
 
-const SIGNS = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
+const SIGNS = { __proto__: null, " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
 
 // A token in as little room as can be.
 function sign(token) {
