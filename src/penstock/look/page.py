@@ -60,7 +60,7 @@ class Page:
 
     Args:
         traces: one, or two of the same model.
-        title: what stands at the head of the page; "" for words in its language.
+        title: a line of your own at the head of the page, such as the model's name; "" for none.
 
     Raises:
         PenstockError: too long to be drawn.

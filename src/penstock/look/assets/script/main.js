@@ -105,7 +105,7 @@ function switches(title) {
   };
   const name = () => {
     wordsIntoPage(title);
-    byId("title").textContent = title || say("title");
+    byId("of").textContent = title;
     byId("language").textContent = say("other");
     byId("language").lang = language === "zh" ? "en" : "zh-Hans";
     byId("theme").textContent = say(root.dataset.theme === "dark" ? "light" : "dark");

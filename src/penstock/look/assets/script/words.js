@@ -8,7 +8,7 @@ function say(key, values = {}) {
 
 function wordsIntoPage(title) {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
-  document.title = title || say("title");
+  document.title = title ? `${title} · ${say("title")}` : say("title");
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
   for (const element of document.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", say(element.dataset.label));
