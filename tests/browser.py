@@ -3,11 +3,12 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 """Where screenshots are kept; not in git."""
@@ -37,6 +38,10 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+Show = Callable[..., Page]
+"""What the fixture `show` is: opens a `penstock.look.page.Page` and returns the browser's."""
+
+
 class Tab:
     """One page in a context of its own, with all that it asked for and complained about."""
 
@@ -47,3 +52,30 @@ class Tab:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Presses Tab until the element has the focus."""
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    pytest.fail(f"{selector} cannot be reached by Tab")
+
+
+def keys(page: Page, *names: str) -> None:
+    for name in names:
+        page.keyboard.press(name)
+
+
+def keep(page: Page, name: str) -> None:
+    """Keeps a picture of the whole page."""
+    page.wait_for_timeout(400)  # the attention map is drawn in slices
+    (ARTEFACTS / "look").mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTEFACTS / "look" / f"{name}.png", full_page=True)
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
