@@ -52,6 +52,13 @@ def test_what_has_no_counterpart_leaves_the_other_text_where_it_was(show: Show) 
     assert page.locator("#text-1 .chosen").get_attribute("id") == "t1-7"
 
 
+def test_what_is_left_out_has_no_counterpart_either(show: Show) -> None:
+    page = show(Page(of_text("the cats sat"), of_text("the cat sat")))
+    page.locator("#t0-9").click()
+    assert page.locator("#text-1 .chosen").get_attribute("id") == "t1-8"
+    assert (np.flatnonzero((pixels(page, "#map-update .map canvas")[..., 3] == 0).all(0)) == [7]).all()
+
+
 def test_two_equal_texts_say_so(show: Show) -> None:
     page = show(Page(of_text("same"), of_text("same")))
     expect(page.get_by_text("The two are identical.")).to_be_visible()
