@@ -12,6 +12,7 @@ TORCH_BACKEND ?= cpu
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers
+BROWSER := .venv/.browser
 # pip reads these for the packages and, isolated, for what builds them.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -22,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
 
-test: lint
+test: lint $(BROWSER)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
@@ -73,6 +74,16 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard core/*)
 	       --constraints constraints.txt --torch-backend $(TORCH_BACKEND) torch; }
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@$(BIN)/penstock info
+	@touch $@
+
+# The browser that draws pages in tests, and a font for Chinese: from Debian, where that can be. Elsewhere those tests say
+# what they lack.
+$(BROWSER): $(INSTALLED)
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium for the browser tests; this happens once."; \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+	    chromium fonts-wqy-microhei; } >/dev/null 2>&1 || true; \
+	fi
 	@touch $@
 
 $(PEERS): $(INSTALLED)

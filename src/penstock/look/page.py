@@ -1,16 +1,223 @@
-"""Stand-in until the page is merged."""
+"""The page: one or two traces as one HTML file, which opens from disk, asks no network and shows itself in a notebook.
 
+What the page needs to draw is put into it here, as JSON; all that follows from the gates (states, attention, what is
+held across a span) is computed in the page, by the scripts in ``assets``.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import gzip
+import hashlib
+import html
+import importlib.resources
+import json
+import string
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.files import write
+from penstock.look.layer import Floats, Layer
+from penstock.look.trace import Trace
+from penstock.runtime.model import log_softmax
+
+SCRIPTS = (
+    "uplot/uPlot.iife.min.js",
+    "script/colours.js",
+    "script/data.js",
+    "script/memory.js",
+    "script/words.js",
+    "script/align.js",
+    "script/choice.js",
+    "script/elements.js",
+    "script/text.js",
+    "script/strip.js",
+    "script/position.js",
+    "script/lines.js",
+    "script/maps.js",
+    "script/triangle.js",
+    "script/pair.js",
+    "script/main.js",
+)
+STYLES = ("uplot/uPlot.min.css", "page.css")
+MOST_CELLS = 32_000_000
+"""Steps × units × 4 (z, r, candidate, state) that a browser still draws without strain."""
+MOST_STEPS = 8_000
+MOST_CHANNELS = 64
+EXPECTED = 8
+"""Predictions shown a position."""
+BLOCK = 256
+"""Positions whose predictions are computed as one product."""
 
 
 class Page:
-    """The page."""
+    """A page of one trace, or of two to compare.
 
-    def __init__(self, *traces: Any, title: str = "") -> None:
-        self.traces, self.title, self.html = traces, title, ""
+    Args:
+        traces: one, or two of the same model.
+        title: a line of your own at the head of the page, such as the model's name; "" for none.
 
-    def save(self, path: Any) -> None:
-        """Writes it."""
+    Raises:
+        PenstockError: too long to be drawn.
+        ValueError: there are more than two traces, or the two are not of the same model.
+    """
+
+    def __init__(self, *traces: Trace, title: str = "") -> None:
+        if not 1 <= len(traces) <= 2:
+            raise ValueError(f"traces: expected one, or two to compare, got {len(traces)}")
+        first, last = _kind(traces[0]), _kind(traces[-1])
+        if first != last:
+            raise ValueError(f"traces: expected two of the same model, got {first} and {last}")
+        for trace in traces:
+            _check_drawable(trace, len(traces))
+        self.traces, self.title = traces, title
+
+    @functools.cached_property
+    def html(self) -> str:
+        """The whole page."""
+        script = "\n".join(_asset(name) for name in SCRIPTS)
+        words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
+        script = f'"use strict";\n(() => {{\nconst WORDS = {words};\n{script}\n}})();\n'
+        style = "\n".join(_asset(name) for name in STYLES)
+        policy = "; ".join([
+            "default-src 'none'",
+            f"script-src '{_digest(script)}'",
+            f"style-src '{_digest(style)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ])  # fmt: skip
+        data = json.dumps(
+            {"title": self.title, "traces": [_data(trace) for trace in self.traces]},
+            allow_nan=False,
+            separators=(",", ":"),
+        )
+        return string.Template(_asset("page.html")).substitute(
+            policy=policy,
+            style=style,
+            licence=_asset("uplot/LICENSE"),
+            data=data.replace("<", "\\u003c"),  # no text can end the element
+            script=script,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes the page.
+
+        Raises:
+            PenstockError: it cannot be written; what was there before is unchanged.
+        """
+        write(Path(path), self.html)
 
     def _repr_html_(self) -> str:
-        return ""
+        """The page in a frame, for a notebook."""
+        return (
+            '<iframe title="Penstock" sandbox="allow-scripts" width="100%" height="900" '
+            f'style="border: 0" srcdoc="{html.escape(self.html)}"></iframe>'
+        )
+
+
+def _kind(trace: Trace) -> list[Any]:
+    """What two traces need to have in common."""
+    layers: list[Any] = [(layer.name, layer.reverse, *layer.weight_ih.shape) for layer in trace.layers]
+    return [*layers, len(trace.language.vocabulary) if trace.language else "no language"]
+
+
+def _check_drawable(trace: Trace, pages: int) -> None:
+    L = len(trace)
+    if not L:
+        raise PenstockError("trace: expected at least one step to draw, got none")
+    of_step = 4 * sum(len(layer.h_0) for layer in trace.layers)
+    most = min(MOST_STEPS, MOST_CELLS // (of_step * pages))
+    if most < L:
+        raise PenstockError(
+            f"trace: its {L:,} steps of {of_step // 4:,} units are more than a page can show, at most {most:,} steps: "
+            "choose a part with --from and --to"
+        )
+
+
+def _data(trace: Trace) -> dict[str, Any]:
+    """A trace as the scripts read it; see ``script/data.js``."""
+    data: dict[str, Any] = {"length": len(trace), "layers": [_layer_data(layer) for layer in trace.layers]}
+    if trace.language is None:
+        x = trace.layers[0].x
+        data |= {"channels": _packed(x[:, :MOST_CHANNELS].T, "<f4"), "channelCount": x.shape[1]}
+    else:
+        data |= _language_data(trace)
+    return data
+
+
+def _layer_data(layer: Layer) -> dict[str, Any]:
+    z = layer.update
+    # One number from which both z and 1 − z come back with small relative errors: the smaller one, the sign says which.
+    smaller = np.where(z < 0.5, z, -(1 - z))
+    return {
+        "name": layer.name,
+        "form": layer.form,
+        "reverse": layer.reverse,
+        "units": len(layer.h_0),
+        "update": _packed(smaller),
+        "reset": _packed(layer.reset),
+        "candidate": _packed(layer.candidate),
+        "initial": _packed(layer.h_0),
+        "entered": np.flatnonzero(layer.entered()).tolist(),
+        "halfLife": _numbers(layer.half_life()),
+    }
+
+
+def _language_data(trace: Trace) -> dict[str, Any]:
+    """What was expected after each token, and the output layer's direction of the one that came."""
+    language = trace.language
+    assert language is not None
+    ids, L = language.ids, len(trace)
+    count = min(EXPECTED, len(language.vocabulary))
+    top, expected, probabilities = trace.top(), np.empty((L, count), np.int64), np.empty((L, count))
+    surprise = np.full(L, np.nan)
+    for start in range(0, L, BLOCK):
+        block = slice(start, start + BLOCK)
+        log_p = log_softmax(top[block] @ language.weight.T + language.bias)
+        expected[block] = np.argsort(-log_p, axis=1, kind="stable")[:, :count]
+        probabilities[block] = np.exp(np.take_along_axis(log_p, expected[block], 1))
+        came = ids[start + 1 : start + 1 + len(log_p)]
+        surprise[start + 1 : start + 1 + len(came)] = -log_p[np.arange(len(came)), came] / np.log(2)
+    # At the last position nothing came: the most expected token takes its place.
+    spoken_for = np.append(ids[1:], expected[-1, 0])
+    distinct, which = np.unique(spoken_for, return_inverse=True)
+    shown, labels = np.unique(np.concatenate([expected.reshape(-1), distinct]), return_inverse=True)
+    first_layer = 0 if language.residual else len(trace.layers) - 1
+    return {
+        "tokens": language.tokens,
+        "labels": [language.vocabulary[token] for token in shown],
+        "expected": labels[: expected.size].reshape(L, count).tolist(),
+        "probabilities": [_numbers(row) for row in probabilities],
+        "surprise": _numbers(surprise),
+        "spokenFor": labels[expected.size :][which].tolist(),
+        "direction": which.tolist(),
+        "directions": _packed(language.weight[distinct] - language.weight.mean(0)),
+        "readOut": list(range(first_layer, len(trace.layers))),
+    }
+
+
+def _packed(values: Floats, dtype: str = "<f2") -> str:
+    """Numbers as base64 of gzip: the first bytes of all, then the second ones, which compresses better."""
+    raw = np.ascontiguousarray(values, dtype)
+    planes = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T
+    return base64.b64encode(gzip.compress(planes.tobytes(), 6, mtime=0)).decode()
+
+
+def _numbers(values: NDArray[Any]) -> list[float | None]:
+    """Four digits of each; None where JSON has no number."""
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (importlib.resources.files("penstock.look") / "assets" / name).read_text("utf-8")

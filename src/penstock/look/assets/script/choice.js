@@ -1,0 +1,83 @@
+// What the reader has chosen. Views register with ``onChoice`` and are told the names of what changed.
+
+const choice = {
+  text: 0, // the text that the keyboard moves in and, of a pair, the maps follow
+  positions: [], // of each text
+  span: null, // [from, to] in the chosen text
+  layer: 0,
+  unit: null, // null for all
+  bars: "attention",
+  shown: 0, // the maps of text 0 or 1, or "difference"
+};
+
+let traces = [];
+const views = [];
+
+function onChoice(view) {
+  views.push(view);
+}
+
+function choose(changes) {
+  const changed = new Set(Object.keys(changes).filter((name) => changes[name] !== choice[name]));
+  Object.assign(choice, changes);
+  if (changed.size) for (const view of views) view(changed);
+}
+
+function redrawAll() {
+  const everything = new Set([...Object.keys(choice), "theme", "language"]);
+  for (const view of views) view(everything);
+}
+
+function layerOf(text) {
+  return traces[text].layers[choice.layer];
+}
+
+function unitsOf(text) {
+  return choice.unit === null ? everyUnit(layerOf(text).units) : Int32Array.of(choice.unit);
+}
+
+// Chooses a position of one text, and in the other one its counterpart.
+function choosePosition(text, t, { extend = false } = {}) {
+  const positions = [...choice.positions];
+  const from = extend && choice.text === text ? anchor : t;
+  anchor = from;
+  positions[text] = t;
+  const other = counterpart(text, t);
+  if (other !== null) positions[1 - text] = other;
+  choose({ text, positions, span: from === t ? null : [Math.min(from, t), Math.max(from, t)] });
+}
+
+let anchor = 0; // where the span was begun
+
+// Of the chosen state: its weights, or what they speak for. Entry 0 is what came before. Kept, as several views show it.
+function rowOf(text, bars) {
+  const trace = traces[text];
+  const t = choice.positions[text];
+  const key = bars === "contributions" ? `${t}` : `${t} ${choice.layer} ${choice.unit}`;
+  const kept = (trace.rows ??= {});
+  if (kept[bars]?.key !== key) {
+    const row =
+      bars === "contributions" ? contributionRow(trace, t) : attentionRow(layerOf(text), t, unitsOf(text), trace.length);
+    kept[bars] = { key, row };
+  }
+  return kept[bars].row;
+}
+
+// The keys of everything that has positions. Returns whether the key meant something.
+function positionKey(event, text, lineBy) {
+  const last = traces[text].length - 1;
+  const t = choice.positions[text];
+  const to = {
+    ArrowLeft: t - 1,
+    ArrowRight: t + 1,
+    ArrowUp: lineBy?.(t, -1),
+    ArrowDown: lineBy?.(t, 1),
+    Home: 0,
+    End: last,
+  }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") choose({ span: null, unit: null });
+  else if (to !== undefined) choosePosition(text, Math.max(0, Math.min(last, to)), { extend: event.shiftKey });
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,94 @@
+// Lines over the positions, by uPlot, with a mark at the chosen one.
+
+const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence keeps the same
+const PAPER = 640;
+
+// ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
+function drawnLines(element, { height, lines, position, choose, unit = "", fromZero = false }) {
+  let chart = null;
+  const marker = make("div", { className: "marker line" });
+  const paper = matchMedia("print"); // whose width no element has yet when the charts are drawn for it
+  const width = () => Math.max(200, Math.floor(paper.matches ? Math.min(PAPER, element.clientWidth) : element.clientWidth));
+
+  function draw() {
+    chart?.destroy();
+    const shown = lines();
+    const style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue("--muted");
+    const axis = {
+      stroke: ink,
+      grid: { stroke: style.getPropertyValue("--grid"), width: 1 },
+      ticks: { show: false },
+      font: `12px ${style.getPropertyValue("--sans")}`,
+    };
+    const steps = Math.max(...shown.map((line) => line.values.length));
+    chart = new uPlot(
+      {
+        width: width(),
+        height,
+        padding: [8, 8, 0, 0],
+        legend: { show: shown.length <= 8 },
+        cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
+        scales: {
+          x: { time: false, range: () => [-0.5, steps - 0.5] },
+          ...(fromZero && { y: { range: (_, low, high) => [0, (high || 1) * 1.05] } }),
+        },
+        axes: [
+          { ...axis, size: 28, values: (_, at) => at.map((t) => (Number.isInteger(t) ? t : "")) },
+          { ...axis, size: AXIS },
+        ],
+        series: [
+          { label: say(traces.length > 1 ? "aligned" : "position") },
+          ...shown.map((line) => ({
+            label: line.label,
+            stroke: line.colour,
+            width: shown.length > 8 ? 1 : 1.5,
+            dash: line.dash,
+            spanGaps: true,
+            points: { show: steps < 2 },
+            value: (_, value) => (value == null ? "–" : `${number(value)}${unit}`),
+          })),
+        ],
+      },
+      [Float64Array.from({ length: steps }, (_, t) => t), ...shown.map((line) => line.values)],
+      element,
+    );
+    chart.over.append(marker);
+    chart.over.addEventListener("click", () => {
+      const t = Math.round(chart.posToVal(chart.cursor.left, "x"));
+      if (t >= 0 && t < steps) choose(t);
+    });
+    mark();
+  }
+
+  function mark() {
+    const t = position();
+    marker.hidden = t === null || !chart;
+    if (!marker.hidden) marker.style.left = `${chart.valToPos(t, "x")}px`;
+  }
+
+  new ResizeObserver(() => {
+    if (!chart || chart.width === width()) return;
+    chart.setSize({ width: width(), height });
+    mark();
+  }).observe(element);
+  return { draw, mark };
+}
+
+function buildSurprise() {
+  const colours = ["--gate", "--bar"];
+  const chart = drawnLines(byId("surprise"), {
+    height: 170,
+    fromZero: true,
+    unit: ` ${say("bits")}`,
+    lines: () => traces.map((trace, text) => ({
+      label: traces.length > 1 ? say(text ? "secondText" : "firstText") : say("surprise"),
+      values: columns.map((pair) => trace.surprise[pair[text]] ?? null),
+      colour: getComputedStyle(document.documentElement).getPropertyValue(colours[text]),
+      dash: text ? [5, 3] : undefined,
+    })),
+    position: chosenColumn,
+    choose: chooseColumn,
+  });
+  onChoice((changed) => (changed.has("theme") || changed.has("language") ? chart.draw() : chart.mark()));
+}

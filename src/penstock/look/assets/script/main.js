@@ -1,0 +1,132 @@
+// Puts the page together and starts it.
+
+const SHORT = 300; // tokens that leave room for the position's numbers below them; of a longer text they stand beside it
+
+async function start() {
+  const data = await unpackAll();
+  traces = data.traces;
+  choice.positions = traces.map((trace) => trace.length - 1);
+  anchor = traces[0].length - 1;
+  const spoken = Boolean(traces[0].tokens);
+  for (const element of document.querySelectorAll(".language")) element.hidden = !spoken;
+  byId("bars").hidden = !spoken;
+  align();
+  buildChoices();
+  traces.forEach((trace, text) => {
+    const reading = make("div", { className: "reading" });
+    if (traces.length > 1) reading.append(make("h3", { id: `name-${text}` }));
+    reading.append(spoken ? buildText(text) : buildStrip(text), buildPosition(text));
+    byId("texts").append(reading);
+  });
+  byId("texts").classList.add(traces.length > 1 ? "pair" : traces[0].length > SHORT ? "long" : "short");
+  if (spoken) buildSurprise();
+  buildMaps();
+  if (traces.length > 1) buildPair();
+  traces.forEach((_, text) => byId("triangles").append(buildTriangle(text)));
+  switches(data.title);
+  redrawAll();
+  document.documentElement.dataset.ready = "true";
+}
+
+function buildChoices() {
+  const layers = byId("layer");
+  layers.addEventListener("change", () => choose({ layer: Number(layers.value), unit: null }));
+  byId("bars").addEventListener("change", (event) => choose({ bars: event.target.value }));
+  byId("all-units").addEventListener("click", () => choose({ unit: null }));
+  byId("no-span").addEventListener("click", () => choose({ span: null }));
+  onChoice((changed) => {
+    const layer = layerOf(mainText());
+    byId("all-units").hidden = choice.unit === null;
+    byId("no-span").hidden = choice.span === null;
+    byId("units").textContent =
+      choice.unit === null
+        ? say("ofAllUnits", { count: layer.units })
+        : say("ofUnit", { unit: choice.unit, life: choice.unit !== null && lifeInWords(layer, choice.unit) });
+    for (const kind of ["before", "after"]) {
+      for (const equation of document.querySelectorAll(`math.${kind}`)) equation.toggleAttribute("hidden", layer.form !== kind);
+    }
+    if (changed.has("language")) nameAll(layers);
+    if (changed.has("language") || changed.has("theme")) {
+      drawLegend(byId("legend-write"), say("legendWrite"), "text", [0, 0.5, 1], (value) => value);
+    }
+    legendOfBars();
+  });
+}
+
+function lifeInWords(layer, unit) {
+  return layer.halfLife[unit] === Infinity ? `∞, ${say("never")}` : life(layer, unit);
+}
+
+function nameAll(layers) {
+  const chosen = choice.layer;
+  layers.replaceChildren(
+    ...traces[0].layers.map((layer, k) =>
+      make("option", { value: String(k) }, layer.name + (layer.reverse ? ` (${say("reverse")})` : "")),
+    ),
+  );
+  layers.value = String(chosen);
+  const kind = traces[0].tokens ? "Text" : "Sequence";
+  const title = say(traces[0].tokens ? "text" : "sequence");
+  byId("text-title").textContent = title;
+  byId("keys").textContent = say(traces[0].tokens ? "keys" : "sliderKeys");
+  traces.forEach((_, text) => {
+    const name = traces.length > 1 ? say((text ? "second" : "first") + kind) : title;
+    if (traces.length > 1) byId(`name-${text}`).textContent = name;
+    byId(`text-${text}`).setAttribute("aria-label", name);
+  });
+}
+
+// Bars as high as those under the text, with their numbers.
+function legendOfBars() {
+  const contributions = choice.bars === "contributions";
+  const values = contributions ? [] : [0.01, 0.1, 0.5, 1];
+  const examples = values.map((value) => {
+    const drawn = make("span", { className: "example" });
+    drawn.style.height = `${BAR * Math.sqrt(value)}px`;
+    return make("span", { className: "sample", "aria-hidden": "true" }, drawn, make("span", {}, String(value)));
+  });
+  const most = contributions ? number(largest(rowOf(choice.text, "contributions"))) : "";
+  const label = contributions ? say("legendContributions", { most }) : say("legendAttention");
+  byId("legend-bars").replaceChildren(
+    make("span", { className: "label" }, label),
+    make("span", { className: "samples" }, ...examples),
+  );
+}
+
+// Language and theme: the system's until the reader chooses. On paper the page is light.
+function switches(title) {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const print = matchMedia("print");
+  let wanted = null;
+  const useWanted = () => {
+    root.dataset.theme = print.matches ? "light" : (wanted ?? (dark.matches ? "dark" : "light"));
+    useTheme(root.dataset.theme);
+  };
+  const name = () => {
+    wordsIntoPage(title);
+    byId("of").textContent = title;
+    byId("language").textContent = say("other");
+    byId("language").lang = language === "zh" ? "en" : "zh-Hans";
+    byId("theme").textContent = say(root.dataset.theme === "dark" ? "light" : "dark");
+  };
+  const redraw = () => {
+    useWanted();
+    name();
+    redrawAll();
+  };
+  byId("language").addEventListener("click", () => {
+    language = language === "zh" ? "en" : "zh";
+    redraw();
+  });
+  byId("theme").addEventListener("click", () => {
+    wanted = root.dataset.theme === "dark" ? "light" : "dark";
+    redraw();
+  });
+  dark.addEventListener("change", redraw);
+  print.addEventListener("change", redraw);
+  useWanted();
+  name();
+}
+
+start().catch((error) => document.body.prepend(make("p", { role: "alert" }, `${say("failed")} ${error}`)));

@@ -1,0 +1,221 @@
+// The maps of both gates, the candidate and the state: a row a unit, a column a position. Pixels on a canvas; what moves with
+// the keys (the chosen column, row and span) lies above it.
+
+const MAPS = [
+  { name: "update", signed: false },
+  { name: "reset", signed: false },
+  { name: "candidate", signed: true },
+  { name: "hidden", signed: true },
+];
+const HEIGHT = 240; // pixels of a map, less where there are few units
+const ROW = 18;
+const SHARP = 1600; // pixels across
+const PAUSE = 60; // milliseconds without a key before the rows of a new span are drawn
+
+let order = []; // units from the top
+
+function buildMaps() {
+  const maps = MAPS.map(buildMap);
+  if (traces.length > 1) {
+    byId("shown").hidden = false;
+    choice.shown = "difference";
+    byId("shown").addEventListener("change", (event) => {
+      const { value } = event.target;
+      choose({ shown: value === "difference" ? value : Number(value) });
+    });
+  }
+  onChoice((changed) => {
+    const sorted = ["layer", "span", "shown", "text"].some((name) => changed.has(name));
+    if (sorted) order = orderedUnits();
+    for (const map of maps) updateMap(map, changed, sorted);
+    if (changed.has("language") || sorted) {
+      const why = choice.span ? "bySpan" : choice.shown === "difference" ? "byDifference" : "byHalfLife";
+      byId("order").textContent = say(why);
+      listHeld();
+    }
+  });
+}
+
+// The text whose units are ordered and whose numbers the maps show first.
+function mainText() {
+  return choice.shown === "difference" ? choice.text : choice.shown;
+}
+
+function orderedUnits() {
+  const layer = layerOf(choice.span ? choice.text : mainText());
+  if (choice.span) return largestFirst(held(layer, choice.span));
+  return largestFirst(choice.shown === "difference" ? unitsApart(layerOf(0).hidden, layerOf(1).hidden) : layer.halfLife);
+}
+
+function buildMap({ name, signed }) {
+  const canvas = make("canvas");
+  const overlays = ["column", "row", "spanned"].map((kind) => make("div", { className: `marker ${kind}` }));
+  const box = make("div", { className: "map", role: "slider", tabIndex: 0, "aria-orientation": "vertical" });
+  box.append(canvas, ...overlays);
+  const axis = make("div", { className: "axis", "aria-hidden": "true" });
+  const legend = make("div", { className: "legend" });
+  byId(`map-${name}`).append(box, axis, legend);
+
+  const cellAt = (event) => {
+    const { left, top, width, height } = box.getBoundingClientRect();
+    const within = (at, count) => Math.max(0, Math.min(count - 1, Math.floor(at * count)));
+    const shown = shownColumns();
+    const column = within((event.clientX - left) / width, shown.length);
+    return [order[within((event.clientY - top) / height, order.length)], shown[column]];
+  };
+  box.addEventListener("click", (event) => {
+    const [unit, pair] = cellAt(event);
+    choose({ unit });
+    const text = pair[mainText()] === null ? 1 - mainText() : mainText();
+    choosePosition(text, pair[text]);
+  });
+  box.addEventListener("pointermove", (event) => showTip(event, cellTip(...cellAt(event))));
+  box.addEventListener("pointerleave", hideTip);
+  box.addEventListener("keydown", (event) => {
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!way || event.ctrlKey || event.metaKey || event.altKey) return positionKey(event, choice.text);
+    const rank = choice.unit === null ? (way > 0 ? 0 : order.length - 1) : order.indexOf(choice.unit) + way;
+    choose({ unit: order[Math.max(0, Math.min(order.length - 1, rank))] });
+    event.preventDefault();
+  });
+  new ResizeObserver(() => drawAxis(axis)).observe(axis);
+  return { name, signed, box, canvas, axis, legend, overlays };
+}
+
+// Columns as [position in the first text, position in the second]; null where there is none.
+function shownColumns() {
+  if (choice.shown === "difference") return columns;
+  const L = traces[choice.shown].length;
+  return Array.from({ length: L }, (_, t) => (choice.shown ? [null, t] : [t, null]));
+}
+
+function updateMap(map, changed, sorted) {
+  const shown = shownColumns();
+  const apart = choice.shown === "difference";
+  const range = apart && map.signed ? 2 : 1;
+  const scale = map.signed || apart ? "signed" : "gate";
+  if (sorted || changed.has("theme")) {
+    map.box.style.height = `${Math.min(HEIGHT, ROW * order.length)}px`;
+    map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
+    clearTimeout(map.timer);
+    const spanAlone = !["layer", "shown", "theme"].some((name) => changed.has(name));
+    if (spanAlone) map.timer = setTimeout(() => paintMap(map, shown, scale, range), PAUSE);
+    else paintMap(map, shown, scale, range);
+  }
+  if (sorted || changed.has("theme") || changed.has("language")) {
+    const ends = scale === "gate" ? [0, 0.5, 1] : [-range, 0, range];
+    drawLegend(map.legend, "", scale, ends, (value) => (value - ends[0]) / (ends[2] - ends[0]));
+    drawAxis(map.axis);
+  }
+  markMap(map, shown);
+}
+
+function paintMap(map, shown, scale, range) {
+  const { pixels } = scales[scale];
+  const texts = choice.shown === "difference" ? [0, 1] : [choice.shown];
+  const arrays = texts.map((text) => layerOf(text)[map.name]);
+  const H = order.length;
+  // where rows are blended to fit, pixels enough that columns keep their edges
+  const each = H > HEIGHT ? Math.ceil(SHARP / shown.length) : 1;
+  const wide = shown.length * each;
+  map.canvas.width = wide;
+  map.canvas.height = H;
+  const context = map.canvas.getContext("2d");
+  const image = context.createImageData(wide, H);
+  const into = new Uint32Array(image.data.buffer);
+  const low = scale === "gate" ? 0 : -range;
+  const factor = (SHADES - 1) / (scale === "gate" ? 1 : 2 * range);
+  for (let column = 0; column < shown.length; column++) {
+    const steps = texts.map((text) => shown[column][text]);
+    if (steps.includes(null)) continue; // no counterpart: left empty
+    const [i, j] = steps.map((t) => t * H);
+    for (let row = 0, at = column * each; row < H; row++, at += wide) {
+      const unit = order[row];
+      const value = texts.length > 1 ? arrays[1][j + unit] - arrays[0][i + unit] : arrays[0][i + unit];
+      const k = Math.round((value - low) * factor);
+      into.fill(pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k], at, at + each);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function markMap({ name, box, overlays: [column, row, spanned] }, shown) {
+  const percent = (at, of) => `${(100 * at) / of}%`;
+  const text = shown.some((pair) => pair[choice.text] !== null) ? choice.text : 1 - choice.text;
+  const columnOf = (t) => shown.findIndex((pair) => pair[text] === t);
+  const t = choice.positions[text];
+  Object.assign(column.style, { left: percent(columnOf(t), shown.length), width: percent(1, shown.length) });
+  row.hidden = choice.unit === null;
+  const rank = order.indexOf(choice.unit);
+  Object.assign(row.style, { top: percent(rank, order.length), height: percent(1, order.length) });
+  spanned.hidden = !choice.span || text !== choice.text;
+  if (!spanned.hidden) {
+    const [from, to] = choice.span.map(columnOf);
+    Object.assign(spanned.style, { left: percent(from, shown.length), width: percent(to - from + 1, shown.length) });
+  }
+  box.setAttribute("aria-label", `${say(name)}: ${say("unit")}`);
+  box.setAttribute("aria-valuemin", "0");
+  box.setAttribute("aria-valuemax", String(order.length));
+  box.setAttribute("aria-valuenow", String(rank + 1));
+  const pair = shown[columnOf(t)];
+  const spoken = choice.unit === null ? say("ofAllUnits", { count: order.length }) : cellTip(choice.unit, pair).join(", ");
+  box.setAttribute("aria-valuetext", spoken);
+}
+
+function cellTip(unit, pair) {
+  const apart = choice.shown === "difference";
+  const texts = apart ? [0, 1] : [choice.shown];
+  const layer = layerOf(mainText());
+  const lines = [`${say("unit")} ${unit} · ${say("halfLife")} ${life(layer, unit)}`];
+  for (const text of texts) {
+    const t = pair[text];
+    if (t === null) continue;
+    const of = layerOf(text);
+    const i = t * of.units + unit;
+    const token = traces[text].tokens ? ` ${visible(traces[text].tokens[t])}` : "";
+    const which = apart ? `${say(text ? "second" : "first")}: ` : "";
+    lines.push(`${which}${say("position")} ${t}${token}`);
+    lines.push(`z ${number(of.keep[i])}  r ${number(of.reset[i])}`, `n ${number(of.candidate[i])}  h ${number(of.hidden[i])}`);
+  }
+  return lines;
+}
+
+// Tokens below the columns where there is room, else some positions.
+function drawAxis(axis) {
+  const shown = shownColumns();
+  const each = axis.clientWidth / shown.length;
+  const tokenOf = ([a, b]) => (a === null ? traces[1].tokens[b] : traces[0].tokens[a]);
+  const longest = traces[0].tokens && each >= 8 && Math.max(...shown.map((pair) => sign(tokenOf(pair)).length));
+  const every = longest && longest * 7 <= each + 3 ? 1 : 0;
+  const step = every || Math.max(1, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n * each >= 44) ?? 2000);
+  const labels = [];
+  for (let k = 0; k < shown.length; k += step) {
+    const label = make("span", {}, every ? sign(tokenOf(shown[k])) : String(k));
+    label.style.left = `${(100 * (k + 0.5)) / shown.length}%`;
+    labels.push(label);
+  }
+  axis.replaceChildren(...labels);
+}
+
+// The units that stay open across the span, with their share.
+function listHeld() {
+  const list = byId("held");
+  list.hidden = !choice.span;
+  if (!choice.span) return;
+  const layer = layerOf(choice.text);
+  const kept = held(layer, choice.span);
+  const [from, to] = choice.span;
+  list.replaceChildren(
+    table(say("held", { from, to }), [say("unit"), say("share"), say("halfLife")], order.slice(0, LISTED).map((unit) => [
+      unitButton(unit),
+      bar(share(kept[unit]), kept[unit], "gate"),
+      life(layer, unit),
+    ])),
+  );
+}
+
+function unitButton(unit) {
+  const button = make("button", { type: "button", className: "place" }, String(unit));
+  button.addEventListener("click", () => choose({ unit }));
+  return button;
+}

@@ -1,0 +1,90 @@
+// A numeric sequence: its channels as lines, and under them a strip that stands for the text, with the same shades and bars.
+
+const STRIP_BAR = 40; // pixels of a full bar
+const HUES = [250, 50, 160, 330, 95, 205, 20, 285]; // with alternating lightness
+
+function buildStrip(text) {
+  const trace = traces[text];
+  const chart = make("div", { className: "chart", role: "img" });
+  const shades = make("canvas", { className: "shades", width: trace.length, height: 1 });
+  const bars = make("canvas", { className: "bars", width: trace.length + 1, height: STRIP_BAR });
+  const marker = make("div", { className: "marker column" });
+  const span = make("div", { className: "marker spanned" });
+  const strip = make(
+    "div",
+    { className: "strip", id: `text-${text}`, role: "slider", tabIndex: 0, "aria-valuemin": "0" },
+    shades,
+    bars,
+    marker,
+    span,
+  );
+  strip.setAttribute("aria-valuemax", String(trace.length - 1));
+  const note = make("p", { className: "note" });
+
+  const stepAt = (event) => {
+    const box = strip.getBoundingClientRect();
+    return Math.max(0, Math.min(trace.length - 1, Math.floor(((event.clientX - box.left) / box.width) * trace.length)));
+  };
+  strip.addEventListener("pointerdown", (event) => choosePosition(text, stepAt(event), { extend: event.shiftKey }));
+  strip.addEventListener("pointermove", (event) => {
+    if (event.buttons === 1 && event.pointerType === "mouse") choosePosition(text, stepAt(event), { extend: true });
+    showTip(event, tokenTip(text, stepAt(event), rowOf(text, choice.bars)));
+  });
+  strip.addEventListener("pointerleave", hideTip);
+  strip.addEventListener("keydown", (event) => positionKey(event, text));
+
+  const channels = drawnLines(chart, {
+    height: 200,
+    lines: () => trace.channels.map((values, c) => ({
+      label: say("channel", { number: c }),
+      values,
+      colour: channelColour(c),
+    })),
+    position: () => choice.positions[text],
+    choose: (t) => choosePosition(text, t),
+  });
+
+  onChoice((changed) => {
+    const layer = layerOf(text);
+    const t = choice.positions[text];
+    if (changed.has("language")) {
+      chart.setAttribute("aria-label", say("inputs"));
+      strip.setAttribute("aria-label", say("position"));
+      const shown = trace.channels.length;
+      note.textContent = shown < trace.channelCount ? say("channelsShown", { shown, count: trace.channelCount }) : "";
+    }
+    if (changed.has("theme") || changed.has("language")) channels.draw();
+    if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
+      const written = meanOver(layer, layer.write, unitsOf(text), trace.length);
+      paint(shades, (x) => scales.text.pixels[shade(written[x])]);
+    }
+    drawBars(bars, barHeights(rowOf(text, choice.bars)).subarray(1));
+    const left = (at) => `${(100 * at) / trace.length}%`;
+    Object.assign(marker.style, { left: left(t), width: left(1) });
+    span.hidden = !choice.span || choice.text !== text;
+    const [from, to] = choice.span ?? [0, 0];
+    Object.assign(span.style, { left: left(from), width: left(to - from + 1) });
+    strip.setAttribute("aria-valuenow", String(t));
+    strip.setAttribute("aria-valuetext", `${say("position")} ${t}`);
+    channels.mark();
+  });
+  return make("div", { className: "sequence" }, chart, strip, note);
+}
+
+// More pixels than steps, so that a bar keeps its edges.
+function drawBars(canvas, heights) {
+  const each = Math.max(1, Math.round(1600 / heights.length));
+  canvas.width = each * heights.length;
+  const context = canvas.getContext("2d");
+  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--bar");
+  heights.forEach((height, t) => {
+    const tall = height * STRIP_BAR;
+    context.fillRect(t * each, STRIP_BAR - tall, each, tall);
+  });
+}
+
+function channelColour(c) {
+  const dark = document.documentElement.dataset.theme === "dark";
+  const [r, g, b] = rgb(oklab([(dark ? 0.76 : 0.52) + (c % 2 ? 0.06 : -0.04), 0.1, HUES[c % HUES.length] + 9 * Math.floor(c / 8)]));
+  return `rgb(${r} ${g} ${b})`;
+}

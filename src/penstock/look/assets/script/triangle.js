@@ -1,0 +1,124 @@
+// The whole attention as a triangle: a row a state, a column a step. Computed in slices of time, so that no key waits.
+
+const WHOLE = 600; // positions; of longer sequences a part around the chosen one is drawn
+const PART = 240;
+const SLICE = 10; // milliseconds
+
+function buildTriangle(text) {
+  const canvas = make("canvas");
+  const marker = make("div", { className: "marker row" });
+  const box = make("div", { className: "triangle", role: "img" }, canvas, marker);
+  const view = { canvas, marker, box, weights: null, from: 0, to: -1, before: 1, timer: null, drawn: null };
+  box.addEventListener("pointermove", (event) => {
+    const cell = triangleCell(view, text, event);
+    if (!cell) return hideTip();
+    const [t, s, weight] = cell;
+    const name = (at) => (at < 0 ? say("before") : `${at}` + (traces[text].tokens ? ` ${visible(traces[text].tokens[at])}` : ""));
+    showTip(event, [`${say("hidden")}: ${name(t)}`, `${say("position")}: ${name(s)}`, `${say("weight")}: ${share(weight)}`]);
+  });
+  box.addEventListener("pointerleave", hideTip);
+  box.addEventListener("click", (event) => {
+    const cell = triangleCell(view, text, event);
+    if (cell) choosePosition(text, cell[0]);
+  });
+  onChoice((changed) => {
+    const L = traces[text].length;
+    const t = choice.positions[text];
+    if (changed.has("language")) box.setAttribute("aria-label", say("triangle"));
+    if (changed.has("theme") || changed.has("language")) legendOfTriangle();
+    const moved = placeWindow(view, t, L);
+    const { from, to } = view;
+    const wanted = `${choice.layer} ${choice.unit} ${from}`;
+    if (view.drawn === wanted) {
+      if (changed.has("theme")) paintRows(view, 0, to - from + 1); // at once: paper does not wait
+    } else if (moved || ["layer", "unit", "theme"].some((name) => changed.has(name))) {
+      clearTimeout(view.timer);
+      view.timer = setTimeout(() => computeTriangle(view, text, wanted), moved && changed.size === 1 ? PAUSE : 0);
+    }
+    if (text === choice.text) {
+      byId("triangle-part").textContent = L <= WHOLE ? say("wholeMap") : say("partMap", { from, to });
+    }
+    const percent = (at) => `${(100 * at) / (to - from + 1)}%`;
+    Object.assign(marker.style, { top: percent(t - from), height: percent(1) });
+  });
+  return make("figure", { className: "triangle-figure" }, box);
+}
+
+function legendOfTriangle() {
+  drawLegend(byId("legend-triangle"), say("legendTriangle"), "weight", [0, 0.01, 0.1, 0.5, 1], Math.sqrt);
+}
+
+// The part that is shown: it stays while the position is well inside. Returns whether it moved.
+function placeWindow(view, t, L) {
+  const margin = 24;
+  const inside = (from, to) => (from === 0 || t >= from + margin) && (to === L - 1 || t <= to - margin);
+  if (view.to >= 0 && t >= view.from && t <= view.to && inside(view.from, view.to)) return false;
+  const size = L <= WHOLE ? L : PART;
+  view.from = Math.max(0, Math.min(L - size, t - Math.floor(size / 2)));
+  view.to = view.from + size - 1;
+  return true;
+}
+
+function computeTriangle(view, text, wanted) {
+  const layer = layerOf(text);
+  const units = unitsOf(text);
+  const L = traces[text].length;
+  const { from, to } = view;
+  const size = to - from + 1;
+  view.before = Math.max(1, Math.round(size / 40)); // columns that stand for what came before, and one of space
+  view.reverse = layer.reverse;
+  view.weights = new Float32Array(size * (size + 1));
+  view.canvas.width = size + view.before + 1;
+  view.canvas.height = size;
+  view.box.classList.toggle("fine", size > 300);
+  view.drawn = null;
+  let t = from;
+  const slice = () => {
+    const until = performance.now() + SLICE;
+    const first = t;
+    for (; t <= to && performance.now() < until; t++) {
+      const row = attentionRow(layer, t, units, L, layer.reverse ? to : from);
+      view.weights[(t - from) * (size + 1)] = row[0];
+      view.weights.set(row.subarray(from + 1, to + 2), (t - from) * (size + 1) + 1);
+    }
+    paintRows(view, first - from, t - from);
+    if (t <= to) view.timer = setTimeout(slice, 0);
+    else view.drawn = wanted;
+  };
+  slice();
+}
+
+function paintRows(view, start, stop) {
+  if (start === stop) return;
+  const wide = view.canvas.width;
+  const size = view.canvas.height;
+  const context = view.canvas.getContext("2d");
+  const image = context.createImageData(wide, stop - start);
+  const into = new Uint32Array(image.data.buffer);
+  for (let row = start; row < stop; row++) {
+    for (let x = 0; x < wide; x++) {
+      const s = columnStep(view, x, size);
+      const unread = view.reverse ? s < row : s > row;
+      if (s === null || (s >= 0 && unread)) continue;
+      into[(row - start) * wide + x] = scales.weight.pixels[shade(Math.sqrt(view.weights[row * (size + 1) + 1 + s]))];
+    }
+  }
+  context.putImageData(image, 0, start);
+}
+
+// The step, counted from the part's beginning, of a column of pixels: −1 is what came before, null the space beside it.
+function columnStep(view, x, size) {
+  const k = view.reverse ? x : x - view.before - 1;
+  if (k >= 0 && k < size) return k;
+  return (view.reverse ? x === size : x === view.before) ? null : -1;
+}
+
+function triangleCell(view, text, event) {
+  if (!view.weights) return null;
+  const { left, top, width, height } = view.box.getBoundingClientRect();
+  const size = view.to - view.from + 1;
+  const row = Math.floor(((event.clientY - top) / height) * size);
+  const s = columnStep(view, Math.floor(((event.clientX - left) / width) * view.canvas.width), size);
+  if (row < 0 || row >= size || s === null || (s >= 0 && (view.reverse ? s < row : s > row))) return null;
+  return [row + view.from, s < 0 ? -1 : s + view.from, view.weights[row * (size + 1) + 1 + s]];
+}
