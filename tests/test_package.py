@@ -13,10 +13,14 @@ LIGHT = [
     "penstock.native",
     "penstock.text",
     "penstock.runtime",
+    "penstock.look.models",
+    "penstock.look.pictures",
+    "penstock.look.terminal",
+    "penstock.look.trace_file",
     "penstock.cli",
     "penstock.bench.measure",
 ]
-VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.train"]
+VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.look", "penstock.cli.train"]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from penstock import equations as equations
     from penstock.errors import PenstockError as PenstockError
     from penstock.gates import Gates as Gates
-    from penstock.look import attention as attention
-    from penstock.look import look as look
-    from penstock.look import trace as trace
+    from penstock.look.attention import attention as attention
+    from penstock.look.models import look as look
+    from penstock.look.models import trace as trace
     from penstock.nn import GRU as GRU
     from penstock.nn import GRUCell as GRUCell
     from penstock.nn import LanguageModel as LanguageModel
@@ -26,7 +26,7 @@ _ROOM_OF = {
     "GRU": "penstock.nn",
     "GRUCell": "penstock.nn",
     "Gates": "penstock.gates",
-    "attention": "penstock.look",
+    "attention": "penstock.look.attention",
     "LanguageModel": "penstock.nn",
     "PenstockError": "penstock.errors",
     "equations": "penstock.equations",
@@ -34,7 +34,7 @@ _ROOM_OF = {
     "gru": "penstock.nn",
     "load": "penstock.runtime",
     "look": "penstock.look",
-    "trace": "penstock.look",
+    "trace": "penstock.look.models",
 }
 
 __all__ = [

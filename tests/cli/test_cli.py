@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_the_verbs() -> None:
     done = penstock("--help")
     assert done.returncode == 0
-    for verb in ("train", "eval", "generate", "bench", "info"):
+    for verb in ("train", "eval", "generate", "look", "bench", "info"):
         assert re.search(rf"│ {verb} +[A-Z]", done.stdout)
         page = penstock(verb, "--help")
         assert page.returncode == 0

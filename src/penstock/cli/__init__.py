@@ -23,6 +23,7 @@ app = App(
 app.command("penstock.cli.train:train", help="Train a language model on text.")
 app.command("penstock.cli.eval:evaluate", name="eval", help="Measure how well a model expects text.")
 app.command("penstock.cli.generate:generate", help="Let a model write on, as it writes.")
+app.command("penstock.cli.look:look", help="See what a model's gates keep and forget.")
 app.command("penstock.cli.bench:bench", help="Measure this machine, and Penstock beside its peers.")
 app.command(
     "penstock.cli.info:info",
@@ -51,7 +52,7 @@ def _run(
     )
     # a lone "-" would be taken for an option, here and only here
     before = ("", *tokens)
-    named = ["/dev/stdin" if token == "-" and before[k] != "--prompt" else token for k, token in enumerate(tokens)]
+    named = ["/dev/stdin" if token == "-" and before[k] not in LITERAL else token for k, token in enumerate(tokens)]
     return app(named, exit_on_error=False, print_error=False, result_action="return_value")
 
 
@@ -93,6 +94,9 @@ def _silence() -> None:
     """Lets what is left for a standard output that cannot be written go nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
+
+LITERAL = ("--prompt", "--text")
+"""Options whose value may be a dash."""
 
 BUDGETS = ("--minutes", "--steps", "--epochs")
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock.gates import Gates
 
@@ -61,7 +62,7 @@ def attention(
         to 1.
 
     Raises:
-        ValueError: a shape cannot work, or no unit is asked for.
+        ValueError: a shape cannot work, or there are no such units.
 
     Example:
         >>> z = np.array([[0.5], [0.75]], np.float32)
@@ -78,9 +79,7 @@ def attention(
     axis %= z.ndim
     z = xp.moveaxis(z, axis, 0)
     others, H = tuple(z.shape[1:-1]), z.shape[-1]
-    chosen = np.arange(H)[units if units is None else np.atleast_1d(np.asarray(units))].reshape(-1)
-    if not len(chosen):
-        raise ValueError("units: expected at least one, got none")
+    chosen = _chosen(units, H)
     z = z.reshape(z.shape[0], math.prod(others), H)[..., chosen]
     if window is not None and window < 1:
         raise ValueError(f"window: expected 1 or more steps, got {window}")
@@ -102,6 +101,20 @@ def attention_of_state(update: Any, t: int) -> Any:
     kept = np.cumprod(update[t::-1], 0)[::-1] if t >= 0 else update[:0]  # Π_{s≤k≤t} z_k
     ones = np.ones_like(update[:1])
     return np.concatenate([kept[:1] if t >= 0 else ones, (1 - update[: t + 1]) * np.concatenate([kept[1:], ones])])
+
+
+def _chosen(units: Any, H: int) -> NDArray[Any]:
+    """The indices of the units that are asked for."""
+    if units is None:
+        return np.arange(H)
+    chosen = np.atleast_1d(np.asarray(units))
+    if chosen.dtype == np.bool_ and chosen.shape == (H,):
+        chosen = np.flatnonzero(chosen)
+    if not chosen.size:
+        raise ValueError("units: expected at least one, got none")
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or chosen.min() < -H or chosen.max() >= H:
+        raise ValueError(f"units: expected indices in 0 … {H - 1}, or a bool for each of the {H}, got {units}")
+    return chosen
 
 
 def _update_of(gates: Any) -> tuple[Any, Any]:

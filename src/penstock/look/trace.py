@@ -182,28 +182,36 @@ class Trace:
         return token
 
 
-def trace_text(model: Model, text: str) -> Trace:
-    """What a language model did over a text, read as one document.
+def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None) -> Trace:
+    """What a language model did over a text, read as one document, from token ``start`` up to ``stop``.
+
+    What stands before is read too, for the state it leaves.
 
     Raises:
-        PenstockError: the text is empty.
+        PenstockError: the text is empty, or there is nothing from ``start`` up to ``stop``.
     """
     if not text:
         raise PenstockError("text: expected at least one character, got none")
     vocabulary, weights, config = model.vocabulary, model.weights, model.config
     ids = vocabulary.encode(text)
+    stop = len(ids) if stop is None else min(stop, len(ids))
+    if not 0 <= start < stop:
+        raise PenstockError(f"from, to: expected a part of the text's {len(ids):,} tokens, got {start:,} … {stop:,}")
+    state = model.state_after(ids[:start])
+    # a character is a token where some can be unknown, and what stood in the text says more than the mark for it
+    tokens = tuple(text) if vocabulary.unknown is not None else token_labels(vocabulary, ids)
+    ids = ids[start:stop]
     layers: list[Layer] = []
     x: Floats = weights["embedding.weight"][ids]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    for k, h_0 in enumerate(model.initial_state()):
+    for k, h_0 in enumerate(state):
         of_layer = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
         layers.append(run(f"layers.{k}", x, h_0, of_layer, config.reset))  # type: ignore[arg-type]
         x = x + layers[-1].hidden if k and config.residual else layers[-1].hidden
     unknown = vocabulary.unknown
     language = Language(
         ids=ids,
-        # a character is a token where some can be unknown, and what stood in the text says more than the mark for it
-        tokens=tuple(text) if unknown is not None else token_labels(vocabulary, ids),
+        tokens=tokens[start:stop],
         unknown=0 if unknown is None else int((ids == unknown).sum()),
         vocabulary=token_labels(vocabulary, np.arange(len(vocabulary))),
         weight=weights["embedding.weight" if config.tied else "output.weight"],

@@ -92,14 +92,18 @@ def _check(trace: Trace) -> None:
     L, below = len(trace), None
     for layer in trace.layers:
         (H,), (_, D) = layer.h_0.shape, layer.x.shape
-        shapes = dict.fromkeys(("reset", "update", "candidate", "hidden"), (L, H))
-        shapes |= {"x": (L, D), "resets": (L,), "weight_ih": (3 * H, D), "weight_hh": (3 * H, H)}
-        shapes |= {"bias_ih": (3 * H,), "bias_hh": (3 * H,)}
+        shapes: dict[str, tuple[int, ...]] = {
+            **dict.fromkeys(("reset", "update", "candidate", "hidden"), (L, H)),
+            **{"x": (L, D), "weight_ih": (3 * H, D), "weight_hh": (3 * H, H), "bias_ih": (3 * H,), "bias_hh": (3 * H,)},
+        }
         for name, shape in shapes.items():
-            if getattr(layer, name).shape != shape:
-                raise ValueError(f"{layer.name}: {name}: expected {shape}, got {getattr(layer, name).shape}")
-        if layer.form not in ("before", "after") or not isinstance(layer.reverse, bool) or layer.resets.dtype != bool:
-            raise ValueError(f"{layer.name}: form, reverse or resets are not what a layer has")
+            value = getattr(layer, name)
+            if value.shape != shape or value.dtype.kind != "f":
+                raise ValueError(f"{layer.name}: {name}: expected floats {shape}, got {value.dtype} {value.shape}")
+        if layer.resets.shape != (L,) or layer.resets.dtype != bool:
+            raise ValueError(f"{layer.name}: resets: expected bool {(L,)}")
+        if layer.form not in ("before", "after") or not isinstance(layer.reverse, bool):
+            raise ValueError(f"{layer.name}: form or reverse is none that a layer has")
         below = H
     if trace.language is not None:
         language = trace.language

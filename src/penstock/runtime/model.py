@@ -16,7 +16,7 @@ from penstock.text.vocabulary import Vocabulary
 Floats = NDArray[np.float32]
 
 BLOCK = 1024
-"""Steps whose output layer is computed as one product while scoring."""
+"""Steps that are read at once, so that memory does not grow with the text."""
 
 
 class Score(NamedTuple):
@@ -71,6 +71,13 @@ class Model:
     def initial_state(self) -> Floats:
         """The state before a text, (K, H)."""
         return np.zeros((self.config.num_layers, self.config.hidden_size), np.float32)
+
+    def state_after(self, ids: NDArray[Any]) -> Floats:
+        """The state (K, H) that reading these tokens leaves."""
+        state = self.initial_state()
+        for start in range(0, len(ids), BLOCK):
+            _, state = self._read(ids[start : start + BLOCK], state)
+        return state
 
     def step(self, token: int, state: Floats | None = None) -> tuple[Floats, Floats]:
         """Reads one token: log-probabilities (V,) of the next one, and the new state (K, H)."""
@@ -139,8 +146,7 @@ class Model:
         top_p: float | None,
         seed: int | None,
     ) -> Iterator[int]:
-        generator, state, unknown = np.random.default_rng(seed), self.initial_state(), self.vocabulary.unknown
-        _, state = self._read(ids[:-1], state)
+        generator, state, unknown = np.random.default_rng(seed), self.state_after(ids[:-1]), self.vocabulary.unknown
         token = ids[-1]
         for _ in range(length):
             log_probabilities, state = self.step(token, state)

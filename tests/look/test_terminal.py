@@ -1,0 +1,76 @@
+"""The terminal form: what is printed is what the trace holds."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from rich.cells import cell_len
+from rich.console import Console
+
+import penstock
+from penstock import LanguageModel
+from penstock.look.terminal import BANDS, show, visible
+from penstock.look.trace import Trace
+from penstock.model_folder import ModelConfig
+from penstock.text import CharVocabulary
+
+TEXT = "the cat [bold]sat</b>\non 猫\t\x1b[31m" * 4
+
+
+def trace(hidden: int = 20) -> Trace:
+    torch.manual_seed(0)
+    vocabulary = CharVocabulary(TEXT)
+    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, hidden), vocabulary), TEXT)
+
+
+def printed(value: Trace, width: int = 60, **options: object) -> str:
+    out = io.StringIO()
+    show(value, 0, Console(file=out, width=width, highlight=False, soft_wrap=True, **options))  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_the_text_the_bars_and_the_summary() -> None:
+    value = trace()
+    lines = printed(value).splitlines()
+    assert lines[0].startswith(f"layers.0, 20 units, {len(TEXT)} tokens")
+    end = lines.index("")
+    text, bars = lines[1:end:2], lines[2:end:2]
+    assert "".join(text) == visible(TEXT)
+    assert "\x1b" not in "".join(lines)
+    for line, below in zip(text, bars, strict=True):
+        assert cell_len(line) == cell_len(below) <= 60
+    strongest = int(np.argmax(value.layers[0].write_strength.mean(1)))
+    assert "█" in "".join(bars)
+    assert sum(map(len, text)) == len(TEXT)
+    weights = value.layers[0].attention()[-1]
+    best = int(np.argmax(weights))
+    assert f"at {best - 1} ({weights[best]:.0%})" in lines[end + 1]
+    probabilities = np.exp(value.log_probabilities()[-1])
+    assert f"({probabilities.max():.0%})" in lines[end + 2]
+    assert f"surprise: {np.nanmean(value.surprise()):.2f} bits a token" in lines[end + 3]
+    assert strongest >= 0
+
+
+@pytest.mark.parametrize("width", [20, 80, 300])
+def test_the_map_fits_and_has_a_row_a_group(width: int) -> None:
+    lines = printed(trace(), width).splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("update gate z"))
+    rows = lines[start + 1 :]
+    assert len(rows) == BANDS
+    assert all(cell_len(row) <= max(width, 14) for row in rows)
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_colours_on_a_terminal_alone() -> None:
+    assert "\x1b[" in printed(trace(), force_terminal=True, color_system="truecolor")
+    assert "\x1b[" not in printed(trace())
+
+
+def test_one_token_one_unit_and_no_text() -> None:
+    assert "expected next" in printed(trace(1).between(0, 1))
+    module = penstock.trace(penstock.GRU(2, 3, bidirectional=True), torch.randn(5, 2))
+    assert "last state written by" in printed(module)
+    reverse = Trace(module.layers[1:])
+    assert "first state written by" in printed(reverse)
+    assert "expected next" not in printed(reverse)
