@@ -104,6 +104,7 @@ def as_json(claim: "Claim") -> dict[str, Any]:
         "name": claim.name,
         "holds": claim.holds,
         "claim": claim.says._asdict(),
+        "done": claim.done._asdict(),
         "criterion": claim.criterion._asdict(),
         "figures": {name: list(figure.values) for name, figure in claim.figures.items()},
         "tables": [

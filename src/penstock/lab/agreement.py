@@ -101,10 +101,17 @@ def run(effort: Effort) -> list[Claim]:
     )
     return [
         Claim(
-            "the cat, which already ate …, was full",
+            "The cat, which already ate …, was full",
             Words(
                 "In “The cat, which already ate …, was full”, the number of the cat is kept until the verb.",
                 "在“The cat, which already ate …, was full”中，主语 cat 的单复数一直保留到动词处。",
+            ),
+            Words(
+                "A language model of a small grammar, with clauses of 1 … 40 words, each noun of which has a verb of "
+                "its own. Tested on held-out subjects and verbs, seen in sentences without a clause alone: is the "
+                "verb's right form expected more than the wrong one?",
+                "在一个小语法上训练语言模型，从句有 1 … 40 个词，从句中每个名词都有自己的动词。用留出的主语和动词测试"
+                "，它们在训练中只出现在没有从句的句子里：正确的动词形式是否比错误的更被预期？",
             ),
             {
                 f"clause of {CLAUSES[-1]} words, GRU": lengths["GRU"][-1],

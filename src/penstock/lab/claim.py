@@ -69,6 +69,8 @@ class Claim:
 
     name: str
     says: Words
+    done: Words
+    """What was done to test it."""
     figures: dict[str, Measured]
     criterion: Words
     """Written before anything was measured, and not changed by what was."""

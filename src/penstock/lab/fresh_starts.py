@@ -87,10 +87,16 @@ def run(effort: Effort) -> list[Claim]:
     costs = [other.unexplained / one.unexplained for one, other in zip(found, without, strict=True)]
     return [
         Claim(
-            "the reset gate forgets",
+            "The reset gate forgets",
             Words(
                 "Some of the past is of no use: where a new part starts, the reset gate shuts it out.",
                 "有些过去的信息毫无用处：在新的一段开始时，重置门把它挡在外面。",
+            ),
+            Words(
+                "A till: each step shows an amount and whether a new customer starts; the model says the customer's "
+                "total. One hidden unit, so that the total has one place to be.",
+                "收银台：每一步给出一个金额，以及是否有新顾客开始；模型说出该顾客的累计总额。只有一个隐藏单元，总额只"
+                "有一处可放。",
             ),
             {
                 "r where a customer starts": at_starts,

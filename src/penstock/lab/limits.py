@@ -49,6 +49,12 @@ def reset_shut(seeds: Iterable[int]) -> Claim:
             "With the reset gate at 0, the candidate is a one-layer MLP of the input alone.",
             "重置门为 0 时，候选隐状态就是只看当前输入的单层感知机。",
         ),
+        Words(
+            "Random weights, inputs and initial states; the reset gate forced to 0. Once by the equations beside the "
+            "layer written out, once by the compiled core with a past and without one.",
+            "随机的权重、输入和初始状态，重置门强制为 0：一次用方程与写出的单层感知机比较，一次用编译内核比较有过去与"
+            "没有过去。",
+        ),
         {
             "equations: from tanh(W x + b), float64": Measured((max(oracle),)),
             "compiled core: with a past from without one, float32": Measured((max(core),)),
@@ -77,6 +83,12 @@ def plain_rnn(seeds: Iterable[int]) -> Claim:
             "With the update gate at 0 and the reset gate at 1, the GRU is the plain RNN.",
             "更新门为 0、重置门为 1 时，GRU 就是普通循环神经网络。",
         ),
+        Words(
+            "Random weights, inputs and initial states; both gates forced; beside torch.nn.RNN with the candidate's "
+            "weights: outputs, and the gradients of the inputs, the initial state and every weight.",
+            "随机的权重、输入和初始状态，两个门均强制；与使用候选隐状态权重的 torch.nn.RNN 比较输出，以及对输入、初始"
+            "状态和每个权重的梯度。",
+        ),
         {
             "outputs from torch.nn.RNN's, float64": Measured((max(forward),), ".1e"),
             "gradients from torch.nn.RNN's, float64": Measured((max(backward),), ".1e"),
@@ -104,6 +116,10 @@ def update_open(seeds: Iterable[int]) -> Claim:
         Words(
             f"With the update gate at 1, the state is carried on unchanged, here over {LONG:,} steps.",
             f"更新门为 1 时，隐状态原样保留，此处经过 {LONG:,} 步。",
+        ),
+        Words(
+            "Random weights, inputs and initial states; the update gate forced to 1; the compiled core in float32.",
+            "随机的权重、输入和初始状态，更新门强制为 1；编译内核，float32。",
         ),
         {
             f"state after 1 … {LONG:,} steps from the initial one": Measured((max(state),)),

@@ -82,10 +82,16 @@ def run(effort: Effort) -> list[Claim]:
     accuracy = share(one.accuracy for one in found)
     return [
         Claim(
-            "one mouse among many cats",
+            "One mouse among many cats",
             Words(
                 "Not every observation matters equally: a GRU can attend to the one mouse among many cats.",
                 "不是每个观察值都同样重要：GRU 能关注一群猫中唯一的那只鼠。",
+            ),
+            Words(
+                "A hundred noisy items go by: cats, and in the first half one of eight other animals. After the last "
+                "one the model says which it was.",
+                "一百个带噪声的项依次出现：都是猫，只有前半段中的一个是另外八种动物之一。最后一项之后，模型说出它是哪"
+                "一种。",
             ),
             {
                 "write strength 1 − z at the odd item": number(one.odd for one in found),

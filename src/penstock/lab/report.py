@@ -65,8 +65,7 @@ def page(claims: Sequence[Claim], effort: Effort) -> str:
 <p>Claims of the textbook about the gated recurrent unit, run on this machine: {holding} of {len(claims)} hold.</p>
 <p lang="zh">教科书关于门控循环单元的论断，在本机上逐一检验：{len(claims)} 条中有 {holding} 条成立。</p>
 <p><small>Effort: {trained}; seeds: {effort.seeds}. A figure is the mean over the seeds, with the range in brackets.
-Penstock {escape(__version__)}, PyTorch {escape(torch.__version__)}, {escape(platform.machine())},
-{torch.get_num_threads()} threads.</small></p>
+Penstock {escape(__version__)}, PyTorch {escape(torch.__version__)}, {escape(platform.machine())}.</small></p>
 <table>{summary}</table>
 {"".join(section(k, claim) for k, claim in enumerate(claims))}
 </body>
@@ -86,6 +85,8 @@ def section(k: int, claim: Claim) -> str:
 <h2>{escape(claim.name)}</h2>
 <p>{escape(claim.says.en)}</p>
 <p lang="zh">{escape(claim.says.zh)}</p>
+<p><small>{escape(claim.done.en)}</small></p>
+<p lang="zh"><small>{escape(claim.done.zh)}</small></p>
 <div class="scroll"><table>{figures}</table></div>
 <p>{verdict(claim)} <small>Criterion: {escape(claim.criterion.en)}.</small></p>
 <p lang="zh"><small>标准：{escape(claim.criterion.zh)}。</small></p>

@@ -70,10 +70,15 @@ def run(effort: Effort) -> list[Claim]:
         soft = soft and all(a + b <= 0.5 for a, b in zip(shut.values, opened.values, strict=True))
     return [
         Claim(
-            "the gates are soft",
+            "The gates are soft",
             Words(
                 "The gates are no switches: their values lie between 0 and 1.",
                 "门不是开关：它们的取值介于 0 和 1 之间。",
+            ),
+            Words(
+                "A language model of the characters of the Python language reference, and what its gates do on text "
+                "that it never saw.",
+                "在 Python 语言参考手册上训练的字符语言模型，以及它的门在未见过的文本上的取值。",
             ),
             figures,
             Words(

@@ -26,10 +26,15 @@ def run(effort: Effort) -> list[Claim]:
     }
     return [
         Claim(
-            "two gates and not one",
+            "Two gates and not one",
             Words(
                 "Both gates are needed: the update gate for what lasts, the reset gate for what is to be forgotten.",
                 "两个门缺一不可：更新门捕捉长期依赖，重置门负责遗忘。",
+            ),
+            Words(
+                "The tasks above, trained with a gate forced: z = 0 takes the update gate away, r = 1 the reset gate, "
+                "both give the plain RNN.",
+                "上述任务，训练时强制一个门：z = 0 去掉更新门，r = 1 去掉重置门，两者同时就是普通循环神经网络。",
             ),
             {f"largest loss on a task {gates}": Measured(cost.values, ".1%") for gates, cost in costs.items()},
             Words(

@@ -44,10 +44,15 @@ def run(effort: Effort) -> list[Claim]:
     others = share(float(weights[first.subject + 1 :].mean()) for weights in of_all)
     return [
         Claim(
-            "the verb attends to its subject",
+            "The verb attends to its subject",
             Words(
                 "Before the verb, the state attends to the subject more than to the words between.",
                 "在动词之前，隐状态对主语的关注多于对中间各词的关注。",
+            ),
+            Words(
+                "The exact attention, in the GRUs of the experiment before, of the state that expects the verb, after "
+                "a clause of 19 words.",
+                "在前一实验的 GRU 中，经过 19 个词的从句之后，预期动词的隐状态的精确注意力。",
             ),
             {
                 "attention on the subject, mean over units": subject,
