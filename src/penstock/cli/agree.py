@@ -19,12 +19,12 @@ def agree(
 ) -> int:
     """Measure how often a model expects the good one of two sentences more than the bad one.
 
-    A sentence's score is its total log-probability after a newline. Where both score the same the pair counts as wrong.
+    A sentence's score is its total log-probability after a newline.
 
     Args:
         dir_: The model.
         pairs: A file with a pair a line: good and bad sentence apart by a tab, or what both begin with, a good and a
-            bad continuation; - for standard input. Required.
+            bad continuation; - for standard input. A tie counts as wrong. Required.
         json_: Print one JSON object.
     """
     from penstock.look.pairs import agree as score

@@ -31,20 +31,19 @@ def lab(
 ) -> int:
     """Run the claims of the textbook on small models, trained on the spot, and show each with its figures.
 
-    A claim that does not hold is a result like any other: the exit status is 0 once the lab has run.
-
     Args:
         name: Experiments: limits, odd-one-out, long-memory, fresh-starts, agreement, verb-and-subject, two-gates,
-            soft-gates. All of them, some minutes, unless you choose.
+            soft-gates. All of them, some minutes, unless you choose. A claim that does not hold is a result like any
+            other: the exit status is 0.
         quick: Train less, and with one seed unless you say: seconds, too few for some claims.
-        seeds: How many times each is trained, 3 unless you say; a figure is the mean, with the range.
+        seeds: How many times each is trained, 5 unless you say; a figure is the mean, with the range.
         out: Where to write the report, one page of HTML.
         json_: Print one JSON object.
     """
     for one in name:
         if one not in EXPERIMENTS:
             raise PenstockError(f"NAME: expected some of {', '.join(EXPERIMENTS)}, got {one}")
-    seeds = (1 if quick else 3) if seeds is None else seeds
+    seeds = (1 if quick else 5) if seeds is None else seeds
     if seeds < 1:
         raise PenstockError(f"--seeds: expected 1 or more, got {seeds}")
     for package, extra in (("torch", "train"), ("matplotlib", "plot")):

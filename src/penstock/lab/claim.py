@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Effort(NamedTuple):
     """How much is trained. The same effort gives the same figures on one machine."""
 
-    seeds: int = 3
+    seeds: int = 5
     quick: bool = False
     """Fewer steps and smaller sizes: seconds instead of minutes."""
 
