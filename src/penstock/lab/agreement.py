@@ -35,18 +35,18 @@ class Batch(NamedTuple):
     sentences: list[Sentence]
 
 
-def batch(draw: random.Random, clause: int, count: int, held_out: bool = False, attractors: int | None = None) -> Batch:
+def batch(rng: random.Random, clause: int, count: int, held_out: bool = False, attractors: int | None = None) -> Batch:
     """Draws sentences."""
-    drawn = [sentence(draw, clause, held_out=held_out, attractors=attractors) for _ in range(count)]
+    drawn = [sentence(rng, clause, held_out=held_out, attractors=attractors) for _ in range(count)]
     return Batch(torch.tensor([[ID[word] for word in one.words] for one in drawn]).T, drawn)
 
 
 @cache
 def corpus(seed: int, batches: int) -> list[Tensor]:
     """What is trained on: a half without a clause, else each length as often as any other."""
-    draw = random.Random(seed)
-    clauses = [0 if draw.random() < 0.5 else draw.randint(1, LONGEST) for _ in range(batches)]
-    return [batch(draw, clause, N).ids for clause in clauses]
+    rng = random.Random(seed)
+    clauses = [0 if rng.random() < 0.5 else rng.randint(1, LONGEST) for _ in range(batches)]
+    return [batch(rng, clause, N).ids for clause in clauses]
 
 
 @cache

@@ -73,7 +73,7 @@ class Claim:
     """What was done to test it."""
     figures: dict[str, Measured]
     criterion: Words
-    """Written before anything was measured, and not changed by what was."""
+    """Never adjusted to what was measured."""
     holds: bool
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)

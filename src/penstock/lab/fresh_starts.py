@@ -101,9 +101,9 @@ def run(effort: Effort) -> list[Claim]:
             {
                 "r where a customer starts": at_starts,
                 "r inside": inside,
-                "error (share of variance), GRU": share(one.unexplained for one in found),
-                "error with r forced to 1 after training": share(one.forced for one in found),
-                "error, trained without reset gate": share(one.unexplained for one in without),
+                "squared error / variance, GRU": number(one.unexplained for one in found),
+                "with r forced to 1 after training": number(one.forced for one in found),
+                "trained without reset gate": number(one.unexplained for one in without),
             },
             Words(
                 "r at the starts ≤ half of r inside, and without the reset gate at least twice the error, with every "
