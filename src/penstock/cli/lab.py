@@ -81,7 +81,7 @@ def show(claims: "list[Claim]") -> None:
     """Prints the claims as a table, and their own tables below it."""
     console = Console(highlight=False)
     if not console.is_terminal:  # a table that is cut to the width of a pipe is of no use to anyone
-        console = Console(highlight=False, width=160)
+        console = Console(highlight=False, width=180)
     table = Table("claim", "figure", "measured")
     for claim in claims:
         verdict = "[green]holds[/]" if claim.holds else "[bold red]does not hold[/]"

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from penstock.lab import draw
-from penstock.lab.claim import Claim, Effort, Measured, Table, Words, share
+from penstock.lab.claim import Claim, Effort, Measured, Table, Words
 from penstock.lab.gates_taken_away import TAKEN_AWAY
 from penstock.lab.grammar import ID, WORDS, Sentence, sentence
 from penstock.lab.training import Reader, fit, one_hot
@@ -78,14 +78,14 @@ def by_clause(gates: str, effort: Effort) -> list[Measured]:
     """Accuracy at each of ``CLAUSES``."""
     tests = [batch(random.Random(clause), clause, TESTED, held_out=True) for clause in CLAUSES]
     models = [trained(gates, seed, effort.quick) for seed in range(effort.seeds)]
-    return [share(accuracy(model, tested) for model in models) for tested in tests]
+    return [Measured(tuple(accuracy(model, tested) for model in models), ".0%") for tested in tests]
 
 
 def by_attractors(gates: str, effort: Effort) -> list[Measured]:
     """Accuracy at each of ``ATTRACTORS``, in clauses of the same length."""
     tests = [batch(random.Random(k), WITH_ATTRACTORS, TESTED, held_out=True, attractors=k) for k in ATTRACTORS]
     models = [trained(gates, seed, effort.quick) for seed in range(effort.seeds)]
-    return [share(accuracy(model, tested) for model in models) for tested in tests]
+    return [Measured(tuple(accuracy(model, tested) for model in models), ".0%") for tested in tests]
 
 
 def run(effort: Effort) -> list[Claim]:

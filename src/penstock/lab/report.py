@@ -28,6 +28,7 @@ svg { width: 100%; height: auto; }
 table { border-collapse: collapse; margin: 0.8rem 0; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.9rem 0.25rem 0; border-bottom: 1px solid var(--line); text-align: left; font-weight: normal;
          vertical-align: top; }
+td:not(:first-child) { white-space: nowrap; }
 thead th { color: var(--faint); }
 .holds { color: var(--yes); font-weight: 600; }
 .fails { color: var(--no); font-weight: 600; }
