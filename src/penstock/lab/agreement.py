@@ -94,7 +94,7 @@ def run(effort: Effort) -> list[Claim]:
     attractors = {gates: by_attractors(gates, effort) for gates in TAKEN_AWAY}
     far = [plain for clause, plain in zip(CLAUSES, lengths["plain RNN"], strict=True) if clause >= 10]
     fewest = min(min(some.values) for some in (*lengths["GRU"], *attractors["GRU"]))
-    axes = {"ylabel": "accuracy", "ylim": (0.4, 1.03)}
+    axes = {"ylabel": "accuracy", "ylim": (0, 1.05)}
     by_words, by_nouns = (
         "Agreement by words of the clause",
         f"Agreement by attractors, clause of {WITH_ATTRACTORS} words",
