@@ -38,6 +38,12 @@ struct Cell {
     Vec<T> r, z, n, u, h;
 };
 
+// z ⊙ h + (1 − z) ⊙ n as it is written: z = 1 is h and z = 0 is n to the last bit, which n + z ⊙ (h − n) is not.
+template <class T>
+inline Vec<T> mixed(Vec<T> z, Vec<T> h, Vec<T> n) {
+    return fma(z, h, (broadcast(T(1)) - z) * n);
+}
+
 template <class T>
 inline Cell<T> cell_after(const T* pre, Vec<T> h) {
     constexpr int width = panel_columns<T>;
@@ -46,7 +52,7 @@ inline Cell<T> cell_after(const T* pre, Vec<T> h) {
     c.z = sigmoid<T>(load(pre + slot_z * width));
     c.u = load(pre + slot_u * width);
     c.n = tanh<T>(fma(c.r, c.u, load(pre + slot_n * width)));
-    c.h = fma(c.z, h - c.n, c.n);  // z ⊙ h + (1 − z) ⊙ n
+    c.h = mixed<T>(c.z, h, c.n);
     return c;
 }
 
@@ -211,7 +217,7 @@ private:
                 each_vector(share, s, alive, pre, p, [&](const Output& to, const T* slots, int64_t unit, int64_t count) {
                     const Vec<T> z = sigmoid<T>(load(slots + slot_z * width)), n = tanh<T>(load(slots + slot_n * width));
                     const Vec<T> h = load(to.h + unit);
-                    to.write_state(unit, count, fma(z, h - n, n));
+                    to.write_state(unit, count, mixed<T>(z, h, n));
                     to.write(to.z, unit, count, z);
                     to.write(to.n, unit, count, n);
                 });

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import files_of
 
 from penstock import PenstockError
-from penstock.files import replacing, write
+from penstock.files import check_writable, replacing, write
 
 
 def test_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -73,3 +74,14 @@ def test_a_process_killed_while_writing_leaves_one_of_the_two(tmp_path: Path, mo
     process.wait()
     process.stdout.close()
     assert path.read_text() in ("old" * 100_000, "new" * 100_000)
+
+
+def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    check_writable(path)
+    assert files_of(tmp_path) == {"page.html": b"old"}
+    with pytest.raises(PenstockError, match=r"expected a file to write, got a folder"):
+        check_writable(tmp_path)
+    with pytest.raises(PenstockError, match=r"no/page.html: cannot be written: No such file or directory"):
+        check_writable(tmp_path / "no" / "page.html")

@@ -14,13 +14,23 @@ LIGHT = [
     "penstock.text",
     "penstock.runtime",
     "penstock.look.models",
+    "penstock.look.pairs",
     "penstock.look.pictures",
     "penstock.look.terminal",
     "penstock.look.trace_file",
     "penstock.cli",
     "penstock.bench.measure",
+    "penstock.lab",
 ]
-VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.look", "penstock.cli.train"]
+VERBS = [
+    "penstock.cli.agree",
+    "penstock.cli.lab",
+    "penstock.cli.bench",
+    "penstock.cli.eval",
+    "penstock.cli.generate",
+    "penstock.cli.look",
+    "penstock.cli.train",
+]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

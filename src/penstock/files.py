@@ -49,6 +49,20 @@ def write(path: Path, content: bytes | str) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def check_writable(path: Path) -> None:
+    """Raises what ``write`` would, before the work whose result goes there.
+
+    Raises:
+        PenstockError: the folder cannot be written, or ``path`` is a folder.
+    """
+    if path.is_dir():
+        raise PenstockError(f"{path}: expected a file to write, got a folder; name a file in it")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
 def cannot_write(path: Path, error: OSError) -> PenstockError:
     """The error to raise where ``path`` could not be written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -55,7 +55,7 @@ def test_a_part_of_a_file(model: Path, tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text(TEXT * 300)
     done = penstock("look", model, "--file", tmp_path / "long.txt")
     assert done.returncode == 2
-    expected = "text: 11,400 tokens are more than can be drawn, 5,000; choose a part with --from and --to"
+    expected = "text: 11,400 tokens are more than can be drawn, 8,000; choose a part with --from and --to"
     assert expected in done.stderr
     saved = tmp_path / "t.safetensors"
     done = penstock("look", model, "--file", tmp_path / "long.txt", "--from", 11_000, "--to", 99_999, "--save", saved)

@@ -39,6 +39,20 @@ def same(one: Any, other: Any) -> bool:
     return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_an_open_update_gate_carries_the_state_to_the_last_bit(
+    instruction_set: str, reset: str, precision: Any
+) -> None:
+    rng = np.random.default_rng(0)
+    H = 19
+    w, x, h_0 = weights(3, H, rng), rng.normal(size=(1000, 2, 3)), rng.normal(size=(2, H))
+    w[2][H : 2 * H] = 1e4
+    layer = Layer(*w, reset=reset, precision=precision)
+    output, h_n = layer(x, h_0)
+    assert (output == h_0.astype(output.dtype)).all()
+    assert (h_n == output[-1]).all()
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
     ("L", "N", "D", "H"),

@@ -24,6 +24,8 @@ app.command("penstock.cli.train:train", help="Train a language model on text.")
 app.command("penstock.cli.eval:evaluate", name="eval", help="Measure how well a model expects text.")
 app.command("penstock.cli.generate:generate", help="Let a model write on, as it writes.")
 app.command("penstock.cli.look:look", help="See what a model's gates keep and forget.")
+app.command("penstock.cli.agree:agree", help="Measure how often a model prefers the good of two sentences.")
+app.command("penstock.cli.lab:lab", help="Run the textbook's claims, and show which hold.")
 app.command("penstock.cli.bench:bench", help="Measure this machine, and Penstock beside its peers.")
 app.command(
     "penstock.cli.info:info",

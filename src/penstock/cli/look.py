@@ -17,9 +17,6 @@ from penstock.text import Corpus, Piece
 if TYPE_CHECKING:
     from penstock.look.trace import Trace
 
-MOST = 5_000
-"""Tokens that are traced at most: more can be neither drawn nor read."""
-
 
 def look(
     dir_: Folder,
@@ -118,9 +115,12 @@ def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int
 def _check_part(tokens: int, start: int, stop: int) -> None:
     if not 0 <= start < stop:
         raise PenstockError(f"--from, --to: expected a part of the text's {tokens:,} tokens, got {start:,} … {stop:,}")
-    if stop - start > MOST:
+    from penstock.look.page import MOST_STEPS
+
+    if stop - start > MOST_STEPS:
         raise PenstockError(
-            f"text: {stop - start:,} tokens are more than can be drawn, {MOST:,}; choose a part with --from and --to"
+            f"text: {stop - start:,} tokens are more than can be drawn, {MOST_STEPS:,}; "
+            "choose a part with --from and --to"
         )
 
 

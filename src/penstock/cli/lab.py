@@ -1,0 +1,117 @@
+"""``penstock lab``."""
+
+import json
+import os
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from penstock import files
+from penstock.cli.parameters import Flag, Json
+from penstock.errors import PenstockError
+from penstock.lab import EXPERIMENTS, run
+
+if TYPE_CHECKING:
+    from penstock.lab.claim import Claim
+
+PAGE = Path("lab.html")
+
+
+def lab(
+    *name: str,
+    quick: Flag = False,
+    seeds: Annotated[int | None, Parameter(show_default=False)] = None,
+    out: Path = PAGE,
+    json_: Json = False,
+) -> int:
+    """Run the claims of the textbook on small models, trained on the spot, and show each with its figures.
+
+    Args:
+        name: Experiments: limits, odd-one-out, long-memory, fresh-starts, agreement, verb-and-subject, two-gates,
+            soft-gates. All of them, some minutes, unless you choose. A claim that does not hold is a result like any
+            other: the exit status is 0.
+        quick: Train less, and with one seed unless you say: seconds, too few for some claims.
+        seeds: How many times each is trained, 5 unless you say; a figure is the mean, with the range.
+        out: Where to write the report, one page of HTML.
+        json_: Print one JSON object.
+    """
+    for one in name:
+        if one not in EXPERIMENTS:
+            raise PenstockError(f"NAME: expected some of {', '.join(EXPERIMENTS)}, got {one}")
+    seeds = (1 if quick else 5) if seeds is None else seeds
+    if seeds < 1:
+        raise PenstockError(f"--seeds: expected 1 or more, got {seeds}")
+    for package, extra in (("torch", "train"), ("matplotlib", "plot")):
+        if find_spec(package) is None:
+            raise PenstockError(f"lab needs {package}, which is not installed: pip install 'penstock[{extra}]'")
+    files.check_writable(out)  # before minutes of training, not after
+
+    from penstock.lab import report
+    from penstock.lab.claim import Effort
+
+    effort = Effort(seeds, quick)
+    names = [one for one in EXPERIMENTS if not name or one in name]
+    progress = Console(stderr=True, highlight=False)
+    found: dict[str, list[Claim]] = {}
+    for k, one in enumerate(names, 1):
+        began = time.perf_counter()
+        progress.print(f"{k} of {len(names)}  {one} …", end="")
+        found[one] = run(one, effort)
+        progress.print(f" {time.perf_counter() - began:.0f} s")
+    claims = [claim for some in found.values() for claim in some]
+    report.write(out, claims, effort)
+    if json_:
+        facts = [{"experiment": one, **as_json(claim)} for one, some in found.items() for claim in some]
+        print(json.dumps({"quick": quick, "seeds": seeds, "report": str(out), "claims": facts}, ensure_ascii=False))
+        return 0
+    show(claims)
+    holding = sum(claim.holds for claim in claims)
+    print(f"{holding} of {len(claims)} claims hold; with pictures: {os.fspath(out)}")
+    if quick and holding < len(claims):
+        print("--quick trains too little for some claims: run without it before you believe that one does not hold")
+    return 0
+
+
+def show(claims: "list[Claim]") -> None:
+    """Prints the claims as a table, and their own tables below it."""
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a table that is cut to the width of a pipe is of no use to anyone
+        console = Console(highlight=False, width=180)
+    table = Table("claim", "figure", "measured")
+    for claim in claims:
+        verdict = "[green]holds[/]" if claim.holds else "[bold red]does not hold[/]"
+        for k, (name, figure) in enumerate(claim.figures.items()):
+            table.add_row(claim.name if not k else "", name, str(figure))
+        table.add_row(verdict, f"[dim]criterion: {claim.criterion.en}[/]", end_section=True)
+    console.print(table)
+    for claim in claims:
+        for own in claim.tables:
+            grid = Table("", *own.columns, title=own.title, title_justify="left")
+            for row, cells in own.rows.items():
+                grid.add_row(row, *map(str, cells))
+            console.print(grid)
+
+
+def as_json(claim: "Claim") -> dict[str, Any]:
+    """What a program reads of a claim."""
+    return {
+        "name": claim.name,
+        "holds": claim.holds,
+        "claim": claim.says._asdict(),
+        "done": claim.done._asdict(),
+        "criterion": claim.criterion._asdict(),
+        "figures": {name: list(figure.values) for name, figure in claim.figures.items()},
+        "tables": [
+            {
+                "title": table.title,
+                "columns": table.columns,
+                "rows": {name: [list(cell.values) for cell in cells] for name, cells in table.rows.items()},
+            }
+            for table in claim.tables
+        ],
+    }

@@ -1,0 +1,32 @@
+"""A GRU with a gate taken away: forced open or shut, on the same weights' shapes and the same compiled core.
+
+A gate that hears nothing and has a bias far from zero is σ(±10⁴): 1, or 0 (in float32 the compiled core's σ ends at
+1.6e-38, which added to anything else is nothing). Its slope there is as small, so that training never moves it.
+"""
+
+import torch
+
+from penstock.nn import GRU
+
+FAR = 1e4
+"""A bias at which σ is 0 or 1."""
+
+TAKEN_AWAY: dict[str, dict[str, bool]] = {
+    "GRU": {},
+    "without update gate": {"update": False},
+    "without reset gate": {"reset": True},
+    "plain RNN": {"update": False, "reset": True},
+}
+"""Which gates are forced, and whether open: z = 0 always takes the candidate, r = 1 always shows it all of the past."""
+
+
+def force(gru: GRU, *, reset: bool | None = None, update: bool | None = None) -> GRU:
+    """Forces gates of every layer to 1 (True) or 0 (False); None leaves a gate as it is."""
+    with torch.no_grad():
+        for name, weight in gru.named_parameters():
+            r, z, _ = weight.chunk(3)  # views, as the rows are in the order r, z, n
+            for rows, opened in ((r, reset), (z, update)):
+                if opened is not None:
+                    # one of the two biases carries the whole force
+                    rows.fill_((FAR if opened else -FAR) if name.startswith("bias_ih") else 0.0)
+    return gru
