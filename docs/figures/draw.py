@@ -1,8 +1,8 @@
 """Draws every figure of the lesson, by the project's own commands: `make figures`. Some minutes.
 
-The model of the page about the cat is made by that page's own lines, and what they print is put there; the lab's pictures
-are taken out of its report. Work is done in build/figures. What the pages show comes here: pictures, and lab.json with
-the numbers, which tests compare with those that the pages quote. The words around them are for a person to mend.
+The model of the page about the cat is made by that page's own lines, and what they print is put there; the lab's
+pictures are taken out of its report. Work is done in build/figures. What the pages show comes here: pictures, and
+lab.json with the numbers, which tests compare with those that the pages quote. The words are for a person to mend.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ CAT = PAGES[0].read_text(encoding="utf-8")
 
 OF_THE_LAB = {
     "mouse": "One sequence: how strongly each item is written",
-    "copy": "The first bit, told after so many steps",
-    "gradient": "‖∂h_T/∂h_t‖ of the trained models",
+    "copy": "Accuracy by distance",
+    "gradient": "The trained models' ‖∂h_T/∂h_t‖",
     "starts": "One sequence of customers",
     "agreement": "Agreement by words of the clause",
     "attractors": "Agreement by attractors",
