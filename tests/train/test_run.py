@@ -44,7 +44,7 @@ def log_of(out: Path) -> list[dict[str, Any]]:
 
 
 def tensors_of(out: Path) -> dict[str, bytes]:
-    checkpoint = safetensors.numpy.load_file(out / "training" / "checkpoint.safetensors")
+    checkpoint = safetensors.numpy.load_file(max((out / "training").glob("checkpoint-*.safetensors")))
     return {name: value.tobytes() for name, value in checkpoint.items()}
 
 
