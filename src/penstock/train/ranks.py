@@ -48,11 +48,9 @@ class Ranks:
         """The module that averages gradients over all ranks in its backward pass."""
         if self.size == 1:
             return model
-        # looking for unused parameters keeps the buckets as they are from the first step on: where an element stands in
-        # them decides the order of its sum, and a resumed run begins with a first step again
-        return nn.parallel.DistributedDataParallel(
-            model, broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
-        )
+        # A parameter a bucket: larger ones are put together anew after a first step, and where an element stands in
+        # its bucket decides the order of its sum: a resumed run, which has a first step again, would go another way.
+        return nn.parallel.DistributedDataParallel(model, bucket_cap_mb=1 / 2**20, gradient_as_bucket_view=True)
 
     def shard(self, count: int, rank: int | None = None) -> slice:
         """This rank's streams of ``count``: contiguous, as equal in number as can be."""

@@ -87,7 +87,7 @@ def train(
         log = Log(logged, run.progress.log_bytes, run.folder / "tensorboard" if tensorboard and ranks.first else None)
         display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
         checkpoints = Checkpoints(run.folder, settings.keep)
-        with checkpoints, contextlib.closing(log), display, _stop_signals() as received:
+        with contextlib.closing(log), checkpoints, display, _stop_signals() as received:
             stopped = run.fit(log, display, checkpoints, received)
     if stopped:
         console.print(f"stopped after step {run.progress.step:,}; go on with", highlight=False)
