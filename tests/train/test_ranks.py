@@ -20,7 +20,9 @@ from helpers import penstock
 from penstock.train.ranks import Ranks
 from penstock.train.run import _seed
 
-SMALL = ("--hidden", 16, "--streams", 6, "--chunk", 16, "--dropout", 0, "--device", "cpu")
+TINY = ("--hidden", 16, "--streams", 6, "--chunk", 16, "--device", "cpu")
+SMALL = (*TINY, "--dropout", 0)
+RANDOM = (*TINY, "--dropout", 0.1)
 pytestmark = pytest.mark.slow
 
 
@@ -150,14 +152,14 @@ def torch_file(folder: Path) -> dict[str, np.ndarray]:
 def pair(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on two ranks, with dropout, that nothing happened to."""
     out = tmp_path_factory.mktemp("pair") / "out"
-    finish(launch(2, text, "--out", out, "--steps", 150, *SMALL, "--dropout", 0.1))
+    finish(launch(2, text, "--out", out, "--steps", 150, *RANDOM))
     return out
 
 
 def test_a_killed_worker_is_started_again_and_the_run_ends_bit_for_bit(text: Path, pair: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     frequent = ("--checkpoint-every", 0.05)
-    process = launch(2, text, "--out", out, "--steps", 150, *SMALL, "--dropout", 0.1, *frequent, restarts=2)
+    process = launch(2, text, "--out", out, "--steps", 150, *RANDOM, *frequent, restarts=2)
     wait_until(lambda: len(steps_of(out)) >= 60, process)
     os.kill(workers(process)[1], signal.SIGKILL)
     said = finish(process)
@@ -168,7 +170,7 @@ def test_a_killed_worker_is_started_again_and_the_run_ends_bit_for_bit(text: Pat
 def test_the_first_rank_killed_in_the_middle_of_a_checkpoint(text: Path, pair: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     always = ("--checkpoint-every", 0.001)
-    process = launch(2, text, "--out", out, "--steps", 150, *SMALL, "--dropout", 0.1, *always, restarts=2)
+    process = launch(2, text, "--out", out, "--steps", 150, *RANDOM, *always, restarts=2)
     wait_until(lambda: len(steps_of(out)) >= 30, process)
     first = workers(process)[0]
     wait_until(lambda: list((out / "training").glob(".checkpoint-*")), process)
@@ -195,7 +197,7 @@ def free_port() -> int:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (("--hidden", 32), "--hidden: the processes of a run must be started alike: 16 on rank 0, 32 on rank 1"),
+        (("--seed", 7), "--seed: the processes of a run must be started alike: 0 on rank 0, 7 on rank 1"),
         (("more.txt",), "FILE: the processes of a run must be started alike: "),
     ],
 )

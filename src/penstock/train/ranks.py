@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from penstock.errors import PenstockError
 
@@ -142,7 +143,10 @@ def joined() -> Iterator[Ranks]:
     address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     try:
-        dist.init_process_group(backend, timeout=RENDEZVOUS)
+        store, rank, size = next(rendezvous("env://", timeout=RENDEZVOUS))
+        # the launcher's store outlives its processes, and holds the addresses of those that were before us
+        store = dist.PrefixStore(f"start-{restarts()}", store)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=RENDEZVOUS)
         _control_group = dist.new_group(backend="gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:  # also torch's own, all of RuntimeError
         raise PenstockError(
@@ -150,7 +154,7 @@ def joined() -> Iterator[Ranks]:
             f"{RENDEZVOUS.total_seconds():.0f} s; check that address, and that all were started "
             f"({str(error).splitlines()[0]})"
         ) from None
-    ranks = Ranks(dist.get_rank(), dist.get_world_size())
+    ranks = Ranks(rank, size)
     try:
         yield ranks
     except RuntimeError as error:
