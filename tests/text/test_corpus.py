@@ -74,7 +74,7 @@ def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_log_of_a_training_run_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "model" / "training").mkdir(parents=True)
-    for name in ("checkpoint.safetensors", "log.jsonl"):
+    for name in ("checkpoint-000000001.safetensors", "log.jsonl"):
         (tmp_path / "model" / "training" / name).write_text('{"kind": "step"}\n')
     with pytest.raises(PenstockError, match=r"the folder holds no .txt"):
         read(tmp_path)

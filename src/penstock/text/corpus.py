@@ -108,7 +108,7 @@ def _found(name: str, spool: Path) -> list[tuple[str, Path]]:
 
 def _is_text(path: Path) -> bool:
     """Whether it is a file, and not the log of a training run, which lies beside its checkpoint."""
-    return path.is_file() and not (path.parent / "checkpoint.safetensors").exists()
+    return path.is_file() and not any(path.parent.glob("checkpoint-*.safetensors"))
 
 
 def _keep(path: Path, spool: Path) -> None:

@@ -30,7 +30,9 @@ class Settings:
         minutes: Train this long; 3 unless --steps or --epochs is given.
         steps: Train for this many steps of optimisation.
         epochs: Train for this many passes over the text.
-        streams: Stretches of the corpus read side by side, the batch; 32 on a CPU, 128 on a GPU.
+        streams: Stretches of the corpus read side by side, the batch, over all processes; 32 for each on a CPU, 128 for
+            each on a GPU.
+        accumulate: Parts that a process reads its streams in, one after the other, for less memory; the same result.
         chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
         learning_rate: Of AdamW, at its height; chosen from the hidden size.
         weight_decay: Of AdamW, on matrices.
@@ -40,6 +42,7 @@ class Settings:
         seed: Of everything random.
         device: cpu, cuda, cuda:1, …; a GPU where there is one.
         checkpoint_every: Seconds between checkpoints; what a killed process can lose.
+        keep: Checkpoints that are kept: if the newest is not whole, the one before is taken up.
     """
 
     vocab: Literal["byte", "char", "bpe"] = "char"
@@ -61,6 +64,7 @@ class Settings:
     steps: int | None = None
     epochs: float | None = None
     streams: int | None = None
+    accumulate: int = 1
     chunk: int = 64
     learning_rate: float | None = None
     weight_decay: float = 0.01
@@ -70,12 +74,13 @@ class Settings:
     seed: int = 0
     device: str | None = None
     checkpoint_every: float = 30.0
+    keep: int = 2
 
     def __post_init__(self) -> None:
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
-        positive = ("hidden", "embedding", "layers", "streams", "chunk", "patience", "minutes")
+        positive = ("hidden", "embedding", "layers", "streams", "accumulate", "chunk", "patience", "keep", "minutes")
         for name in (*positive, "steps", "epochs", "learning_rate", "clip", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
