@@ -11,25 +11,24 @@ import yaml
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def run(name: str, corpus: Path, steps: int, ranks: int = 1) -> list[str]:
-    """What an example prints, step by step."""
+def losses(name: str, corpus: Path, ranks: int = 1) -> list[float]:
+    """What an example prints, by the first process alone."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
-    command = [sys.executable, *launcher, str(EXAMPLES / name), str(corpus), str(steps)]
+    command = [sys.executable, *launcher, str(EXAMPLES / name), str(corpus), "61"]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=one_thread)
     assert done.returncode == 0, done.stderr
-    return [line for line in done.stdout.splitlines() if line.startswith("step")]
+    return [float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("step")]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["with_fabric.py", "with_accelerate.py"])
 def test_the_training_step_under_another_launcher(corpus: Path, name: str) -> None:
-    alone = run(name, corpus, 41)
-    losses = [float(line.split()[2]) for line in alone]
-    assert len(losses) == 3
-    assert losses[0] > 2.5
-    assert losses[2] < 2
-    assert run(name, corpus, 41, ranks=2)[:2] == alone[:2]  # the first rank speaks for both, and of the same
+    alone = losses(name, corpus)
+    assert len(alone) == 4
+    assert alone[0] > 2.5
+    assert alone[-1] < 0.7 * alone[0]
+    assert losses(name, corpus, ranks=2) == pytest.approx(alone, rel=1e-2)
 
 
 def test_the_slurm_script_is_whole() -> None:
