@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import PenstockError
-from penstock.text import Corpus, corpus
+from penstock.text import Corpus, readers
 
 
 def read(*inputs: str | Path, tmp: Path | None = None, **options: Any) -> list[str]:
@@ -111,7 +111,7 @@ def test_invalid_utf8_names_file_and_offset(tmp_path: Path, content: bytes, bloc
     path = tmp_path / "a.txt"
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK", block)  # so that characters are cut at the edge of a block
+        patch.setattr(readers, "BLOCK", block)  # so that characters are cut at the edge of a block
         try:
             expected = content.decode()
         except UnicodeDecodeError as error:
@@ -160,7 +160,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_a_block_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "BLOCK", 10)
+    monkeypatch.setattr(readers, "BLOCK", 10)
     (tmp_path / "a.txt").write_text("é" * 1000 + "\nend")
     pieces = [*Corpus([str(tmp_path / "a.txt")], spool=tmp_path).pieces()]
     assert "".join(p.text for p in pieces) == "é" * 1000 + "\nend"

@@ -40,7 +40,7 @@ def wait_for_step(out: Path, step: int) -> None:
 def log_of(out: Path) -> list[dict[str, Any]]:
     """The log without what the clock decides."""
     lines = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in lines]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second", "input_share")} for line in lines]
 
 
 def tensors_of(out: Path) -> dict[str, bytes]:

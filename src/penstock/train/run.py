@@ -21,9 +21,11 @@ from penstock.errors import PenstockError
 from penstock.files import cannot_write, write
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
-from penstock.text.corpus import Corpus
-from penstock.text.tokens import Tokens, open_tokens, write_tokens
-from penstock.text.vocabulary import Vocabulary, build_vocabulary, load_vocabulary
+from penstock.text import reference
+from penstock.text.prepare import Recipe, prepare
+from penstock.text.progress import shown
+from penstock.text.tokens import Prepared, open_tokens, token_folder
+from penstock.text.workers import processors
 from penstock.train.checkpoint import ANEW, Progress, read_checkpoint, restore, save_checkpoint
 from penstock.train.plan import Plan, make_plan, usable_device
 from penstock.train.reporter import Display, Log, duration
@@ -35,7 +37,7 @@ from penstock.train.streams import Streams
 
 TRAINING = "training"
 """The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
-CHECKPOINT, LOG, VOCABULARY, RECORD = "checkpoint.safetensors", "log.jsonl", "vocabulary.json", "train.json"
+CHECKPOINT, LOG, TOKENS, RECORD = "checkpoint.safetensors", "log.jsonl", "tokens", "train.json"
 
 VALIDATIONS = 10
 """In a run, at equal distances."""
@@ -95,12 +97,12 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        vocabulary: Vocabulary,
-        tokens: Tokens,
+        prepared: Prepared,
         out: Path,
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
     ) -> None:
-        self.plan, self.vocabulary, self.tokens, self.out = plan, vocabulary, tokens, out
+        self.plan, self.out = plan, out
+        self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         self.folder = out / TRAINING
         torch.manual_seed(plan.settings.seed)
         model = LanguageModel(plan.model, vocabulary).to(usable_device(plan.device))
@@ -137,15 +139,15 @@ class _Run:
         except OSError as error:
             raise cannot_write(out, error) from None
         try:
-            errors = "surrogateescape" if settings.vocab == "byte" else settings.errors
-            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging)
-            console.print(f"reading {corpus.name}", highlight=False, markup=False, soft_wrap=True)
-            vocabulary = build_vocabulary(settings.vocab, corpus.texts(), settings.vocab_size)
-            tokens = write_tokens(corpus.pieces(), vocabulary, staging)
-            plan = make_plan(settings, vocabulary, tokens, corpus.name)
-            about, tokenizer = vocabulary.saved()
-            write(staging / VOCABULARY, json.dumps({"vocabulary": about, "tokenizer": tokenizer}))
-            run = cls(plan, vocabulary, tokens, out)
+            corpus = ", ".join(inputs) or reference.NAME
+            console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
+            if folder := token_folder(inputs):
+                prepared = open_tokens(folder)
+                settings = _agreed(settings, prepared, folder)
+            else:
+                prepared = _tokens_of(inputs, staging / TOKENS, settings, console)
+            plan = make_plan(settings, prepared, corpus, str(folder.resolve()) if folder else TOKENS)
+            run = cls(plan, prepared, out)
             save_checkpoint(staging / CHECKPOINT, plan, run.progress, run.stepper, run.state)
             with _set_aside(held, out):
                 staging.rename(run.folder)
@@ -170,24 +172,16 @@ class _Run:
                     f"--{field.name.replace('_', '-')}: the run in {out} began with {began}, got {said}; "
                     "leave it out to resume, or start anew with --force"
                 )
-        if inputs and ", ".join(inputs) != plan.corpus:
+        moved = token_folder(inputs)
+        if inputs and not moved and ", ".join(inputs) != plan.corpus:
             raise PenstockError(
                 f"FILE: the run in {out} reads {plan.corpus}, got {', '.join(inputs)}; leave it out to resume"
             )
-        try:
-            about = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-            vocabulary = load_vocabulary(about["vocabulary"], about["tokenizer"])
-        except (OSError, ValueError, KeyError, TypeError, PenstockError) as error:
-            raise PenstockError(f"{folder / VOCABULARY}: no usable vocabulary: {error}; {ANEW}") from None
-        tokens = open_tokens(folder)
-        planned = (plan.model.vocabulary_size, plan.train_tokens + plan.held_out_tokens)
-        found = (len(vocabulary), len(tokens.ids))
-        if planned != found:
-            raise PenstockError(
-                f"{folder / CHECKPOINT}: expected the checkpoint of the text beside it, {found[1]:,} tokens of "
-                f"{found[0]:,} kinds, got that of another, {planned[1]:,} of {planned[0]:,}; {ANEW}"
-            )
-        return cls(plan, vocabulary, tokens, out, (progress, tensors))
+        place = moved or folder / plan.tokens
+        prepared = open_tokens(place)
+        if prepared.digest != plan.digest:
+            raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
+        return cls(plan, prepared, out, (progress, tensors))
 
     def share(self) -> float:
         """How much of the run is done, 0 … 1, by steps or by the clock."""
@@ -202,7 +196,9 @@ class _Run:
         clock = saved = time.perf_counter()
         loss = speed = 0.0  # running means
         while (share := self.share()) < 1 and not received and at.stale < settings.patience:
+            asked = time.perf_counter()
             tokens, targets, resets = self.streams[at.chunk].to(self.stepper.device)
+            waited = time.perf_counter() - asked
             rate = learning_rate_share(share, settings.warmup)
             try:
                 step = self.stepper.step(tokens, targets, resets, self.state, rate)
@@ -217,6 +213,7 @@ class _Run:
             now = time.perf_counter()
             seconds, clock = now - clock, now
             at.seconds += seconds
+            at.input_seconds += waited
             share = self.share()
             loss += (step.loss - loss) / min(at.step, 20) if loss else step.loss
             speed += (targets.numel() / seconds - speed) * 0.05 if speed else targets.numel() / seconds
@@ -227,6 +224,7 @@ class _Run:
                 gradient_norm=step.gradient_norm,
                 learning_rate=plan.learning_rate * rate,
                 tokens_per_second=targets.numel() / seconds,
+                input_share=waited / seconds,
                 seconds=at.seconds,
             )
             display.update(share, at.step, loss, speed, self._seconds_left())
@@ -288,6 +286,24 @@ class _Run:
         if results is not None:
             content["results"] = dataclasses.asdict(results)
         write(self.out / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _tokens_of(inputs: Sequence[str], folder: Path, settings: Settings, console: Console) -> Prepared:
+    recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
+    with shown(console) as report:
+        return prepare(inputs, folder, recipe, workers=processors(), report=report)
+
+
+def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
+    """The settings with those that the tokens were prepared with; what was said must be the same."""
+    for name, value in prepared.recipe.items():
+        said = getattr(settings, name)
+        if said not in (getattr(Settings, name), value):
+            raise PenstockError(
+                f"--{name.replace('_', '-')}: {folder} was prepared with {value}, got {said}; leave it out, or prepare "
+                "the text anew"
+            )
+    return dataclasses.replace(settings, **prepared.recipe)
 
 
 def _describe(run: _Run, console: Console) -> None:
