@@ -20,7 +20,7 @@ LIGHT = [
     "penstock.cli",
     "penstock.bench.measure",
 ]
-VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.look", "penstock.cli.train"]
+VERBS = [f"penstock.cli.{verb}" for verb in ("bench", "eval", "generate", "look", "prepare", "train")]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -89,7 +89,10 @@ def prepare(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _alone(out):
-            return _prepared(inputs, out, recipe, workers, force, report)
+            try:
+                return _prepared(inputs, out, recipe, workers, force, report)
+            finally:
+                _clear_halves(out)
     except OSError as error:
         raise cannot_write(out, error) from None
     finally:
@@ -132,7 +135,6 @@ def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tup
             write(spool / PLAN, json.dumps(plan))
         else:
             _must_be_the_same(out, plan, before)
-            _clear_halves(out)
     finally:
         if not (spool / PLAN).exists():
             shutil.rmtree(spool, ignore_errors=True)
@@ -221,7 +223,7 @@ def _finish(job: Job, plan: dict[str, Any], count: int) -> None:
         "characters": sum(shard["characters"] for shard in shards),
         "training": _split(base, drawn, job.holdout),
     }
-    write(job.folder / INDEX, json.dumps(content | {"digest": digest_of(content)}) + "\n")
+    write(job.folder / INDEX, json.dumps(content | {"digest": digest_of(content)}))
 
 
 def _split(tokens: int, drawn: int, holdout: float) -> int:
@@ -230,7 +232,7 @@ def _split(tokens: int, drawn: int, holdout: float) -> int:
     Of many documents, those not drawn. Of one or of few, what is drawn is far from the share asked for, and then the
     end of the text is held out, be it in the middle of a document.
     """
-    if holdout / 2 <= drawn / max(tokens, 1) <= 2 * holdout:
+    if drawn < tokens and holdout / 2 <= drawn / tokens <= 2 * holdout:
         return tokens - drawn
     return round(tokens * (1 - holdout))
 
@@ -275,7 +277,6 @@ def _clear(out: Path) -> None:
     for path in itertools.chain((p for p in out.iterdir() if _is_ours(p.name)), (out / UNFINISHED).iterdir()):
         if path.is_file() and not path.name.startswith("input-"):
             path.unlink()
-    _clear_halves(out)
 
 
 def _clear_halves(out: Path) -> None:

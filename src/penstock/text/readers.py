@@ -60,7 +60,7 @@ def _bounds(reading: Reading) -> tuple[int, int | None]:
         return 0, None
     assert source.size is not None
     at, stop = (source.size * k // parts for k in (number, number + 1))
-    if number:
+    if at:
         at -= 1
         file.seek(at)
         line = b""
@@ -90,8 +90,9 @@ def _blocks(reading: Reading) -> Iterator[tuple[int, bytes]]:
 
 def _text(reading: Reading) -> Iterator[Piece]:
     decoder = codecs.getincrementaldecoder("utf-8")(reading.errors)
-    first, rest = reading.part.number == 0, ""
+    first, rest = False, ""
     for at, block in _blocks(reading):
+        first = first or at == 0
         pending = len(decoder.getstate()[0])
         try:
             text = decoder.decode(block, final=not block)

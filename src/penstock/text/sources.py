@@ -153,19 +153,34 @@ def _found_remotely(name: str) -> list[Source]:
         return [_remote(files, path)._replace(name=name)]
     except PenstockError:
         raise
-    except FileNotFoundError:
-        return _not_there(name)
+    except FileNotFoundError as error:
+        # what a web server refuses, or one that cannot be reached, is no file to fsspec either, but it says why
+        if error.__cause__ is None or getattr(error.__cause__, "status", None) == 404:
+            return _not_there(name)
+        raise _cannot_read(name, error.__cause__) from None
     except Exception as error:  # each file system raises its own
         raise _cannot_read(name, error) from None
 
 
 def _remote(files: Any, path: str) -> Source:
     about = files.info(path)
-    whole = "http" in files.protocol and not about.get("partial")  # the server does not say that it gives parts
     stamps = ("ETag", "etag", "md5Hash", "blob_id", "Last-Modified", "LastModified", "mtime", "created")
     stamp = next((str(about[key]) for key in stamps if about.get(key)), "")
     name = files.unstrip_protocol(path)
-    return Source(name, name, None if whole else about.get("size"), stamp)
+    return Source(name, name, about.get("size") if _gives_parts(files, path, about) else None, stamp)
+
+
+def _gives_parts(files: Any, path: str, about: dict[str, Any]) -> bool:
+    """Whether a place gives a file from the middle on, which not every web server does."""
+    if "http" not in files.protocol or not about.get("size"):
+        return True
+    try:
+        with files.open(path, cache_type="none") as file:
+            file.seek(about["size"] - 1)
+            file.read(1)
+    except ValueError:
+        return False
+    return True
 
 
 def _filesystem(name: str) -> tuple[Any, str]:
@@ -189,6 +204,6 @@ def _not_there(name: str) -> list[Source]:
     raise PenstockError(f"{name}: {what}; name text files, folders, globs, or - for standard input")
 
 
-def _cannot_read(name: str, error: Exception) -> PenstockError:
+def _cannot_read(name: str, error: BaseException) -> PenstockError:
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return PenstockError(f"{name}: cannot be read: {why}")

@@ -1,5 +1,6 @@
 """Work spread over processes: in any order, to the end or not at all, and nobody outlives the one who asked."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from penstock.errors import PenstockError
@@ -31,9 +33,10 @@ def each(function: Callable[[T], object], items: Sequence[T], workers: int) -> I
     others = multiprocessing.active_children()
     # spawned: a fork of a process with threads, such as torch's or fsspec's, may hang
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, context, _begin)
+    executor = ProcessPoolExecutor(workers, context, _end_with_parent)
     try:
-        waiting = {executor.submit(function, item): item for item in items}
+        with _deaf_to_interrupts():
+            waiting = {executor.submit(function, item): item for item in items}
         for future in as_completed(waiting):
             future.result()
             yield waiting[future]
@@ -55,14 +58,24 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that started it, and ends when that one does, be it by SIGKILL."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started in the block leave Ctrl-C to this one, from their first instruction on."""
+    resource_tracker.ensure_running()  # unblocks it, when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
+    """Ends a worker when the process that started it ends, be it by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
-    os._exit(1)
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
