@@ -27,7 +27,7 @@ def evaluate(
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
             its first token is given, not scored.
-        field: The field of .jsonl lines and the column of .parquet files that holds the text.
+        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from penstock.train.results import Results, measure, print_results
 from penstock.train.schedule import learning_rate_share
 from penstock.train.settings import Settings
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import Streams
+from penstock.train.streams import Chunk, Streams
 
 TRAINING = "training"
 """The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
@@ -195,10 +196,13 @@ class _Run:
         at, plan, settings = self.progress, self.plan, self.plan.settings
         clock = saved = time.perf_counter()
         loss = speed = 0.0  # running means
+        reader = ThreadPoolExecutor(1)  # reads the next chunk while this one is learnt from
+        ahead = reader.submit(self._chunk, at.chunk)
         while (share := self.share()) < 1 and not received and at.stale < settings.patience:
             asked = time.perf_counter()
-            tokens, targets, resets = self.streams[at.chunk].to(self.stepper.device)
+            tokens, targets, resets = ahead.result()
             waited = time.perf_counter() - asked
+            ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
             rate = learning_rate_share(share, settings.warmup)
             try:
                 step = self.stepper.step(tokens, targets, resets, self.state, rate)
@@ -236,9 +240,13 @@ class _Run:
             elif clock - saved >= settings.checkpoint_every:
                 self._save(log)
                 saved = clock
+        reader.shutdown()
         self._save(log)
         if not (self.out / WEIGHTS).exists():
             self.stepper.model.save(self.out)
+
+    def _chunk(self, k: int) -> Chunk:
+        return self.streams[k].to(self.stepper.device)
 
     def _counted(self, clock: float) -> float:
         now = time.perf_counter()
