@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from helpers import files_of
+from helpers import damages, files_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -298,6 +298,29 @@ def test_what_has_changed_is_noticed(mixed: list[str], tmp_path: Path, small_uni
     assert files_of(tmp_path / "undisturbed") == expected
 
 
+def test_damage_anywhere_while_it_was_stopped(tmp_path: Path) -> None:
+    """Is made good, or named."""
+    (tmp_path / "a.jsonl").write_text('{"text": "the cat"}\n{"text": "the dog"}\n')
+    inputs, begun, out = [str(tmp_path / "a.jsonl")], tmp_path / "begun", tmp_path / "out"
+    interrupted(inputs, begun, Recipe())
+    prepare(inputs, out, Recipe())
+    expected = files_of(out)
+    names = [name for name in files_of(begun) if not name.startswith(".")]
+    assert len(names) == 6
+    for name in names:
+        for damaged in damages((begun / name).read_bytes(), 5):
+            shutil.rmtree(out)
+            shutil.copytree(begun, out)
+            (out / name).write_bytes(damaged)
+            try:
+                prepare(inputs, out, Recipe())
+            except PenstockError as error:
+                message = str(error)
+                assert message.startswith(f"{out / name}: not the file that was written: ")  # noqa: PT017
+                prepare(inputs, out, Recipe(), force=True)
+            assert files_of(out) == expected
+
+
 def test_force_begins_anew_once_the_inputs_are_there(mixed: list[str], tmp_path: Path, small_units: None) -> None:
     out = tmp_path / "out"
     prepare(mixed, out, Recipe())
@@ -316,7 +339,9 @@ def test_a_damaged_begin_is_named(mixed: list[str], tmp_path: Path, small_units:
     for name in ("vocabulary.json", "plan.json"):
         path = out / "unfinished" / name
         path.write_bytes(path.read_bytes()[:9])
-        with pytest.raises(PenstockError, match=rf"{name}: not what was written: .*; add --force to begin anew"):
+        with pytest.raises(
+            PenstockError, match=rf"{name}: not the file that was written: .*; add --force to begin anew"
+        ):
             prepare(mixed, out, Recipe())
     prepare(mixed, out, Recipe(), force=True)
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import files_of
-from hypothesis import given
+from helpers import damages, files_of
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import PenstockError
 from penstock.text import Prepared, Recipe, Tokens, open_tokens, prepare, token_folder, tokens
-from penstock.text.tokens import INDEX, Ids, digest_of, documents
+from penstock.text.sealed import write_sealed
+from penstock.text.tokens import INDEX, Ids, documents
 
 
 def prepared(folder: Path, texts: list[str], **recipe: Any) -> Prepared:
@@ -22,6 +23,7 @@ def prepared(folder: Path, texts: list[str], **recipe: Any) -> Prepared:
     return prepare([str(source)], folder / "tokens", Recipe(**{"holdout": 0.0, **recipe}), force=True)
 
 
+@settings(max_examples=40)
 @given(texts=st.lists(st.text("abc", max_size=5), min_size=1, max_size=6).filter(any), data=st.data())
 def test_documents_come_back(tmp_path: Path, texts: list[str], data: st.DataObject) -> None:
     found, _, vocabulary, *_ = prepared(tmp_path, texts)
@@ -68,13 +70,6 @@ def test_ids_take_the_bytes_they_need(tmp_path: Path, size: int, dtype: type) ->
     assert found.ids[len(characters) - 1 :].tolist() == [size - 1]
 
 
-def damages(content: bytes) -> list[bytes]:
-    """Cut short at every byte, and each byte flipped."""
-    return [content[:k] for k in range(len(content))] + [
-        content[:k] + bytes([byte ^ 0x20]) + content[k + 1 :] for k, byte in enumerate(content)
-    ]
-
-
 @pytest.mark.parametrize("name", ["00000.tokens", "documents", "index.json"])
 def test_a_file_that_is_not_what_was_written_is_named(tmp_path: Path, name: str) -> None:
     prepared(tmp_path, ["one two", "three"], holdout=0.5)
@@ -100,8 +95,7 @@ def test_an_index_of_another_version(tmp_path: Path) -> None:
         ({"version": 9}, "expected penstock-tokens of version 1"),
         ({"vocabulary": {"kind": "words"}}, "vocabulary: expected byte, char with its characters, or bpe"),
     ):
-        changed = content | change
-        path.write_text(json.dumps(changed | {"digest": digest_of(changed)}))
+        write_sealed(path, content | change)
         with pytest.raises(PenstockError, match=rf"index.json: not the file that was written: {message}"):
             open_tokens(tmp_path / "tokens")
 

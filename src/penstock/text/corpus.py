@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.text import sources
-from penstock.text.readers import Part, Piece, Reading, reader_of
+from penstock.text.readers import Part, Piece, read
 from penstock.text.sources import Source
 
 
@@ -35,8 +35,7 @@ class Corpus:
 
     def read(self, part: Part) -> Iterator[Piece]:
         """The pieces of a part of one of the sources."""
-        with part.source.opened() as file:
-            yield from reader_of(part.source)(Reading(part, file, self._field, self._errors))
+        return read(part, self._field, self._errors)
 
     def texts(self) -> Iterator[str]:
         """The text of every piece."""

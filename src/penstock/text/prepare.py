@@ -9,7 +9,6 @@ import dataclasses
 import fcntl
 import functools
 import itertools
-import json
 import os
 import re
 import shutil
@@ -20,9 +19,19 @@ from typing import Any, Literal
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.files import cannot_write, replacing, write
+from penstock.files import cannot_write, replacing
 from penstock.text.corpus import Corpus
-from penstock.text.shards import Job, Unit, find_characters, finished, token_type, units_of, write_shard
+from penstock.text.sealed import read_sealed, write_sealed
+from penstock.text.shards import (
+    Job,
+    Unit,
+    find_characters,
+    finished,
+    found_characters,
+    token_type,
+    units_of,
+    write_shard,
+)
 from penstock.text.tokens import (
     DOCUMENTS,
     FORMAT,
@@ -31,7 +40,6 @@ from penstock.text.tokens import (
     VERSION,
     Prepared,
     checksum,
-    digest_of,
     open_tokens,
     read_index,
 )
@@ -107,11 +115,11 @@ def _prepared(inputs: Sequence[str], out: Path, recipe: Recipe, workers: int, fo
     corpus, plan = _begun(inputs, out, recipe, force)
     if not (out / INDEX).exists():
         units = units_of(corpus.sources)
-        job = Job(out, corpus, recipe.holdout)
+        job = Job(out, recipe.field, _errors(recipe), recipe.holdout)
         job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, units, workers, report))
         done = [finished(job, unit.number) is not None for unit in units]
         _pass("writing tokens", write_shard, job, units, done, workers, report)
-        _finish(job, plan, len(units))
+        _finish(job, plan, corpus.name, len(units))
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     return open_tokens(out)
 
@@ -121,8 +129,7 @@ def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tup
     spool = out / UNFINISHED
     spool.mkdir(exist_ok=True)
     try:
-        errors = "surrogateescape" if recipe.vocab == "byte" else recipe.errors
-        corpus = Corpus(inputs, field=recipe.field, errors=errors, spool=spool)
+        corpus = Corpus(inputs, field=recipe.field, errors=_errors(recipe), spool=spool)
         plan = {
             "format": FORMAT,
             "version": VERSION,
@@ -132,7 +139,7 @@ def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tup
         before = None if force else _plan_of(out)
         if before is None:
             _clear(out)
-            write(spool / PLAN, json.dumps(plan))
+            write_sealed(spool / PLAN, plan)
         else:
             _must_be_the_same(out, plan, before)
     finally:
@@ -144,32 +151,29 @@ def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tup
 def _vocabulary(job: Job, recipe: Recipe, units: Sequence[Unit], workers: int, report: Report) -> Vocabulary:
     path = job.folder / UNFINISHED / VOCABULARY
     if path.exists():
-        try:
-            content = json.loads(path.read_bytes())
-            return load_vocabulary(content["vocabulary"], content["tokenizer"])
-        except (ValueError, KeyError, TypeError, PenstockError) as error:
-            raise PenstockError(f"{path}: not what was written: {error}; add --force to begin anew") from None
+        content = _read(path)
+        return load_vocabulary(content["vocabulary"], content["tokenizer"])
     vocabulary: Vocabulary
     if recipe.vocab == "byte":
         vocabulary = ByteVocabulary()
     elif recipe.vocab == "char":
-        done = [job.characters_path(unit.number).exists() for unit in units]
+        done = [found_characters(job, unit.number) is not None for unit in units]
         _pass("finding the characters", find_characters, job, units, done, workers, report)
-        found = (job.characters_path(unit.number).read_bytes().decode("utf-8", "surrogatepass") for unit in units)
+        found = (found_characters(job, unit.number) or "" for unit in units)
         vocabulary = CharVocabulary(itertools.chain.from_iterable(found))
     else:
         report("learning byte pairs", 0.0)
-        vocabulary = BpeVocabulary.trained_on(_sample(job.corpus, units), recipe.vocab_size)
+        vocabulary = BpeVocabulary.trained_on(_sample(job, units), recipe.vocab_size)
     about, tokenizer = vocabulary.saved()
-    write(path, json.dumps({"vocabulary": about, "tokenizer": tokenizer}))
+    write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
     return vocabulary
 
 
-def _sample(corpus: Corpus, units: Sequence[Unit]) -> Iterator[str]:
+def _sample(job: Job, units: Sequence[Unit]) -> Iterator[str]:
     """The beginning of each unit: all of a small corpus, as much from everywhere in a large one."""
     for unit in units:
         left = SAMPLE // len(units)
-        for piece in itertools.chain.from_iterable(map(corpus.read, unit.parts)):
+        for piece in itertools.chain.from_iterable(map(job.read, unit.parts)):
             yield piece.text[:left]
             left -= len(piece.text)
             if left <= 0:
@@ -195,10 +199,10 @@ def _pass(
         report(what, at / total)
 
 
-def _finish(job: Job, plan: dict[str, Any], count: int) -> None:
+def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> None:
     """Joins what is known of the shards, and writes the index, with which the folder is whole."""
     assert job.vocabulary is not None
-    shards = [json.loads(job.record_path(number).read_bytes()) for number in range(count)]
+    shards = [_read(job.record_path(number)) for number in range(count)]
     base = documents = 0
     with replacing(job.folder / DOCUMENTS) as file:
         for side in ("training", "held_out"):
@@ -210,7 +214,7 @@ def _finish(job: Job, plan: dict[str, Any], count: int) -> None:
                 base += shard[side]
                 documents += len(mine)
     if not base:
-        raise PenstockError(f"{job.corpus.name}: expected some text, got none")
+        raise PenstockError(f"{name}: expected some text, got none")
     drawn = sum(shard["held_out"] for shard in shards)
     about, tokenizer = job.vocabulary.saved()
     content = plan | {
@@ -223,7 +227,7 @@ def _finish(job: Job, plan: dict[str, Any], count: int) -> None:
         "characters": sum(shard["characters"] for shard in shards),
         "training": _split(base, drawn, job.holdout),
     }
-    write(job.folder / INDEX, json.dumps(content | {"digest": digest_of(content)}))
+    write_sealed(job.folder / INDEX, content)
 
 
 def _split(tokens: int, drawn: int, holdout: float) -> int:
@@ -242,14 +246,19 @@ def _plan_of(out: Path) -> dict[str, Any] | None:
     if (out / INDEX).exists():
         return read_index(out)
     path = out / UNFINISHED / PLAN
-    if not path.exists():
-        return None
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-        dict(content["recipe"]), list(content["inputs"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PenstockError(f"{path}: not what was written: {error}; add --force to begin anew") from None
-    return dict(content)
+        return read_sealed(path)
+    except ValueError as error:
+        raise PenstockError(f"{path}: not the file that was written: {error}; add --force to begin anew") from None
+
+
+def _errors(recipe: Recipe) -> str:
+    """A vocabulary of bytes keeps those that are no UTF-8."""
+    return "surrogateescape" if recipe.vocab == "byte" else recipe.errors
 
 
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:

@@ -47,10 +47,16 @@ class Reading(NamedTuple):
         return self.part.source.name
 
 
-def reader_of(source: Source) -> Callable[[Reading], Iterator[Piece]]:
-    """What reads a file of this name."""
+def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
+    """The pieces of a part of a file; see ``Corpus`` for what the rest means.
+
+    Raises:
+        PenstockError: it cannot be read, or is not what its name says.
+    """
     readers = {"jsonl": _jsonl, "parquet": _parquet, "arrow": _arrow}
-    return readers.get(source.stem.rpartition(".")[2], _text)
+    reader = readers.get(part.source.stem.rpartition(".")[2], _text)
+    with part.source.opened() as file:
+        yield from reader(Reading(part, file, field, errors))
 
 
 def _bounds(reading: Reading) -> tuple[int, int | None]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import shutil
 import tempfile
 from array import array
@@ -13,8 +12,8 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from penstock.files import replacing, write
-from penstock.text.corpus import Corpus
-from penstock.text.readers import Part, Piece
+from penstock.text.readers import Part, Piece, read
+from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.sources import Source
 from penstock.text.tokens import UNFINISHED, checksum, shard_path
 from penstock.text.vocabulary import Vocabulary, characters_of
@@ -56,10 +55,15 @@ class Job:
     """What a worker must know."""
 
     folder: Path
-    corpus: Corpus
+    field: str
+    errors: str
     holdout: float
     vocabulary: Vocabulary | None = None
     """None while its characters are being found."""
+
+    def read(self, part: Part) -> Iterator[Piece]:
+        """The pieces of a part of the corpus."""
+        return read(part, self.field, self.errors)
 
     def characters_path(self, number: int) -> Path:
         """The file of the characters of a unit."""
@@ -76,8 +80,16 @@ class Job:
 
 def find_characters(job: Job, unit: Unit) -> None:
     """Writes the characters that occur in a unit."""
-    found = characters_of(piece.text for part in unit.parts for piece in job.corpus.read(part))
-    write(job.characters_path(unit.number), found.encode("utf-8", "surrogatepass"))
+    found = characters_of(piece.text for part in unit.parts for piece in job.read(part))
+    write_sealed(job.characters_path(unit.number), {"characters": found})
+
+
+def found_characters(job: Job, number: int) -> str | None:
+    """The characters that were found in a unit, if they were."""
+    try:
+        return str(read_sealed(job.characters_path(number))["characters"])
+    except (OSError, ValueError):
+        return None
 
 
 class _Side:
@@ -116,18 +128,18 @@ def write_shard(job: Job, unit: Unit) -> None:
         "crc32": checksum(path),
         "starts_crc32": checksum(starts),
     }
-    write(job.record_path(unit.number), json.dumps(record))
+    write_sealed(job.record_path(unit.number), record)
 
 
 def _drawn(job: Job, unit: Unit) -> Iterator[tuple[Piece, bool]]:
     """The pieces of a unit, and whether each one's document is held out."""
     for part in unit.parts:
         held_out: bool | None = None
-        for piece in job.corpus.read(part):
+        for piece in job.read(part):
             if piece.starts_document or held_out is None:
                 # where a text file is read in parts, its beginning decides for all of them
                 whole = part.parts == 1 or part.source.of_rows
-                first = piece if whole else next(job.corpus.read(Part(part.source)))
+                first = piece if whole else next(job.read(Part(part.source)))
                 held_out = is_held_out(first.text, job.holdout)
             yield piece, held_out
 
@@ -147,12 +159,12 @@ def token_type(vocabulary: Vocabulary) -> np.dtype[Any]:
     return smallest
 
 
-def finished(job: Job, number: int) -> dict[str, int] | None:
+def finished(job: Job, number: int) -> dict[str, Any] | None:
     """What is in a shard, if it was written to its end and is still what was written."""
     try:
-        record: dict[str, int] = json.loads(job.record_path(number).read_bytes())
+        record = read_sealed(job.record_path(number))
         whole = record["crc32"] == checksum(shard_path(job.folder, number))
         whole = whole and record["starts_crc32"] == checksum(job.starts_path(number))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
     return record if whole else None

@@ -8,9 +8,7 @@ The shards are read as one array: every shard's first half, then every shard's s
 writes the folder.
 """
 
-import hashlib
 import itertools
-import json
 import mmap
 import zlib
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.text.sealed import read_sealed
 from penstock.text.vocabulary import Vocabulary, load_vocabulary
 
 INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
@@ -136,22 +135,14 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not path.exists() and (folder / UNFINISHED).is_dir():
         raise PenstockError(f"{folder}: not prepared to the end; run the same penstock prepare again, and it goes on")
     try:
-        content = json.loads(path.read_bytes())
-        digest = content.pop("digest")
-        if digest != digest_of(content):
-            raise ValueError("its checksum is that of another content")
+        content = read_sealed(path)
     except OSError as error:
         raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise _broken(path, str(error)) from None
     if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise _broken(path, f"expected {FORMAT} of version {VERSION}")
-    return {**content, "digest": digest}
-
-
-def digest_of(content: dict[str, Any]) -> str:
-    """Of an index, without its own digest."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return content
 
 
 def checksum(path: Path) -> int:

@@ -299,7 +299,7 @@ class _Run:
 def _tokens_of(inputs: Sequence[str], folder: Path, settings: Settings, console: Console) -> Prepared:
     recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
     with shown(console) as report:
-        return prepare(inputs, folder, recipe, workers=processors(), report=report)
+        return prepare(inputs, folder, recipe, workers=processors(), force=True, report=report)
 
 
 def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
