@@ -298,6 +298,7 @@ def test_what_has_changed_is_noticed(mixed: list[str], tmp_path: Path, small_uni
     assert files_of(tmp_path / "undisturbed") == expected
 
 
+@pytest.mark.slow
 def test_damage_anywhere_while_it_was_stopped(tmp_path: Path) -> None:
     """Is made good, or named."""
     (tmp_path / "a.jsonl").write_text('{"text": "the cat"}\n{"text": "the dog"}\n')
@@ -316,7 +317,7 @@ def test_damage_anywhere_while_it_was_stopped(tmp_path: Path) -> None:
                 prepare(inputs, out, Recipe())
             except PenstockError as error:
                 message = str(error)
-                assert message.startswith(f"{out / name}: not the file that was written: ")  # noqa: PT017
+                assert message.startswith(f"{out / name}: not the file that was written: ")
                 prepare(inputs, out, Recipe(), force=True)
             assert files_of(out) == expected
 
