@@ -22,15 +22,7 @@ LIGHT = [
     "penstock.bench.measure",
     "penstock.lab",
 ]
-VERBS = [
-    "penstock.cli.agree",
-    "penstock.cli.lab",
-    "penstock.cli.bench",
-    "penstock.cli.eval",
-    "penstock.cli.generate",
-    "penstock.cli.look",
-    "penstock.cli.train",
-]
+VERBS = [f"penstock.cli.{verb}" for verb in ("agree", "bench", "eval", "generate", "lab", "look", "prepare", "train")]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors
 import safetensors.torch
@@ -9,7 +10,7 @@ import torch
 
 from penstock import PenstockError
 from penstock.nn import LanguageModel
-from penstock.text import CharVocabulary, Piece, write_tokens
+from penstock.text import CharVocabulary, Prepared, Tokens
 from penstock.train.checkpoint import Checkpoints, Progress, _checksum, found, newest, read_checkpoint, restore
 from penstock.train.plan import Plan, make_plan
 from penstock.train.settings import Settings
@@ -21,8 +22,9 @@ VOCABULARY = CharVocabulary("ab")
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, Plan, Stepper]:
-    tokens = write_tokens([Piece("ab" * 50, True)], VOCABULARY, tmp_path)
-    plan = make_plan(Settings(hidden=4, steps=9, dropout=0.0, device="cpu"), VOCABULARY, tokens, "corpus")
+    tokens = Tokens(np.array([1, 2] * 50, np.uint8), np.zeros(1, np.int64), 100)
+    prepared = Prepared(tokens, 90, VOCABULARY, {}, "digest")
+    plan = make_plan(Settings(hidden=4, steps=9, dropout=0.0, device="cpu"), prepared, "corpus", "tokens")
     torch.manual_seed(0)
     stepper = Stepper(LanguageModel(plan.model, VOCABULARY), learning_rate=0.1, weight_decay=0, clip=1)
     x = torch.ones(3, 1, dtype=torch.int64)

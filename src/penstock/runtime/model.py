@@ -86,19 +86,15 @@ class Model:
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
-        ids = self.vocabulary.encode(text)
-        # what a vocabulary does not know is in the text alone; only characters, a token each, can be unknown
-        known = self.vocabulary.unknown is None
-        utf8 = self.vocabulary.utf8(ids[1:]) if known else text[1:].encode("utf-8", "surrogatepass")
-        return self._score(ids, utf8)
+        return self._score(self.vocabulary.encode(text), text)
 
     def score_documents(self, documents: Iterable[NDArray[Any]]) -> Score:
         """How well the model expected documents, given as token ids; each begins with a zero state."""
-        return sum((self._score(ids, self.vocabulary.utf8(ids[1:])) for ids in documents), Score())
+        return sum(map(self._score, documents), Score())
 
-    def _score(self, ids: NDArray[Any], utf8: bytes) -> Score:
-        """Of ids, all but the first of which stand for ``utf8``."""
-        nats, unknown = 0.0, 0
+    def _score(self, ids: NDArray[Any], text: str | None = None) -> Score:
+        """Of the ids of a document, and of its text where that is at hand."""
+        nats, characters, bytes_, unknown = 0.0, 0, 0, 0
         state = self.initial_state()
         for start in range(0, len(ids) - 1, BLOCK):
             block = ids[start : start + BLOCK + 1].astype(np.int64)
@@ -106,7 +102,12 @@ class Model:
             expected = self._log_probabilities(hidden)[np.arange(len(hidden)), block[1:]]
             nats -= float(expected.sum(dtype=np.float64))
             unknown += 0 if self.vocabulary.unknown is None else int((block[1:] == self.vocabulary.unknown).sum())
-        return Score(nats, max(len(ids) - 1, 0), count_characters(utf8), len(utf8), unknown)
+            if text is None or self.vocabulary.unknown is None:
+                utf8 = self.vocabulary.utf8(block[1:])
+            else:  # what a vocabulary does not know is in the text alone; only characters, a token each, can be unknown
+                utf8 = text[start + 1 : start + len(block)].encode("utf-8", "surrogatepass")
+            characters, bytes_ = characters + count_characters(utf8), bytes_ + len(utf8)
+        return Score(nats, max(len(ids) - 1, 0), characters, bytes_, unknown)
 
     def generate(
         self,

@@ -44,6 +44,8 @@ class Progress:
     passes: int = 0
     seconds: float = 0.0
     """Spent training and validating, over all sittings."""
+    input_seconds: float = 0.0
+    """Of them, those that training waited for its text."""
     best: float | None = None
     """The lowest validation loss, nats a token."""
     validations: int = 0

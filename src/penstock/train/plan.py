@@ -20,7 +20,7 @@ import torch
 from penstock.errors import PenstockError
 from penstock.model_folder import ModelConfig
 from penstock.nn.language_model import LanguageModel
-from penstock.text.tokens import Tokens
+from penstock.text.tokens import Prepared
 from penstock.text.vocabulary import Vocabulary
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
@@ -42,6 +42,10 @@ class Plan:
     """A run, resolved: saved with it and taken up again by ``--resume``."""
 
     corpus: str
+    tokens: str
+    """The token folder: inside the run's own folder, or one that was prepared for many runs."""
+    digest: str
+    """Of the tokens."""
     settings: Settings
     model: ModelConfig
     streams: int
@@ -61,14 +65,14 @@ class Plan:
 
 
 def make_plan(
-    settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus: str, ranks: int = 1, launch: str = ""
+    settings: Settings, prepared: Prepared, corpus: str, folder: str, ranks: int = 1, launch: str = ""
 ) -> Plan:
-    """Resolves the settings against a corpus, this machine and the number of processes.
+    """Resolves the settings against a corpus, whose tokens are in ``folder``, this machine and the number of processes.
 
     Raises:
         PenstockError: the corpus is too short, or the device is not there.
     """
-    train_tokens = round(len(tokens.ids) * (1 - settings.holdout))
+    tokens, train_tokens, vocabulary = prepared.tokens, prepared.training, prepared.vocabulary
     held_out = len(tokens.ids) - train_tokens
     if train_tokens < 2 or (settings.holdout and held_out < 2):
         if len(tokens.ids) >= 100:
@@ -129,6 +133,8 @@ def make_plan(
         dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
     return Plan(
         corpus=corpus,
+        tokens=folder,
+        digest=prepared.digest,
         settings=settings,
         model=dataclasses.replace(model, dropout=dropout),
         streams=streams,

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from penstock.errors import PenstockError
 from penstock.files import cannot_write, write
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
-from penstock.text.corpus import Corpus
-from penstock.text.tokens import Tokens, open_tokens, write_tokens
-from penstock.text.vocabulary import Vocabulary, build_vocabulary, load_vocabulary
+from penstock.text import reference
+from penstock.text.prepare import Recipe, prepare
+from penstock.text.progress import shown
+from penstock.text.tokens import Prepared, open_tokens, token_folder
+from penstock.text.workers import processors
 from penstock.train.checkpoint import ANEW, Checkpoints, Progress, found, newest, restore
 from penstock.train.plan import Plan, make_plan, usable_device
 from penstock.train.ranks import Ranks, joined, launch, restarts
@@ -35,11 +38,11 @@ from penstock.train.results import Results, measure, print_results
 from penstock.train.schedule import learning_rate_share
 from penstock.train.settings import Settings
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import Streams
+from penstock.train.streams import Chunk, Streams
 
 TRAINING = "training"
 """The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
-LOG, VOCABULARY, RECORD = "log.jsonl", "vocabulary.json", "train.json"
+LOG, TOKENS, RECORD = "log.jsonl", "tokens", "train.json"
 
 VALIDATIONS = 10
 """In a run, at equal distances."""
@@ -86,7 +89,7 @@ def train(
         logged = run.folder / LOG if ranks.first else Path(os.devnull)
         log = Log(logged, run.progress.log_bytes, run.folder / "tensorboard" if tensorboard and ranks.first else None)
         display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
-        checkpoints = Checkpoints(run.folder, settings.keep)
+        checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
         with contextlib.closing(log), checkpoints, display, _stop_signals() as received:
             stopped = run.fit(log, display, checkpoints, received)
     if stopped:
@@ -149,13 +152,13 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        vocabulary: Vocabulary,
-        tokens: Tokens,
+        prepared: Prepared,
         out: Path,
         ranks: Ranks,
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
     ) -> None:
-        self.plan, self.vocabulary, self.tokens, self.out, self.ranks = plan, vocabulary, tokens, out, ranks
+        self.plan, self.out, self.ranks = plan, out, ranks
+        self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         self.folder = out / TRAINING
         torch.manual_seed(plan.settings.seed)
         model = LanguageModel(plan.model, vocabulary).to(ranks.device(usable_device(plan.device)))
@@ -197,15 +200,16 @@ class _Run:
         except OSError as error:
             raise cannot_write(out, error) from None
         try:
-            errors = "surrogateescape" if settings.vocab == "byte" else settings.errors
-            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging)
-            console.print(f"reading {corpus.name}", highlight=False, markup=False, soft_wrap=True)
-            vocabulary = build_vocabulary(settings.vocab, corpus.texts(), settings.vocab_size)
-            tokens = write_tokens(corpus.pieces(), vocabulary, staging)
-            plan = make_plan(settings, vocabulary, tokens, corpus.name, ranks, launch())
-            about, tokenizer = vocabulary.saved()
-            write(staging / VOCABULARY, json.dumps({"vocabulary": about, "tokenizer": tokenizer}))
-            run = cls(plan, vocabulary, tokens, out, Ranks())
+            corpus = ", ".join(inputs) or reference.NAME
+            console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
+            if folder := token_folder(inputs):
+                prepared = open_tokens(folder)
+                settings = _agreed(settings, prepared, folder)
+            else:
+                prepared = _tokens_of(inputs, staging / TOKENS, settings, console)
+            place = str(folder.resolve()) if folder else TOKENS
+            plan = make_plan(settings, prepared, corpus, place, ranks, launch())
+            run = cls(plan, prepared, out, Ranks())
             with Checkpoints(staging, settings.keep) as checkpoints:
                 checkpoints.save(plan, run.progress, run.stepper, run.state)
             with _set_aside(held, out):
@@ -231,24 +235,16 @@ class _Run:
                     f"--{field.name.replace('_', '-')}: the run in {out} began with {began}, got {said}; "
                     "leave it out to resume, or start anew with --force"
                 )
-        if inputs and ", ".join(inputs) != plan.corpus:
+        moved = token_folder(inputs)
+        if inputs and not moved and ", ".join(inputs) != plan.corpus:
             raise PenstockError(
                 f"FILE: the run in {out} reads {plan.corpus}, got {', '.join(inputs)}; leave it out to resume"
             )
-        try:
-            about = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-            vocabulary = load_vocabulary(about["vocabulary"], about["tokenizer"])
-        except (OSError, ValueError, KeyError, TypeError, PenstockError) as error:
-            raise PenstockError(f"{folder / VOCABULARY}: no usable vocabulary: {error}; {ANEW}") from None
-        tokens = open_tokens(folder)
-        planned = (plan.model.vocabulary_size, plan.train_tokens + plan.held_out_tokens)
-        found = (len(vocabulary), len(tokens.ids))
-        if planned != found:
-            raise PenstockError(
-                f"{folder}: expected a checkpoint of the text beside it, {found[1]:,} tokens of "
-                f"{found[0]:,} kinds, got that of another, {planned[1]:,} of {planned[0]:,}; {ANEW}"
-            )
-        return cls(plan, vocabulary, tokens, out, ranks, (progress, tensors))
+        place = moved or folder / plan.tokens
+        prepared = open_tokens(place)
+        if prepared.digest != plan.digest:
+            raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
+        return cls(plan, prepared, out, ranks, (progress, tensors))
 
     def share(self) -> float:
         """How much of the run is done, 0 … 1, by steps or by the clock."""
@@ -263,8 +259,13 @@ class _Run:
         clock, saved = time.perf_counter(), at.seconds
         loss = speed = 0.0  # running means
         stopped = 0
+        reader = ThreadPoolExecutor(1)  # reads the next chunk while this one is learnt from
+        ahead = reader.submit(self._chunk, at.chunk)
         while (share := self.share()) < 1 and not stopped and at.stale < settings.patience:
-            chunk = self.streams.chunk(at.chunk, self.mine).to(self.stepper.device)
+            asked = time.perf_counter()
+            chunk = ahead.result()
+            waited = time.perf_counter() - asked
+            ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
             predictions = self.streams.predictions(at.chunk)
             rate = learning_rate_share(share, settings.warmup)
             torch.manual_seed(_seed(settings.seed, at.step, ranks.rank))
@@ -284,6 +285,7 @@ class _Run:
             of_all, seconds, stops = ranks.total(step.loss, seconds, float(bool(received)))
             clock, stopped = now, int(stops)
             at.seconds += seconds
+            at.input_seconds += waited
             share, read = self.share(), self.streams.N * chunk.tokens.shape[0]
             loss += (of_all - loss) / min(at.step, 20) if loss else of_all
             speed += (read / seconds - speed) * 0.05 if speed else read / seconds
@@ -294,6 +296,7 @@ class _Run:
                 gradient_norm=step.gradient_norm,
                 learning_rate=plan.learning_rate * rate,
                 tokens_per_second=read / seconds,
+                input_share=waited / seconds,
                 seconds=at.seconds,
             )
             display.update(share, at.step, loss, speed, self._seconds_left())
@@ -304,10 +307,14 @@ class _Run:
             if due or at.seconds - saved >= settings.checkpoint_every:
                 self._save(log, checkpoints)
                 saved = at.seconds
+        reader.shutdown()
         self._save(log, checkpoints)
         if ranks.first and not (self.out / WEIGHTS).exists():
             self.stepper.model.save(self.out)
         return (received[0] if received else signal.SIGTERM) if stopped else None
+
+    def _chunk(self, k: int) -> Chunk:
+        return self.streams.chunk(k, self.mine).to(self.stepper.device)
 
     def _counted(self, clock: float) -> float:
         now = time.perf_counter()
@@ -366,6 +373,24 @@ class _Run:
 def _seed(seed: int, step: int, rank: int) -> int:
     """Of what a step draws on one rank; of a run's steps, ranks and seeds no two alike but by chance."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+
+
+def _tokens_of(inputs: Sequence[str], folder: Path, settings: Settings, console: Console) -> Prepared:
+    recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
+    with shown(console) as report:
+        return prepare(inputs, folder, recipe, workers=processors(), force=True, report=report)
+
+
+def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
+    """The settings with those that the tokens were prepared with; what was said must be the same."""
+    for name, value in prepared.recipe.items():
+        said = getattr(settings, name)
+        if said not in (getattr(Settings, name), value):
+            raise PenstockError(
+                f"--{name.replace('_', '-')}: {folder} was prepared with {value}, got {said}; leave it out, or prepare "
+                "the text anew"
+            )
+    return dataclasses.replace(settings, **prepared.recipe)
 
 
 def _describe(run: _Run, console: Console) -> None:

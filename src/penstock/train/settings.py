@@ -5,20 +5,22 @@ import math
 from typing import Literal
 
 from penstock.errors import PenstockError
+from penstock.text.prepare import Recipe
 
 Size = Literal["tiny", "small", "medium", "large", "huge"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Settings of a run; the command line has the same names.
+class Settings(Recipe):
+    """Settings of a run, those of its text among them; the command line has the same names.
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .parquet files that holds the text.
+        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
-        holdout: The share of the corpus, at its end, that is not trained on but validates.
+        holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
+            documents, the share of the text at its end.
         size: Sizes of the model by name; chosen from the corpus, the time allowed and the speed of this machine.
         hidden: Hidden units of a layer, instead of --size.
         embedding: Features of a token's embedding; half of --hidden.
@@ -45,10 +47,6 @@ class Settings:
         keep: Checkpoints that are kept: if the newest is not whole, the one before is taken up.
     """
 
-    vocab: Literal["byte", "char", "bpe"] = "char"
-    vocab_size: int = 4096
-    field: str = "text"
-    errors: Literal["strict", "replace"] = "strict"
     holdout: float = 0.1
 
     size: Size | None = None
@@ -77,6 +75,7 @@ class Settings:
     keep: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
@@ -88,11 +87,9 @@ class Settings:
             if isinstance(value, int) and value >= 2**31:
                 raise PenstockError(f"{_flag(name)}: expected less than {2**31}, got {value}")
         for name, low, high in (
-            ("holdout", 0, 0.9),
             ("dropout", 0, 0.95),
             ("warmup", 0, 1),
             ("seed", 0, 2**63 - 1),
-            ("vocab_size", 1, 2**20),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
