@@ -1,5 +1,6 @@
 """Scores of whole files: each is written when all of it is scored, or not at all."""
 
+import contextlib
 import dataclasses
 import glob
 import itertools
@@ -7,7 +8,8 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from penstock.errors import PenstockError
@@ -53,7 +55,7 @@ class _Piece(NamedTuple):
     failure: PenstockError | None = None
 
 
-def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: int) -> Iterator[Done]:
+def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: int) -> Generator[Done]:
     """Scores files one after the other; a file that cannot be read is passed over.
 
     Raises:
@@ -66,7 +68,7 @@ def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: 
         try:
             yield _write(job, of_file, settings, model.config.hidden_size if settings.embed else None)
         except _Unreadable as error:
-            _make_room(job)
+            _make_folder(job.errors.parent)
             write(job.errors, _error(job, None, str(error)))
             yield Done(job.name, reason=str(error), failed=True)
 
@@ -109,21 +111,21 @@ def _write(
     with tempfile.SpooledTemporaryFile(1 << 20) as errors, replacing(job.out) as file:
         try:
             writer = rows.writer(job.source, file, settings.column, embedding)
-            for (_, values, rest, failure), readings in windows:
-                if failure is not None:
-                    raise _Unreadable(failure)
-                read = iter(readings)
-                of_rows = [_checked(next(read)) if isinstance(value, str) else value for value in values]
-                for row in of_rows:
-                    done.rows += 1
-                    if isinstance(row, Bad):
-                        done.bad += 1
-                        done.reason = done.reason or f"row {done.rows}: {row.reason}"
-                        errors.write(_error(job, done.rows, row.reason))
-                    else:
-                        done.score += row.score
-                writer.write(rest, _columns(of_rows, embedding is not None))
-            writer.close()
+            with contextlib.closing(writer):
+                for (_, values, rest, failure), readings in windows:
+                    if failure is not None:
+                        raise failure
+                    read = iter(readings)
+                    of_rows = [_checked(next(read)) if isinstance(value, str) else value for value in values]
+                    for row in of_rows:
+                        done.rows += 1
+                        if isinstance(row, Bad):
+                            done.bad += 1
+                            done.reason = done.reason or f"row {done.rows}: {row.reason}"
+                            errors.write(_error(job, done.rows, row.reason))
+                        else:
+                            done.score += row.score
+                    writer.write(rest, _columns(of_rows, embedding is not None))
         except PenstockError as error:
             raise _Unreadable(error) from None
         _write_errors(job, errors)
@@ -131,12 +133,8 @@ def _write(
 
 
 def _make_room(job: Job) -> None:
-    """Makes the folders, and clears away what a run that was killed left half done."""
-    for folder in (job.out.parent, job.errors.parent):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(folder, error) from None
+    """Makes the folder, and clears away what a run that was killed left half done."""
+    _make_folder(job.out.parent)
     for begun in job.out.parent.glob(f".{glob.escape(job.out.name)}.*"):
         begun.unlink(missing_ok=True)
 
@@ -169,5 +167,13 @@ def _write_errors(job: Job, errors: IO[bytes]) -> None:
         job.errors.unlink(missing_ok=True)
         return
     errors.seek(0)
+    _make_folder(job.errors.parent)
     with replacing(job.errors) as file:
         shutil.copyfileobj(errors, file)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None

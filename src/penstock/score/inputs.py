@@ -41,7 +41,7 @@ def find(inputs: Sequence[str], out: Path) -> list[Job]:
             if place in source.parents:  # scores of an earlier run are no input of the next
                 continue
             to = below if below.name.lower().endswith(TABULAR) else below.with_name(f"{below.name}.jsonl")
-            job = Job(str(path), source, place / to, place / "_errors" / to.with_name(f"{to.name}.jsonl"))
+            job = Job(str(path), source, place / to, place / "_errors" / below.with_name(f"{below.name}.jsonl"))
             other = jobs.setdefault(job.out, job)
             if other.source != source:
                 raise PenstockError(

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def check() -> None:
         raise PenstockError("--engine ray needs Ray, which is not installed: pip install 'penstock[scale]'")
 
 
-def score_on_ray(folder: Path, jobs: Sequence[Job], settings: Settings, workers: int | None) -> Iterator[Done]:
+def score_on_ray(folder: Path, jobs: Sequence[Job], settings: Settings, workers: int | None) -> Generator[Done]:
     """Scores files on the cluster that this process is in, else on that of RAY_ADDRESS, else on one of this machine.
 
     Every worker must see the model, the files and the output folder under the same paths.
@@ -53,7 +54,8 @@ def score_on_ray(folder: Path, jobs: Sequence[Job], settings: Settings, workers:
     import ray.data
 
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     workers = min(workers or int(ray.cluster_resources().get("CPU", 1)), len(jobs))
@@ -65,7 +67,7 @@ def score_on_ray(folder: Path, jobs: Sequence[Job], settings: Settings, workers:
         fn_constructor_args=(str(folder), dataclasses.asdict(settings)),
         batch_size=1,
         num_cpus=1,
-        concurrency=workers,
+        compute=ray.data.ActorPoolStrategy(size=workers),
     )
     try:
         for row in scored.iter_rows():

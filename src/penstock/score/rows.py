@@ -1,5 +1,6 @@
 """The rows of a file, window by window, and the file that their scores are written to beside their other columns."""
 
+import contextlib
 import gzip
 import json
 import zlib
@@ -133,13 +134,13 @@ def _check_free(columns: Any) -> None:
 
 
 def _read_parquet(path: Path, column: str) -> Iterator[Window]:
-    pyarrow = _pyarrow()
-    try:
+    with _parquet() as pyarrow:
         file = pyarrow.parquet.ParquetFile(path)
         names, types = file.schema_arrow.names, pyarrow.types
         if column not in names:
             raise PenstockError(f"no column {column!r}; {_named(names)}")
-        kind = file.schema_arrow.field(column).type
+        at = names.index(column)
+        kind = file.schema_arrow.field(at).type
         coded = types.is_dictionary(kind)
         kind = kind.value_type if coded else kind
         if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
@@ -148,22 +149,21 @@ def _read_parquet(path: Path, column: str) -> Iterator[Window]:
             step = max(1, min(ROWS, batch.num_rows * BYTES // max(batch.nbytes, 1)))
             for start in range(0, batch.num_rows, step):
                 rows = batch.slice(start, step)
-                texts = rows.column(names.index(column))
-                texts = texts.dictionary_decode() if coded else texts
+                texts = rows.column(at).dictionary_decode() if coded else rows.column(at)
                 # as bytes: one text that is no UTF-8 must not stop the others
                 values = texts.cast(pyarrow.large_string()).view(pyarrow.large_binary()).to_pylist()
-                yield Window(values, rows.drop_columns([column]))
+                yield Window(values, rows.remove_column(at))
         yield Window([], None)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise PenstockError(f"not a Parquet file that can be read: {' '.join(str(error).split())}") from None
 
 
 class _ParquetWriter:
     def __init__(self, source: Path, file: BinaryIO, column: str, embedding: int | None) -> None:
-        self._arrow = _pyarrow()
-        pa = self._arrow
-        kept = pa.parquet.read_schema(source)
-        kept = kept.remove(kept.names.index(column)).remove_metadata()  # which describes columns as they were
+        with _parquet() as pa:
+            self._arrow = pa
+            # without the metadata, which describes the columns as they were
+            kept = pa.parquet.read_schema(source).remove_metadata()
+        if column in kept.names:
+            kept = kept.remove(kept.names.index(column))
         _check_free(kept.names)
         types = [pa.int64(), *[pa.float64()] * 3]
         types += [] if embedding is None else [pa.list_(pa.float32(), embedding)]
@@ -191,10 +191,15 @@ class _ParquetWriter:
         self._writer.close()
 
 
-def _pyarrow() -> Any:
+@contextlib.contextmanager
+def _parquet() -> Iterator[Any]:
+    """Pyarrow, and its errors as ours."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ModuleNotFoundError:
         raise PenstockError("Parquet needs the package pyarrow: pip install 'penstock[parquet]'") from None
-    return pyarrow
+    try:
+        yield pyarrow
+    except (pyarrow.ArrowException, OSError) as error:
+        raise PenstockError(f"not a Parquet file that can be read: {' '.join(str(error).split())}") from None

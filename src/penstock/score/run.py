@@ -1,5 +1,6 @@
 """A whole run: what is left to score, by which engine, and what came of it."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -32,7 +33,8 @@ class Summary:
     rows: int = 0
     bad: int = 0
     """Rows that could not be scored."""
-    score: Score = dataclasses.field(default_factory=Score)
+    scores: list[Score] = dataclasses.field(default_factory=list)
+    """Of each file."""
     seconds: float = 0.0
     reason: str | None = None
     """Why the first file or row was not scored."""
@@ -40,9 +42,15 @@ class Summary:
     def add(self, done: Done) -> None:
         """Counts a file."""
         self.failed, self.files = self.failed + done.failed, self.files + (not done.failed)
-        self.rows, self.bad, self.score = self.rows + done.rows, self.bad + done.bad, self.score + done.score
+        self.rows, self.bad = self.rows + done.rows, self.bad + done.bad
+        self.scores.append(done.score)
         if done.reason is not None:
             self.reason = self.reason or f"{done.name}: {done.reason}"
+
+    @property
+    def score(self) -> Score:
+        """Of all files together; the same to the last bit in whatever order they were done."""
+        return sum(sorted(self.scores), Score())
 
     def as_json(self) -> dict[str, Any]:
         """The figures; those that nothing was scored for are None."""
@@ -102,9 +110,10 @@ def run(
         if engine == "ray"
         else score_files(model, todo, settings, workers or core.available_threads())
     )
-    for one in done:
-        summary.add(one)
-        told(one)
+    with contextlib.closing(done):  # stopped from outside, the engine stops too
+        for one in done:
+            summary.add(one)
+            told(one)
     summary.seconds = time.perf_counter() - begin
     if todo and not summary.score.tokens:
         raise PenstockError(f"not one row could be scored: {summary.reason or 'there are none'}")
