@@ -1,7 +1,7 @@
 """Many texts, on all cores: windows of them, sorted by length, in batches that threads take in turn."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -20,7 +20,7 @@ Batch = tuple[Sequence[int], "Future[list[Reading]]"]
 
 def read_windows(
     model: Model, windows: Iterable[tuple[Key, Sequence[str]]], *, workers: int, to_the_end: bool = False
-) -> Iterator[tuple[Key, list[Reading]]]:
+) -> Generator[tuple[Key, list[Reading]]]:
     """What ``Model.read`` makes of every text, window by window, texts and windows in their order.
 
     A window's texts are sorted by length, so that those of about one length are read together. The next windows are
