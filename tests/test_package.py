@@ -17,10 +17,18 @@ LIGHT = [
     "penstock.look.pictures",
     "penstock.look.terminal",
     "penstock.look.trace_file",
+    "penstock.score.run",
     "penstock.cli",
     "penstock.bench.measure",
 ]
-VERBS = ["penstock.cli.bench", "penstock.cli.eval", "penstock.cli.generate", "penstock.cli.look", "penstock.cli.train"]
+VERBS = [
+    "penstock.cli.bench",
+    "penstock.cli.eval",
+    "penstock.cli.generate",
+    "penstock.cli.look",
+    "penstock.cli.score",
+    "penstock.cli.train",
+]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

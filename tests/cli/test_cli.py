@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_the_verbs() -> None:
     done = penstock("--help")
     assert done.returncode == 0
-    for verb in ("train", "eval", "generate", "look", "bench", "info"):
+    for verb in ("train", "eval", "score", "generate", "look", "bench", "info"):
         assert re.search(rf"│ {verb} +[A-Z]", done.stdout)
         page = penstock(verb, "--help")
         assert page.returncode == 0
@@ -142,8 +142,8 @@ def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, argumen
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
-        ("steps = 10", "expected tables named bench, eval, generate, info, train, got 'steps'"),
-        ("[trian]\nsteps = 10", "expected tables named bench, eval, generate, info, train, got 'trian'"),
+        ("steps = 10", "expected tables named bench, eval, generate, info, look, score, train, got 'steps'"),
+        ("[trian]\nsteps = 10", "expected tables named bench, eval, generate, info, look, score, train, got 'trian'"),
         ("[train]\nhidden = 12.5", "--hidden: expected a whole number, got 12.5"),
         ("[train]\nstesp = 10", "stesp"),
     ],
