@@ -215,7 +215,7 @@ def test_a_finished_file_is_not_scored_again(model: Path, tmp_path: Path) -> Non
     score(tmp_path, "data")
     before = files_of(tmp_path / "out")
     (tmp_path / "out" / "b.parquet").unlink()
-    (tmp_path / "out" / ".b.parquet.half").write_bytes(b"what a killed run left")
+    (tmp_path / "out" / ".b.parquet.k1ll_ed0").write_bytes(b"what a killed run left")
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("a.*")}
     summary = score(tmp_path, "data")
     assert (summary.files, summary.finished_before) == (1, 1)

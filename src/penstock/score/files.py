@@ -135,7 +135,7 @@ def _write(
 def _make_room(job: Job) -> None:
     """Makes the folder, and clears away what a run that was killed left half done."""
     _make_folder(job.out.parent)
-    for begun in job.out.parent.glob(f".{glob.escape(job.out.name)}.*"):
+    for begun in job.out.parent.glob(f".{glob.escape(job.out.name)}.{8 * '?'}"):  # as `replacing` calls them
         begun.unlink(missing_ok=True)
 
 
