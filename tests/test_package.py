@@ -18,11 +18,15 @@ LIGHT = [
     "penstock.look.pictures",
     "penstock.look.terminal",
     "penstock.look.trace_file",
+    "penstock.score.run",
     "penstock.cli",
     "penstock.bench.measure",
     "penstock.lab",
 ]
-VERBS = [f"penstock.cli.{verb}" for verb in ("agree", "bench", "eval", "generate", "lab", "look", "prepare", "train")]
+VERBS = [
+    f"penstock.cli.{verb}"
+    for verb in ("agree", "bench", "eval", "generate", "lab", "look", "prepare", "score", "train")
+]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.runtime.model import count_characters, load
+from penstock.runtime.model import load
+from penstock.runtime.score import count_characters
 from penstock.text.tokens import Tokens, documents
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
