@@ -72,3 +72,11 @@ def test_a_file_is_finished_until_its_input_changes(tmp_path: Path) -> None:
     assert job.finished()
     os.utime(job.source, (2e9, 2e9))
     assert not job.finished()
+
+
+def test_an_arrow_file_is_refused_by_name_and_passed_over_in_a_folder(tmp_path: Path) -> None:
+    made(tmp_path, "a.txt")
+    made(tmp_path, "b.arrow")
+    with pytest.raises(PenstockError, match=r"--in: .*b\.arrow: an Arrow file is not scored as it is; save it as Parq"):
+        find([str(tmp_path / "b.arrow")], tmp_path / "out")
+    assert len(find([str(tmp_path)], tmp_path / "out")) == 1

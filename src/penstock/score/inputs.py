@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.errors import PenstockError
-from penstock.text.sources import SUFFIXES
 
 
 class Job(NamedTuple):
@@ -53,6 +52,7 @@ def find(inputs: Sequence[str], out: Path) -> list[Job]:
 
 
 TABULAR = (".parquet", ".jsonl", ".jsonl.gz")
+SUFFIXES = (*TABULAR, ".txt", ".txt.gz")
 
 
 def _found(name: str) -> Iterator[tuple[Path, Path]]:
@@ -71,6 +71,9 @@ def _found(name: str) -> Iterator[tuple[Path, Path]]:
             fixed.pop()
         root, found = Path(*fixed), [Path(p) for p in glob.glob(name, recursive=True)]
     found = sorted(p for p in found if p.is_file())
+    for p in found:
+        if p.name.lower().endswith(".arrow"):
+            raise PenstockError(f"--in: {p}: an Arrow file is not scored as it is; save it as Parquet")
     if not found:
         raise PenstockError(
             f"--in: {name}: no file {'matches it' if glob.has_magic(name) else 'there'}; "
