@@ -1,6 +1,7 @@
 # make run    train a GRU on text that is already on this machine, and see what it learned
 # make test   lint, types and the whole test suite, with coverage
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
+# make docs   the documentation, into docs/_build/html
 # make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
 # All make .venv on their first call and leave it alone afterwards.
 
@@ -17,7 +18,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test bench lint sanitize sanitized install lock clean
+.PHONY: run test docs figures reference bench lint sanitize sanitized install lock clean
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -27,6 +28,17 @@ test: lint $(BROWSER)
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# What the documentation shows and the program makes: the lesson's figures (minutes), and the command line's reference.
+figures: $(INSTALLED)
+	$(BIN)/python docs/figures/draw.py
+
+reference: $(INSTALLED)
+	$(BIN)/python docs/reference/write_cli.py
 
 bench: $(PEERS)
 	$(BIN)/penstock bench --out benchmarks $(BENCH_ARGS)
@@ -88,4 +100,4 @@ lock: $(INSTALLED)
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf .venv build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build docs/_build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from penstock.native import core
 PACKAGES = ("numpy", "torch", "tokenizers", "pyarrow", "ray", "tensorboard")
 
 
-def info(json_: Json = False) -> int:
+def info(*, json_: Json = False) -> int:
     """Show versions, instruction sets and backends, and why each was or was not chosen.
 
     Args:
