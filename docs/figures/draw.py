@@ -1,8 +1,9 @@
 """Draws every figure of the lesson, by the project's own commands: `make figures`. Some minutes.
 
 The model of the page about the cat is made by that page's own lines, and what they print is put there; the lab's
-pictures are taken out of its report. Work is done in build/figures. What the pages show comes here: pictures, and lab.json with
-the numbers, which tests compare with those that the pages quote. The words around them are for a person to mend.
+pictures are taken out of its report. Work is done in build/figures. What the pages show comes here: pictures, and
+lab.json with the numbers, which tests compare with those that the pages quote. The words around them are for a person
+to mend.
 """
 
 import contextlib
