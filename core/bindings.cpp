@@ -128,6 +128,21 @@ void backward(const InstructionSet& set, const ShapeValues& shape, const Sequenc
                                     threads);
 }
 
+size_t packed_output_size(const InstructionSet& set, int64_t H, int64_t V) {
+    return set.kernels->packed_output_size({H, V});
+}
+
+void pack_output(const InstructionSet& set, int64_t H, int64_t V, Address weight, Address bias, Address to) {
+    set.kernels->pack_output({H, V}, pointer<const float>(weight), pointer<const float>(bias), pointer<void>(to));
+}
+
+void score(const InstructionSet& set, int64_t H, int64_t V, Address packed, int64_t rows, Address hidden,
+           Address tokens, Address nats, int threads) {
+    set.kernels->score({{H, V}, pointer<const void>(packed), rows, pointer<const float>(hidden),
+                        pointer<const int64_t>(tokens), pointer<double>(nats)},
+                       threads);
+}
+
 double peak(const InstructionSet& set, int precision, int threads) {
     return Precision(precision) == Precision::float64 ? set.kernels->peak_double(threads)
                                                       : set.kernels->peak_float(threads);
@@ -151,6 +166,9 @@ NB_MODULE(_core, m) {
         .def_prop_ro("float_lanes", [](const InstructionSet& s) { return s.kernels ? s.kernels->float_lanes : 0; })
         .def("packed_size", &packed_size)
         .def("pack", &pack, without_gil)
+        .def("packed_output_size", &packed_output_size)
+        .def("pack_output", &pack_output, without_gil)
+        .def("score", &score, without_gil)
         .def("forward", &forward, without_gil)
         .def("backward", &backward, without_gil)
         .def("peak", &peak, without_gil)

@@ -1,4 +1,5 @@
-// What a call of the kernels is: pointers, shapes, strides and a thread count. One layer, one direction.
+// What a call of the kernels is: pointers, shapes, strides and a thread count. One layer, one direction; and the layer
+// from hidden units to tokens.
 //
 // Letters: N batch, L steps, D input features, H hidden units. Strides count elements; the last axis of everything is
 // contiguous. Sizes are 64-bit throughout.
@@ -62,6 +63,20 @@ struct Forward {
     Strided<T> output;          // (L, N, H); zero past a sequence's end
     T* h_n;                     // (N, H) contiguous
     GateArrays<T> gates;        // likewise zero past the end
+};
+
+// The layer from H hidden units to the logits of V tokens.
+struct OutputShape {
+    int64_t H, V;
+};
+
+struct Scoring {
+    OutputShape shape;
+    const void* packed;
+    int64_t rows;
+    const float* hidden;    // (rows, H) contiguous
+    const int64_t* tokens;  // (rows,) each in 0 … V − 1
+    double* nats;           // (rows,)
 };
 
 // What forward read and made, and the gradients that come and go. A null gradient is not wanted, or is zero.

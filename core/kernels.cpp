@@ -3,6 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
+#include "output_layer.hpp"
 #include "roofline.hpp"
 
 #define PENSTOCK_CONCATENATE(a, b) a##b
@@ -46,6 +47,17 @@ void pack_double(Shape shape, const Weights<const double>& weights, void* to) {
     pack_all<double, double>(shape, weights, to);
 }
 
+size_t packed_output_size(OutputShape shape) {
+    Arena arena(nullptr);
+    PackedOutput layer(shape, arena);
+    return arena.used();
+}
+
+void pack_output(OutputShape shape, const float* weight, const float* bias, void* to) {
+    Arena arena(to);
+    PackedOutput(shape, arena).pack(weight, bias);
+}
+
 // Runs a pass on a team. `make(arena)` constructs it in memory that the arena hands out.
 template <class Make>
 void run_pass(int threads, Make make) {
@@ -82,12 +94,19 @@ void backward(const Backward<T>& call, int threads) {
     run_pass(threads, [&](Arena& arena) { return BackwardPass<T>(call, threads, arena); });
 }
 
+void score(const Scoring& call, int threads) {
+    run_pass(threads, [&](Arena& arena) {
+        Arena packed(const_cast<void*>(call.packed));
+        return ScoringPass(call, threads, arena, packed);
+    });
+}
+
 }  // namespace
 
 const Kernels PENSTOCK_TABLE(PENSTOCK_INSTRUCTION_SET) = {
-    lanes<float>, packed_size,    pack_float,      pack_double,
-    forward_float, forward_double, &backward<float>, &backward<double>,
-    &peak<float>,  &peak<double>,  read_bandwidth, barrier_wait,
+    lanes<float>,  packed_size,    pack_float,       pack_double,       packed_output_size, pack_output,
+    forward_float, forward_double, &backward<float>, &backward<double>, score,
+    &peak<float>,  &peak<double>,  read_bandwidth,   barrier_wait,
 };
 
 }  // namespace penstock

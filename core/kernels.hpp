@@ -13,11 +13,15 @@ struct Kernels {
     void (*pack_float)(Shape, Precision, const Weights<const float>&, void* to);
     void (*pack_double)(Shape, const Weights<const double>&, void* to);
 
+    size_t (*packed_output_size)(OutputShape);
+    void (*pack_output)(OutputShape, const float* weight, const float* bias, void* to);  // (V, H), (V,)
+
     // All throw std::bad_alloc, and nothing else; results do not depend on the number of threads.
     void (*forward_float)(const Forward<float>&, int threads);
     void (*forward_double)(const Forward<double>&, int threads);
     void (*backward_float)(const Backward<float>&, int threads);
     void (*backward_double)(const Backward<double>&, int threads);
+    void (*score)(const Scoring&, int threads);
 
     // What this machine can do at best on so many threads; see roofline.hpp.
     double (*peak_float)(int threads);

@@ -82,6 +82,13 @@ def penstock(*arguments: Any, stdin: bytes = b"", **environment: str) -> subproc
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def damages(content: bytes, step: int = 1) -> Iterator[bytes]:
+    """Cut short at every byte, and each byte flipped; or at every so many."""
+    for k in range(0, len(content), step):
+        yield content[:k]
+        yield content[:k] + bytes([content[k] ^ 0x20]) + content[k + 1 :]
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its relative name."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

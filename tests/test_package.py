@@ -18,18 +18,14 @@ LIGHT = [
     "penstock.look.pictures",
     "penstock.look.terminal",
     "penstock.look.trace_file",
+    "penstock.score.run",
     "penstock.cli",
     "penstock.bench.measure",
     "penstock.lab",
 ]
 VERBS = [
-    "penstock.cli.agree",
-    "penstock.cli.lab",
-    "penstock.cli.bench",
-    "penstock.cli.eval",
-    "penstock.cli.generate",
-    "penstock.cli.look",
-    "penstock.cli.train",
+    f"penstock.cli.{verb}"
+    for verb in ("agree", "bench", "eval", "generate", "lab", "look", "prepare", "score", "train")
 ]
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from penstock.bench import report
 from penstock.bench.measure import Entry, Row
+from penstock.bench.scoring import Scoring
 from penstock.bench.shapes import Shape
 from penstock.errors import PenstockError
 
@@ -34,6 +35,13 @@ def test_tables_hold_times_ratios_and_targets() -> None:
     assert all(
         len(row) == len(table.header) for table in (roofline, inference, training, variants) for row in table.rows
     )
+
+
+def test_bulk_scoring_is_shown_as_a_share_of_the_core_alone() -> None:
+    scored = [Scoring(256, 1000, 400_000, peak=1e6, bulk=875e3)]
+    *_, table = report.tables(MACHINE, ROWS, scored)
+    assert table.rows == [["256", "1,000", "400,000", "1,000,000", "875,000", "88%", "≥ 80%"]]
+    assert report.as_json({}, MACHINE, ROWS, scored)["scoring"][0]["share"] == 0.875
 
 
 def test_who_was_not_timed_is_listed_with_the_reason() -> None:

@@ -17,6 +17,7 @@ from penstock.model_folder import ModelConfig
 from penstock.text import CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
+VERBS = "agree, bench, eval, generate, info, lab, look, prepare, score, train"
 SCORES = {"nats_per_token", "bits_per_character", "bits_per_byte", "perplexity", "tokens"}
 
 
@@ -32,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_the_verbs() -> None:
     done = penstock("--help")
     assert done.returncode == 0
-    for verb in ("train", "eval", "generate", "look", "agree", "lab", "bench", "info"):
+    for verb in VERBS.split(", "):
         assert re.search(rf"│ {verb} +[A-Z]", done.stdout)
         page = penstock(verb, "--help")
         assert page.returncode == 0
@@ -142,10 +143,13 @@ def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, argumen
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
-        ("steps = 10", "expected tables named agree, bench, eval, generate, info, lab, look, train, got 'steps'"),
+        (
+            "steps = 10",
+            "expected tables named agree, bench, eval, generate, info, lab, look, prepare, score, train, got 'steps'",
+        ),
         (
             "[trian]\nsteps = 10",
-            "expected tables named agree, bench, eval, generate, info, lab, look, train, got 'trian'",
+            "expected tables named agree, bench, eval, generate, info, lab, look, prepare, score, train, got 'trian'",
         ),
         ("[train]\nhidden = 12.5", "--hidden: expected a whole number, got 12.5"),
         ("[train]\nstesp = 10", "stesp"),

@@ -17,6 +17,8 @@ WITH_PYTHON = [page for page in PAGES if any(block.kind == "python" for block in
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages take to be there: models under the names that they use, hardly trained."""
     place = tmp_path_factory.mktemp("reader")
+    (place / "corpus").mkdir()
+    (place / "corpus" / "a.txt").write_text("The cat, which already ate, was full.\n" * 50)
     (place / "held-out.txt").write_text("The cat, which already ate, was full.\n" * 200)
     first = next(block for block in blocks(DOCS / "lesson" / "en" / "5-the-cat.md") if block.kind == "python")
     with pytest.MonkeyPatch.context() as patch:

@@ -30,7 +30,7 @@ def models(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[LanguageMode
 
 
 def test_the_score_is_torchs(models: tuple[LanguageModel, Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "BLOCK", 7)
+    monkeypatch.setattr(model, "BLOCK", 7 * 9)
     module, light = models
     text = TEXT + "猫"
     ids = torch.from_numpy(module.vocabulary.encode(text))

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import PenstockError
-from penstock.text import Corpus, corpus
+from penstock.text import Corpus, readers
+from penstock.text.readers import Part
 
 
 def read(*inputs: str | Path, tmp: Path | None = None, **options: Any) -> list[str]:
@@ -74,7 +76,7 @@ def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_log_of_a_training_run_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "model" / "training").mkdir(parents=True)
-    for name in ("checkpoint.safetensors", "log.jsonl"):
+    for name in ("checkpoint-000000001.safetensors", "log.jsonl"):
         (tmp_path / "model" / "training" / name).write_text('{"kind": "step"}\n')
     with pytest.raises(PenstockError, match=r"the folder holds no .txt"):
         read(tmp_path)
@@ -111,7 +113,7 @@ def test_invalid_utf8_names_file_and_offset(tmp_path: Path, content: bytes, bloc
     path = tmp_path / "a.txt"
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK", block)  # so that characters are cut at the edge of a block
+        patch.setattr(readers, "BLOCK", block)  # so that characters are cut at the edge of a block
         try:
             expected = content.decode()
         except UnicodeDecodeError as error:
@@ -160,7 +162,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_a_block_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "BLOCK", 10)
+    monkeypatch.setattr(readers, "BLOCK", 10)
     (tmp_path / "a.txt").write_text("é" * 1000 + "\nend")
     pieces = [*Corpus([str(tmp_path / "a.txt")], spool=tmp_path).pieces()]
     assert "".join(p.text for p in pieces) == "é" * 1000 + "\nend"
@@ -178,3 +180,69 @@ def test_no_input_is_the_language_reference(monkeypatch: pytest.MonkeyPatch, tmp
     (docstrings,) = read(tmp=tmp_path)
     assert len(docstrings) > 200_000
     assert docstrings != text
+
+
+@given(lines=st.lists(st.text("aé\n门", max_size=6), max_size=12), count=st.integers(1, 9), block=st.integers(1, 9))
+def test_the_parts_of_a_file_are_the_file(tmp_path: Path, lines: list[str], count: int, block: int) -> None:
+    content = "\n".join(lines)
+    (tmp_path / "a.txt").write_text(content)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": line}) + "\n" for line in lines))
+    corpus = Corpus([str(tmp_path / "a.txt"), str(tmp_path / "a.jsonl")], spool=tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "BLOCK", block)
+        text, rows = ([[*corpus.read(Part(s, k, count))] for k in range(count)] for s in corpus.sources)
+    assert "".join(piece.text for part in text for piece in part) == content
+    assert [piece.starts_document for part in text for piece in part][:1] == ([True] if content else [])
+    assert sum(piece.starts_document for part in text for piece in part) == bool(content)
+    cuts = [part[-1].text for part in text if part][:-1]
+    assert all(cut.endswith("\n") for cut in cuts)  # whatever the size of a block
+    assert [piece.text for part in rows for piece in part] == [line for line in lines if line]
+
+
+def test_the_parts_of_a_table_are_its_row_groups(tmp_path: Path) -> None:
+    rows = [f"row {k}" for k in range(70)]
+    pyarrow.parquet.write_table(pyarrow.table({"text": rows}), tmp_path / "a.parquet", row_group_size=10)
+    corpus = Corpus([str(tmp_path / "a.parquet")], spool=tmp_path)
+    for count in (1, 3, 7, 9):
+        parts = [[p.text for p in corpus.read(Part(corpus.sources[0], k, count))] for k in range(count)]
+        assert sum(parts, []) == rows  # noqa: RUF017
+        assert all(len(part) % 10 == 0 for part in parts)
+    pyarrow.parquet.write_table(pyarrow.table({"text": [*range(70)]}), tmp_path / "a.parquet", row_group_size=10)
+    with pytest.raises(PenstockError, match=r"a.parquet: row 61: expected text, got int"):
+        [*corpus.read(Part(corpus.sources[0], 6, 7))]
+
+
+def test_what_is_wrong_in_a_later_part(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "ok"}\n' * 9 + b'{"text": "\xff"}\n{"text": 3}\n')
+    for errors, message in (("strict", "not UTF-8 at byte 145"), ("replace", "the line at byte 149: expected text")):
+        corpus = Corpus([str(tmp_path / "a.jsonl")], spool=tmp_path, errors=errors)
+        with pytest.raises(PenstockError, match=message):
+            [*corpus.read(Part(corpus.sources[0], 1, 2))]
+
+
+def test_a_file_of_one_line_is_not_read_again_for_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "BLOCK", 10)
+    (tmp_path / "a.txt").write_text("x" * 1000)
+    corpus = Corpus([str(tmp_path / "a.txt")], spool=tmp_path)
+    (source,) = corpus.sources
+    with source.opened() as file:
+        reading = readers.Reading(Part(source, 1, 10), file, "text", "strict")
+        assert [*readers._blocks(reading)] == [(209, b"")]
+        assert file.tell() == 209
+
+
+@pytest.mark.parametrize("kind", ["stream", "file"])
+def test_arrow_as_datasets_saves_it(tmp_path: Path, kind: str) -> None:
+    """``save_to_disk`` of Hugging Face datasets writes streams of record batches, beside JSON about them."""
+    table = pyarrow.table({"n": [1, 2, 3, 4], "text": ["one", None, "two", "三"]})
+    new = pyarrow.ipc.new_stream if kind == "stream" else pyarrow.ipc.new_file
+    path = tmp_path / "data-00000-of-00001.arrow"
+    with new(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=3)
+    (tmp_path / "dataset_info.json").write_text("{}")
+    assert read(tmp_path) == ["one", "two", "三"]
+    with pytest.raises(PenstockError, match=r"arrow: expected a column 'body', got 'n', 'text'; name it with --field"):
+        read(tmp_path, field="body")
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(PenstockError, match=r"arrow: not a Arrow file that can be read"):
+        read(tmp_path)

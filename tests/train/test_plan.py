@@ -7,7 +7,7 @@ import pytest
 
 from penstock import PenstockError
 from penstock.text import CharVocabulary
-from penstock.text.tokens import Tokens
+from penstock.text.tokens import Prepared, Tokens
 from penstock.train import plan as module
 from penstock.train.plan import PRESETS, Plan, make_plan
 from penstock.train.settings import Settings
@@ -17,7 +17,9 @@ VOCABULARY = CharVocabulary("abcdefgh")
 
 def planned(count: int = 1_000_000, **settings: Any) -> Plan:
     tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
-    return make_plan(Settings(**{"device": "cpu", **settings}), VOCABULARY, tokens, "corpus")
+    chosen = Settings(**{"device": "cpu", **settings})
+    prepared = Prepared(tokens, round(count * (1 - chosen.holdout)), VOCABULARY, {}, "digest")
+    return make_plan(chosen, prepared, "corpus", "tokens")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from penstock.model_folder import ModelConfig
 from penstock.nn import LanguageModel
 from penstock.text import CharVocabulary
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import IGNORED
+from penstock.train.streams import IGNORED, Chunk
 
 VOCABULARY = CharVocabulary("abc")
 
@@ -23,7 +23,7 @@ TOKENS = torch.tensor([[1, 2, 3, 1, 2, 3, 1, 2]]).t()
 
 def test_it_learns() -> None:
     stepper = make()
-    losses = [stepper.step(TOKENS[:-1], TOKENS[1:], None, stepper.initial_state(1)).loss for _ in range(80)]
+    losses = [stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None), stepper.initial_state(1)).loss for _ in range(80)]
     assert losses[-1] < 0.2 * losses[0]
 
 
@@ -31,17 +31,19 @@ def test_targets_that_start_a_document_do_not_count() -> None:
     targets = TOKENS[1:].clone()
     targets[3:] = IGNORED
     stepper = make()
-    few = make().step(TOKENS[:3], TOKENS[1:4], None, stepper.initial_state(1))
-    assert stepper.step(TOKENS[:-1], targets, None, stepper.initial_state(1)).loss == pytest.approx(few.loss, rel=1e-6)
+    few = make().step(Chunk(TOKENS[:3], TOKENS[1:4], None), stepper.initial_state(1))
+    assert stepper.step(Chunk(TOKENS[:-1], targets, None), stepper.initial_state(1)).loss == pytest.approx(
+        few.loss, rel=1e-6
+    )
     none = torch.full_like(targets, IGNORED)
-    assert make().step(TOKENS[:-1], none, None, stepper.initial_state(1)).loss == 0
+    assert make().step(Chunk(TOKENS[:-1], none, None), stepper.initial_state(1)).loss == 0
 
 
 def test_a_loss_that_is_not_finite_changes_nothing() -> None:
     stepper = make()
     before = {k: v.clone() for k, v in stepper.model.state_dict().items()}
     with pytest.raises(NotFinite, match=r"loss nan"):
-        stepper.step(TOKENS[:-1], TOKENS[1:], None, torch.full_like(stepper.initial_state(1), torch.nan))
+        stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None), torch.full_like(stepper.initial_state(1), torch.nan))
     assert all(torch.equal(before[k], v) for k, v in stepper.model.state_dict().items())
 
 

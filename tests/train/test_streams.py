@@ -25,7 +25,15 @@ def tokens_of(count: int, starts: list[int]) -> Tokens:
 def test_streams(count: int, start: int, N: int, L: int, starts: list[int]) -> None:
     tokens = tokens_of(start + count, [s for s in starts if s < start + count])
     streams = Streams(tokens, start, start + count, N=N, L=L)
-    chunks = [streams[k] for k in range(len(streams))]
+    chunks = [streams.chunk(k) for k in range(len(streams))]
+    part = slice(streams.N // 3, streams.N)
+    for k, chunk in enumerate(chunks):
+        assert streams.predictions(k) == int((chunk.targets != IGNORED).sum())
+        of_part = streams.chunk(k, part)
+        assert torch.equal(of_part.tokens, chunk.tokens[:, part])
+        assert torch.equal(of_part.targets, chunk.targets[:, part])
+        assert (of_part.resets is None) == (chunk.resets is None)
+        assert of_part.resets is None or torch.equal(of_part.resets, chunk.resets[:, part])
     read = torch.cat([chunk.tokens for chunk in chunks])  # (steps, N)
     targets = torch.cat([chunk.targets for chunk in chunks])
     assert read.shape == (streams.length, streams.N)
@@ -46,4 +54,4 @@ def test_the_corpus_stays_on_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "tokens.bin"
     np.arange(1000, dtype=np.uint16).tofile(path)
     tokens = Tokens(np.memmap(path, np.uint16, "r"), np.zeros(1, np.int64), 1000)
-    assert Streams(tokens, 0, 1000, N=4, L=8)[0].tokens[:, 1].tolist() == list(range(249, 257))
+    assert Streams(tokens, 0, 1000, N=4, L=8).chunk(0).tokens[:, 1].tolist() == list(range(249, 257))

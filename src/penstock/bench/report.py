@@ -18,6 +18,7 @@ from penstock import __version__, files, native
 from penstock.bench import plot
 from penstock.bench.measure import Entry, Row
 from penstock.bench.roofline import KIB, MIB, Level, Roofline
+from penstock.bench.scoring import TARGET, Scoring
 from penstock.errors import PenstockError
 
 STEADY = 0.15
@@ -63,7 +64,9 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def as_json(facts: dict[str, Any], roofline: Roofline, rows: Sequence[Row]) -> dict[str, Any]:
+def as_json(
+    facts: dict[str, Any], roofline: Roofline, rows: Sequence[Row], scored: Sequence[Scoring] = ()
+) -> dict[str, Any]:
     """Everything, as one JSON object."""
     roof = roofline._asdict() | {
         "peak": {name: rate._asdict() for name, rate in roofline.peak.items()},
@@ -78,17 +81,20 @@ def as_json(facts: dict[str, Any], roofline: Roofline, rows: Sequence[Row]) -> d
         ]
         return dataclasses.asdict(row) | {"shape": row.shape._asdict()} | ratios | {"variants": variants}
 
-    return {"machine": facts, "roofline": roof, "rows": [row_facts(row) for row in rows]}
+    scoring = [row._asdict() | {"share": row.share, "target": TARGET} for row in scored]
+    return {"machine": facts, "roofline": roof, "rows": [row_facts(row) for row in rows], "scoring": scoring}
 
 
-def tables(roofline: Roofline, rows: Sequence[Row]) -> list[Table]:
-    """The roofline, then for each kind its shapes, then the variants."""
+def tables(roofline: Roofline, rows: Sequence[Row], scored: Sequence[Scoring] = ()) -> list[Table]:
+    """The roofline, then for each kind its shapes, then the variants, then bulk scoring."""
     found = [roofline_table(roofline)]
     for kind in ("inference", "training"):
         if of_kind := [row for row in rows if row.kind == kind]:
             found.append(peers_table(of_kind))
     if any(row.variants for row in rows):
         found.append(variants_table([row for row in rows if row.variants]))
+    if scored:
+        found.append(scoring_table(scored))
     return found
 
 
@@ -165,6 +171,27 @@ def variants_table(rows: Sequence[Row]) -> Table:
     )
 
 
+def scoring_table(scored: Sequence[Scoring]) -> Table:
+    """Files through ``penstock score``, beside the core alone."""
+    header = ["hidden units", "rows", "tokens", "core alone, tokens/s", "scored, tokens/s", "of core alone", "target"]
+    return Table(
+        "Scoring in bulk",
+        header,
+        [
+            [
+                str(row.hidden),
+                f"{row.rows:,}",
+                f"{row.tokens:,}",
+                f"{row.peak:,.0f}",
+                f"{row.bulk:,.0f}",
+                f"{row.share:.0%}",
+                f"≥ {TARGET:.0%}",
+            ]
+            for row in scored
+        ],
+    )
+
+
 def notes(rows: Sequence[Row]) -> list[str]:
     """Who was not timed, and why; and whether the times can be trusted."""
     found: dict[str, list[str]] = {}
@@ -228,7 +255,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(folder: Path, facts: dict[str, Any], roofline: Roofline, rows: Sequence[Row]) -> None:
+def write(
+    folder: Path, facts: dict[str, Any], roofline: Roofline, rows: Sequence[Row], scored: Sequence[Scoring] = ()
+) -> None:
     """Writes results.json, results.md and, where something was timed, results.png and results.svg.
 
     Raises:
@@ -238,9 +267,8 @@ def write(folder: Path, facts: dict[str, Any], roofline: Roofline, rows: Sequenc
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PenstockError(f"--out: {folder}: cannot be made: {error.strerror or error}") from None
-    files.write(
-        folder / "results.json", json.dumps(as_json(facts, roofline, rows), indent=1, ensure_ascii=False) + "\n"
-    )
-    files.write(folder / "results.md", page(facts, roofline.threads, tables(roofline, rows), notes(rows)))
+    everything = as_json(facts, roofline, rows, scored)
+    files.write(folder / "results.json", json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
+    files.write(folder / "results.md", page(facts, roofline.threads, tables(roofline, rows, scored), notes(rows)))
     for suffix, picture in plot.pictures(rows).items():
         files.write(folder / f"results.{suffix}", picture)

@@ -19,6 +19,7 @@ def bench(
     roofline: Flag = False,
     inference: Flag = False,
     training: Flag = False,
+    scoring: Flag = False,
     shape: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False, negative=())] = (),
     threads: Annotated[int | None, Parameter(show_default=False)] = None,
     quick: Flag = False,
@@ -32,6 +33,7 @@ def bench(
         inference: Penstock called from NumPy, beside torch.nn.GRU, torch.compile, ONNX Runtime, OpenVINO and JAX, as
             far as they are installed.
         training: Forward and backward through PyTorch, beside torch.nn.GRU, torch.compile and JAX.
+        scoring: penstock score, beside the core alone on full batches.
         shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
         threads: For everyone; as many as there are cores unless you say.
         quick: A few shapes, briefly, without torch.compile: seconds instead of minutes.
@@ -46,11 +48,14 @@ def bench(
         raise PenstockError(f"--threads: expected 1 … {available}, the cores that this process may use, got {threads}")
     if training and find_spec("torch") is None:
         raise PenstockError("--training needs PyTorch, which is not installed: pip install 'penstock[train]'")
+    if scoring and find_spec("pyarrow") is None:
+        raise PenstockError("--scoring needs Parquet, which is not installed: pip install 'penstock[parquet]'")
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
 
     from penstock.bench import peers
     from penstock.bench import roofline as machine
+    from penstock.bench import scoring as bulk
     from penstock.bench.measure import FULL, QUICK, Row, measure
     from penstock.bench.report import as_json, notes, show, tables, write
     from penstock.bench.report import machine as machine_facts
@@ -60,26 +65,31 @@ def bench(
     # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
     kinds: list[Kind] = ["inference"] if inference else []
     kinds += ["training"] if training else []
-    if not kinds and (shape or not roofline):
+    if not kinds and (shape or not (roofline or scoring)):
         kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
+        scoring = not shape and find_spec("pyarrow") is not None
     given = [parse(text) for text in shape]
     contestants = [peer for peer in peers.PEERS if not (quick and peer.slow_start)]
     progress = Console(stderr=True)
     peers.limit_threads(threads)
     facts, roof = machine_facts(), machine.measure(threads)
     rows: list[Row] = []
+    scored: list[bulk.Scoring] = []
+    for hidden in (bulk.HIDDEN[:1] if quick else bulk.HIDDEN) if scoring else ():
+        progress.print(f"scoring, {hidden} units", highlight=False)
+        scored.append(bulk.measure(hidden, threads, bulk.QUICK if quick else bulk.FULL))
     for kind in kinds:
         for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
             progress.print(f"{kind} {size}", highlight=False)
             variants = bool(given) or size in VARIED[kind]
             rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
     if json_:
-        print(json.dumps(as_json(facts, roof, rows), ensure_ascii=False))
+        print(json.dumps(as_json(facts, roof, rows, scored), ensure_ascii=False))
     else:
         console = Console()
         # a table that is cut to the width of a pipe is of no use to anyone
-        show(console if console.is_terminal else Console(width=160), tables(roof, rows), notes(rows))
+        show(console if console.is_terminal else Console(width=160), tables(roof, rows, scored), notes(rows))
     if out is not None:
-        write(out, facts, roof, rows)
+        write(out, facts, roof, rows, scored)
     refused = any(entry.note for row in rows for entry in (row.penstock, *row.variants))
     return 1 if refused else 0

@@ -2,12 +2,15 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from penstock.cli.parameters import Folder, Json
 from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.runtime import Model, Score
 
 
 def evaluate(
@@ -22,33 +25,24 @@ def evaluate(
 
     Args:
         dir_: The model.
-        files: As for train. Each document begins anew, and its first token is given, not scored.
-        field: The field of .jsonl lines and the column of .parquet files that holds the text.
+        files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
+            its first token is given, not scored.
+        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
-    from penstock.runtime import Score, load
-    from penstock.text import Corpus
+    from penstock.runtime import load
+    from penstock.text import token_folder
 
     model = load(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
-    with tempfile.TemporaryDirectory() as spool:
-        kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
-        corpus = Corpus(files, field=field, errors=kept, spool=Path(spool))
-
-        def documents() -> Iterator[str]:
-            pieces: list[str] = []
-            for text, starts in corpus.pieces():
-                if starts and pieces:
-                    yield "".join(pieces)
-                    pieces.clear()
-                pieces.append(text)
-            yield "".join(pieces)
-
-        score = sum(map(model.score, documents()), Score())
+    if folder := token_folder(files):
+        score, name = _score_held_out(model, folder), files[0]
+    else:
+        score, name = _score_text(model, files, field, errors)
     if not score.tokens:
-        raise PenstockError(f"{corpus.name}: expected at least two tokens to score, got fewer")
+        raise PenstockError(f"{name}: expected at least two tokens to score, got fewer")
     figures = {
         "nats_per_token": score.nats_per_token,
         "bits_per_character": score.bits_per_character,
@@ -66,3 +60,35 @@ def evaluate(
     if score.unknown:
         print(f"{'unknown characters':<20}{score.unknown:,}, each scored as the vocabulary's unknown character")
     return 0
+
+
+def _score_held_out(model: "Model", folder: Path) -> "Score":
+    from penstock.text.tokens import documents, open_tokens
+
+    tokens, training, vocabulary, *_ = open_tokens(folder)
+    if vocabulary.saved() != model.vocabulary.saved():
+        raise PenstockError(
+            f"{folder}: prepared with another vocabulary than the model's: {len(vocabulary):,} tokens "
+            f"({vocabulary.kind}), expected {len(model.vocabulary):,} ({model.vocabulary.kind}); score the text itself"
+        )
+    return model.score_documents(documents(tokens, training, len(tokens.ids)))
+
+
+def _score_text(model: "Model", files: Sequence[str], field: str, errors: str) -> tuple["Score", str]:
+    from penstock.runtime import Score
+    from penstock.text import Corpus
+
+    with tempfile.TemporaryDirectory() as spool:
+        kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
+        corpus = Corpus(files, field=field, errors=kept, spool=Path(spool))
+
+        def documents() -> Iterator[str]:
+            pieces: list[str] = []
+            for text, starts in corpus.pieces():
+                if starts and pieces:
+                    yield "".join(pieces)
+                    pieces.clear()
+                pieces.append(text)
+            yield "".join(pieces)
+
+        return sum(map(model.score, documents()), Score()), corpus.name

@@ -12,7 +12,7 @@ from penstock import __version__, native
 from penstock.cli.parameters import Json
 from penstock.native import core
 
-PACKAGES = ("numpy", "torch", "tokenizers", "pyarrow", "tensorboard")
+PACKAGES = ("numpy", "torch", "tokenizers", "pyarrow", "ray", "tensorboard")
 
 
 def info(*, json_: Json = False) -> int:

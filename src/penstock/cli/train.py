@@ -36,8 +36,9 @@ def train(
     """Train a language model on text.
 
     Args:
-        files: Text (.txt or any other name), .jsonl, .parquet, gzip of the text kinds, folders, globs, - for standard
-            input. Without any: the Python language reference that comes with Python.
+        files: Text (.txt or any other name), .jsonl, .parquet, .arrow, gzip of the text kinds, folders, globs, - for
+            standard input, addresses such as s3://… and https://…, or a folder that penstock prepare made. Without
+            any: the Python language reference that comes with Python.
         out: The folder for the model and for what --resume needs. Required.
         settings: How to train.
         resume: Go on with the run in --out from its last checkpoint.

@@ -73,7 +73,7 @@ class Claim:
     """What was done to test it."""
     figures: dict[str, Measured]
     criterion: Words
-    """Never adjusted to what was measured."""
+    """In words; no threshold is moved to let a claim hold."""
     holds: bool
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)

@@ -24,7 +24,7 @@ from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.look.layer import Floats, Layer
 from penstock.look.trace import Trace
-from penstock.runtime.model import log_softmax
+from penstock.runtime.layer import log_softmax
 
 SCRIPTS = (
     "uplot/uPlot.iife.min.js",

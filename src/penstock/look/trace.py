@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.look.attention import attention_of_state
 from penstock.look.layer import Floats, Layer, input_gradient, run
-from penstock.runtime.model import Model, log_softmax
+from penstock.runtime.layer import log_softmax
+from penstock.runtime.model import Model
 from penstock.text.vocabulary import Vocabulary
 
 

@@ -2,5 +2,6 @@
 
 from penstock.native.core import InstructionSet, compiler, instruction_sets, unavailable
 from penstock.native.layer import Layer
+from penstock.native.output import OutputLayer
 
-__all__ = ["InstructionSet", "Layer", "compiler", "instruction_sets", "unavailable"]
+__all__ = ["InstructionSet", "Layer", "OutputLayer", "compiler", "instruction_sets", "unavailable"]

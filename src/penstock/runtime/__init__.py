@@ -1,5 +1,6 @@
 """A trained model without torch: load, step, score, generate."""
 
-from penstock.runtime.model import Model, Score, load
+from penstock.runtime.model import Model, Reading, load
+from penstock.runtime.score import Score
 
-__all__ = ["Model", "Score", "load"]
+__all__ = ["Model", "Reading", "Score", "load"]

@@ -1,6 +1,5 @@
 """The trained model without torch: NumPy, and the compiled core for its layers."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,49 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import ModelConfig, Weights, load_model
-from penstock.runtime.layer import layer
+from penstock.runtime.layer import layer, log_softmax, surprise
 from penstock.runtime.sampling import check_sampling, sample
+from penstock.runtime.score import Score, count_characters
 from penstock.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
 
-BLOCK = 1024
-"""Steps that are read at once, so that memory does not grow with the text."""
+BLOCK = 1 << 20
+"""Hidden units, of all rows and steps, that are computed at once, so that memory does not grow with the text."""
 
 
-class Score(NamedTuple):
-    """How well a model expected a text. The first token of a document is given, not scored."""
+class Reading(NamedTuple):
+    """What a model made of a document."""
 
-    nats: float = 0.0
-    tokens: int = 0
-    characters: int = 0
-    bytes: int = 0
-    unknown: int = 0
-    """Tokens that the vocabulary does not have."""
-
-    @property
-    def nats_per_token(self) -> float:
-        """Cross-entropy, in nats a token."""
-        return self.nats / self.tokens if self.tokens else math.nan
-
-    @property
-    def bits_per_character(self) -> float:
-        """Cross-entropy, in bits a Unicode character."""
-        return self.nats / math.log(2) / self.characters if self.characters else math.nan
-
-    @property
-    def bits_per_byte(self) -> float:
-        """Cross-entropy, in bits a byte of UTF-8."""
-        return self.nats / math.log(2) / self.bytes if self.bytes else math.nan
-
-    @property
-    def perplexity(self) -> float:
-        """exp of the nats a token: the number of equally likely tokens that would be as surprising."""
-        return math.exp(self.nats_per_token)
-
-    def __add__(self, other: Any) -> "Score":
-        """The score of two documents together."""
-        return Score(*(a + b for a, b in zip(self, other, strict=True)))
+    score: Score
+    state: Floats
+    """The top layer's state after all that was read, (H,)."""
 
 
 class Model:
@@ -67,6 +40,7 @@ class Model:
         ]
         self._output = weights["embedding.weight" if config.tied else "output.weight"]
         self._output_bias = weights["output.bias"]
+        self._surprise = surprise(self._output, self._output_bias)
 
     def initial_state(self) -> Floats:
         """The state before a text, (K, H)."""
@@ -74,39 +48,87 @@ class Model:
 
     def state_after(self, ids: NDArray[Any]) -> Floats:
         """The state (K, H) that reading these tokens leaves."""
-        state = self.initial_state()
-        for start in range(0, len(ids), BLOCK):
-            _, state = self._read(ids[start : start + BLOCK], state)
-        return state
+        state, steps = self.initial_state()[:, None], self._steps(1)
+        for start in range(0, len(ids), steps):
+            _, state = self._read(ids[start : start + steps, None], state)
+        return state[:, 0]
 
     def step(self, token: int, state: Floats | None = None) -> tuple[Floats, Floats]:
         """Reads one token: log-probabilities (V,) of the next one, and the new state (K, H)."""
-        hidden, state = self._read([token], self.initial_state() if state is None else state)
-        return self._log_probabilities(hidden[0]), state
+        before = self.initial_state() if state is None else state
+        hidden, after = self._read(np.array([[token]]), before[:, None])
+        return log_softmax(hidden[0, 0] @ self._output.T + self._output_bias), after[:, 0]
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
-        ids = self.vocabulary.encode(text)
-        # what a vocabulary does not know is in the text alone; only characters, a token each, can be unknown
-        known = self.vocabulary.unknown is None
-        utf8 = self.vocabulary.utf8(ids[1:]) if known else text[1:].encode("utf-8", "surrogatepass")
-        return self._score(ids, utf8)
+        return self.read([text])[0].score
 
     def score_documents(self, documents: Iterable[NDArray[Any]]) -> Score:
         """How well the model expected documents, given as token ids; each begins with a zero state."""
-        return sum((self._score(ids, self.vocabulary.utf8(ids[1:])) for ids in documents), Score())
+        each = (self._read_documents([ids], [self.vocabulary.utf8(ids[1:])])[0].score for ids in documents)
+        return sum(each, Score())
 
-    def _score(self, ids: NDArray[Any], utf8: bytes) -> Score:
-        """Of ids, all but the first of which stand for ``utf8``."""
-        nats, unknown = 0.0, 0
-        state = self.initial_state()
-        for start in range(0, len(ids) - 1, BLOCK):
-            block = ids[start : start + BLOCK + 1].astype(np.int64)
-            hidden, state = self._read(block[:-1], state)
-            expected = self._log_probabilities(hidden)[np.arange(len(hidden)), block[1:]]
-            nats -= float(expected.sum(dtype=np.float64))
-            unknown += 0 if self.vocabulary.unknown is None else int((block[1:] == self.vocabulary.unknown).sum())
-        return Score(nats, max(len(ids) - 1, 0), count_characters(utf8), len(utf8), unknown)
+    def read(self, texts: Sequence[str], *, to_the_end: bool = False, threads: int | None = None) -> list[Reading]:
+        """Reads texts side by side, each a document; what it makes of one does not depend on the others by a bit.
+
+        Args:
+            texts: (N,). Those of about one length, and some dozens of them, are read fastest.
+            to_the_end: also read each text's last token, which scoring alone has no use for; for the state's sake.
+            threads: at most so many; None chooses by the work there is.
+        """
+        documents = [self.vocabulary.encode(text) for text in texts]
+        # what a vocabulary does not know is in the text alone; only characters, a token each, can be unknown
+        utf8 = [
+            self.vocabulary.utf8(ids[1:])
+            if self.vocabulary.unknown is None
+            else text[1:].encode("utf-8", "surrogatepass")
+            for ids, text in zip(documents, texts, strict=True)
+        ]
+        return self._read_documents(documents, utf8, to_the_end, threads)
+
+    def _read_documents(
+        self,
+        documents: Sequence[NDArray[Any]],
+        utf8: Sequence[bytes],
+        to_the_end: bool = False,
+        threads: int | None = None,
+    ) -> list[Reading]:
+        """Of ids, all but the first of each of which stand for its ``utf8``."""
+        order = sorted(range(len(documents)), key=lambda n: -len(documents[n]))  # those that are alive come first
+        ids = np.concatenate([*(documents[n] for n in order), np.zeros(1, np.int64)]).astype(np.int64, copy=False)
+        nats = np.zeros(len(ids))
+        sizes = np.array([len(documents[n]) for n in order], np.int64)
+        begins = np.cumsum(sizes) - sizes
+        state = np.zeros((self.config.num_layers, len(order), self.config.hidden_size), np.float32)
+        start = 0
+        while alive := int(np.count_nonzero(sizes - (not to_the_end) > start)):
+            steps = min(self._steps(alive), int(sizes[0]) - start)
+            left = sizes[:alive] - start
+            t = np.arange(steps)[:, None]
+            at = np.minimum(begins[:alive] + start + t, len(ids) - 2)  # past a document's end, of no account
+            lengths = np.minimum(left - (not to_the_end), steps)
+            hidden, state[:, :alive] = self._read(ids[at], state[:, :alive], lengths, threads)
+            followed = t < left - 1
+            following = at[followed] + 1
+            nats[following] = self._surprise(hidden[followed], ids[following], threads)
+            start += steps
+        readings: dict[int, Reading] = {}
+        for k, n in enumerate(order):
+            scored = slice(begins[k] + 1, begins[k] + sizes[k])
+            unknown = 0 if self.vocabulary.unknown is None else int((ids[scored] == self.vocabulary.unknown).sum())
+            score = Score(
+                float(nats[scored].sum()),
+                max(len(documents[n]) - 1, 0),
+                count_characters(utf8[n]),
+                len(utf8[n]),
+                unknown,
+            )
+            readings[n] = Reading(score, state[-1, k])
+        return [readings[n] for n in range(len(order))]
+
+    def _steps(self, rows: int) -> int:
+        """How many steps of so many rows are computed at once."""
+        return max(1, BLOCK // (rows * self.config.hidden_size))
 
     def generate(
         self,
@@ -155,29 +177,19 @@ class Model:
             token = sample(log_probabilities, generator, temperature=temperature, top_k=top_k, top_p=top_p)
             yield token
 
-    def _read(self, tokens: Sequence[int] | NDArray[Any], state: Floats) -> tuple[Floats, Floats]:
-        """The top layer's outputs (L, H) for L tokens, and the new state (K, H)."""
+    def _read(
+        self,
+        tokens: NDArray[Any],
+        state: Floats,
+        lengths: NDArray[np.int64] | None = None,
+        threads: int | None = None,
+    ) -> tuple[Floats, Floats]:
+        """The top layer's outputs (L, N, H) for tokens (L, N) from a state (K, N, H), and the new state."""
         x, new = self._embedding[tokens], np.empty_like(state)
         for k, run in enumerate(self._layers):
-            output, new[k] = run(x, state[k])
+            output, new[k] = run(x, state[k], lengths, threads)
             x = x + output if k and self.config.residual else output
         return x, new
-
-    def _log_probabilities(self, hidden: Floats) -> Floats:
-        """(…, H) to (…, V)."""
-        return log_softmax(hidden @ self._output.T + self._output_bias)
-
-
-def log_softmax(logits: Floats) -> Floats:
-    """log of the softmax over the last axis, in place."""
-    logits -= logits.max(axis=-1, keepdims=True)
-    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    return logits
-
-
-def count_characters(utf8: bytes) -> int:
-    """The characters that begin in some bytes; every byte of UTF-8 but a character's first is 10…… in binary."""
-    return int(np.count_nonzero(np.frombuffer(utf8, np.uint8) & 0xC0 != 0x80))
 
 
 def load(folder: str | Path) -> Model:

@@ -1,7 +1,9 @@
-"""Text in, token ids out: vocabularies, corpora, and the token file that training reads. No torch."""
+"""Text in, token ids out: vocabularies, corpora, and the token folder that training reads. No torch."""
 
-from penstock.text.corpus import Corpus, Piece
-from penstock.text.tokens import Tokens, write_tokens
+from penstock.text.corpus import Corpus
+from penstock.text.prepare import Recipe, prepare
+from penstock.text.readers import Piece
+from penstock.text.tokens import Prepared, Tokens, open_tokens, token_folder
 from penstock.text.vocabulary import (
     UNKNOWN,
     BpeVocabulary,
@@ -18,8 +20,12 @@ __all__ = [
     "CharVocabulary",
     "Corpus",
     "Piece",
+    "Prepared",
+    "Recipe",
     "Tokens",
     "Vocabulary",
     "build_vocabulary",
-    "write_tokens",
+    "open_tokens",
+    "prepare",
+    "token_folder",
 ]

@@ -1,8 +1,17 @@
-"""The token file: a corpus as ids in a memory-mapped file, so that it may be larger than memory."""
+"""The token folder: a corpus as ids in memory-mapped shards, so that it may be larger than memory.
+
+    index.json        what the tokens are, of what, and the sizes and checksums of the rest
+    00000.tokens …    a shard's ids: of the documents to train on, then of those drawn to be held out
+    documents         the index of each document's first token, int64
+
+The shards are read as one array: every shard's first half, then every shard's second half. ``penstock.text.prepare``
+writes the folder.
+"""
 
 import itertools
-import json
-from collections.abc import Iterable, Iterator
+import mmap
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,62 +19,165 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.files import replacing, write
-from penstock.text.corpus import Piece
-from penstock.text.vocabulary import Vocabulary
+from penstock.text.sealed import read_sealed
+from penstock.text.vocabulary import Vocabulary, load_vocabulary
+
+INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
+FORMAT, VERSION = "penstock-tokens", 1
+
+RESIDENT = 1 << 26
+"""Bytes that are read before the pages of the mapped files are given back."""
+BLOCK = 1 << 20
+
+
+class Ids:
+    """The ids of several mapped files, one after the other: sliced as the one array that they stand for."""
+
+    def __init__(self, parts: Sequence[NDArray[Any]], maps: Sequence[mmap.mmap] = ()) -> None:
+        self._parts, self._maps, self._read = parts, maps, 0
+        self._ends = np.cumsum([len(part) for part in parts])
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, stretch: slice) -> NDArray[Any]:
+        """The ids of a stretch; copied only where it lies in more than one file."""
+        start, stop, _ = stretch.indices(len(self))
+        found = []
+        for k in range(int(np.searchsorted(self._ends, start, "right")), len(self._parts)):
+            begin = int(self._ends[k]) - len(self._parts[k])
+            if begin >= stop:
+                break
+            found.append(self._parts[k][max(start - begin, 0) : stop - begin])
+        self._give_back((stop - start) * self.dtype.itemsize)
+        return found[0] if len(found) == 1 else np.concatenate([self._parts[0][:0], *found])
+
+    def _give_back(self, count: int) -> None:
+        """Lets go of the pages read, so that memory stays flat; what is used again comes back from the page cache."""
+        self._read += count
+        if self._read > RESIDENT:
+            self._read = 0
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class Tokens(NamedTuple):
     """All documents, one after the other."""
 
-    ids: NDArray[Any]  # (tokens,) uint8, uint16 or uint32, mapped from the file
+    ids: NDArray[Any] | Ids  # (tokens,) uint8, uint16 or uint32, mapped from the shards
     starts: NDArray[np.int64]  # (documents,) index of each document's first token, ascending from 0
     characters: int  # of the text that the ids were made of
 
 
-def write_tokens(pieces: Iterable[Piece], vocabulary: Vocabulary, folder: Path) -> Tokens:
-    """Encodes pieces into ``folder`` and opens the result; memory stays flat but for 8 bytes a document.
+class Prepared(NamedTuple):
+    """A token folder, opened."""
+
+    tokens: Tokens
+    training: int
+    """The tokens to train on; those after them are held out."""
+    vocabulary: Vocabulary
+    recipe: dict[str, Any]
+    """How they were prepared; see ``penstock.text.prepare.Recipe``."""
+    digest: str
+    """The same where the tokens are the same."""
+
+
+def token_folder(inputs: Sequence[str]) -> Path | None:
+    """The token folder that ``inputs`` names, if they are one, finished or not."""
+    if len(inputs) != 1:
+        return None
+    folder = Path(inputs[0])
+    return folder if (folder / INDEX).is_file() or (folder / UNFINISHED / "plan.json").is_file() else None
+
+
+def open_tokens(folder: Path) -> Prepared:
+    """Maps a token folder, once all of it has been read and found to be what was written.
 
     Raises:
-        PenstockError: there was no text in them, or the folder cannot be written.
+        PenstockError: a file is not there, or not whole.
     """
-    dtype = np.min_scalar_type(max(len(vocabulary) - 1, 0))
-    starts, count, characters = [], 0, 0
-    with replacing(folder / "tokens.bin") as file:
-        for text, starts_document in pieces:
-            ids = vocabulary.encode(text)
-            if starts_document and len(ids):
-                starts.append(count)
-            file.write(ids.astype(dtype).tobytes())
-            count += len(ids)
-            characters += len(text)
-    with replacing(folder / "documents.npy") as file:
-        np.save(file, np.array(starts, np.int64))
-    about = {"dtype": np.dtype(dtype).str, "tokens": count, "characters": characters}
-    write(folder / "tokens.json", json.dumps(about))
-    return open_tokens(folder)
-
-
-def open_tokens(folder: Path) -> Tokens:
-    """Maps what ``write_tokens`` wrote.
-
-    Raises:
-        PenstockError: the files are not there, or not whole.
-    """
+    index = read_index(folder)
+    dtype = np.dtype(index["dtype"])
+    sizes = [(shard["training"] + shard["held_out"]) * dtype.itemsize for shard in index["shards"]]
+    paths = [shard_path(folder, k) for k in range(len(sizes))]
+    for path, size, shard in zip(paths, sizes, index["shards"], strict=True):
+        _check(path, size, shard["crc32"])
+    _check(folder / DOCUMENTS, 8 * index["documents"], index["documents_crc32"])
+    maps = [_mapped(path) for path in paths]
+    whole = [np.frombuffer(mapped if mapped is not None else b"", dtype) for mapped in maps]
+    cuts = [shard["training"] for shard in index["shards"]]
+    parts = [ids[:cut] for ids, cut in zip(whole, cuts, strict=True)]
+    parts += [ids[cut:] for ids, cut in zip(whole, cuts, strict=True)]
+    ids = Ids(parts, [mapped for mapped in maps if mapped is not None])
+    starts = np.frombuffer(_mapped(folder / DOCUMENTS) or b"", "<i8")
     try:
-        about = json.loads((folder / "tokens.json").read_text())
-        starts = np.load(folder / "documents.npy", allow_pickle=False)
-        path, dtype = folder / "tokens.bin", np.dtype(about["dtype"])
-        if path.stat().st_size != about["tokens"] * dtype.itemsize:
-            raise ValueError(f"{path.name} is not whole")
-        ids = np.memmap(path, dtype, "r") if about["tokens"] else np.zeros(0, dtype)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise PenstockError(f"{folder}: no usable token file: {error}; train anew with --force") from None
-    return Tokens(ids, starts, about["characters"])
+        vocabulary = load_vocabulary(index["vocabulary"], index["tokenizer"])
+    except PenstockError as error:
+        raise _broken(folder / INDEX, str(error)) from None
+    return Prepared(
+        Tokens(ids, starts, index["characters"]), index["training"], vocabulary, index["recipe"], index["digest"]
+    )
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """The file of a shard."""
+    return folder / f"{number:05}.tokens"
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The content of index.json.
+
+    Raises:
+        PenstockError: it is not there, not whole, or of another version.
+    """
+    path = folder / INDEX
+    if not path.exists() and (folder / UNFINISHED).is_dir():
+        raise PenstockError(f"{folder}: not prepared to the end; run the same penstock prepare again, and it goes on")
+    try:
+        content = read_sealed(path)
+    except OSError as error:
+        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise _broken(path, str(error)) from None
+    if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+        raise _broken(path, f"expected {FORMAT} of version {VERSION}")
+    return content
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file."""
+    crc = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _check(path: Path, size: int, crc32: int) -> None:
+    try:
+        found = path.stat().st_size
+        if found != size:
+            raise _broken(path, f"expected {size:,} bytes, got {found:,}")
+        if checksum(path) != crc32:
+            raise _broken(path, "its checksum is that of another content")
+    except OSError as error:
+        raise _broken(path, error.strerror or str(error)) from None
+
+
+def _broken(path: Path, why: str) -> PenstockError:
+    return PenstockError(f"{path}: not the file that was written: {why}; make the tokens anew with --force")
+
+
+def _mapped(path: Path) -> mmap.mmap | None:
+    """None for an empty file, which cannot be mapped."""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if path.stat().st_size else None
 
 
 def documents(tokens: Tokens, start: int, stop: int) -> Iterator[NDArray[Any]]:
     """The ids from ``start`` to ``stop``, document by document; the first may be the rest of one."""
-    inside = tokens.starts[(tokens.starts > start) & (tokens.starts < stop)]
-    bounds = [start, *inside.tolist(), stop]
-    return (tokens.ids[a:b] for a, b in itertools.pairwise(bounds))
+    low, high = np.searchsorted(tokens.starts, [start + 1, stop])
+    # a document at a time: there may be more of them than memory holds
+    begins = itertools.chain([start], map(int, tokens.starts[low:high]), [stop])
+    return (tokens.ids[a:b] for a, b in itertools.pairwise(begins))

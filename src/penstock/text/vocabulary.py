@@ -1,6 +1,7 @@
 """Vocabularies: text to token ids and back. One of three kinds: bytes, characters, byte-pair encoding."""
 
 import codecs
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Protocol
 
@@ -78,18 +79,16 @@ class CharVocabulary:
 
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters = UNKNOWN + "".join(sorted(set(characters) - {UNKNOWN}))
-        self._code_points = np.array([ord(c) for c in self.characters[1:]], np.uint32)
+        codes = _code_points(self.characters[1:])
+        self._ids = np.zeros(int(codes.max(initial=0)) + 2, np.int64)  # by code point; the last stands for all above
+        self._ids[codes] = np.arange(1, len(self))
 
     def __len__(self) -> int:
         return len(self.characters)
 
     def encode(self, text: str) -> Ids:
         """One id a character."""
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        if len(self) == 1:
-            return np.zeros(len(codes), np.int64)
-        at = np.searchsorted(self._code_points, codes).clip(max=len(self) - 2)
-        return np.where(self._code_points[at] == codes, at + 1, 0)
+        return self._ids[np.minimum(_code_points(text), len(self._ids) - 1)]
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """One character an id."""
@@ -140,7 +139,8 @@ class BpeVocabulary:
     def encode(self, text: str) -> Ids:
         """As many ids as the merges leave; a lone surrogate is read as U+FFFD."""
         characters = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return np.array(self._tokenizer.encode(characters).ids, np.int64)
+        (encoding,) = self._tokenizer.encode_batch_fast([characters])  # does not count where each token was
+        return np.array(encoding.ids, np.int64)
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """Each stretch of text once its last byte is there; a broken character as U+FFFD."""
@@ -203,13 +203,22 @@ def load_vocabulary(config: Any, tokenizer_json: str | None) -> Vocabulary:
     )
 
 
+def characters_of(texts: Iterable[str]) -> str:
+    """Each character that occurs, once, in the order of their code points."""
+    found = np.zeros(sys.maxunicode + 1, bool)
+    for text in texts:
+        found[_code_points(text)] = True
+    return "".join(map(chr, np.flatnonzero(found)))
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
 def build_vocabulary(kind: str, texts: Iterable[str], size: int) -> Vocabulary:
     """The vocabulary of a corpus. ``size`` bounds bpe; the other kinds are as large as they must be."""
     if kind == "byte":
         return ByteVocabulary()
     if kind == "char":
-        characters: set[str] = set()
-        for text in texts:
-            characters.update(text)
-        return CharVocabulary(characters)
+        return CharVocabulary(characters_of(texts))
     return BpeVocabulary.trained_on(texts, size)

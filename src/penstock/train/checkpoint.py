@@ -1,7 +1,13 @@
-"""A run's resumable state in one file: weights, optimizer, hidden state, random state, and where it stands."""
+"""A run's resumable state: weights, optimizer, the hidden state of every stream, and where it stands.
 
+There is no random state in it: what a step draws follows from the seed and the step's number.
+"""
+
+import concurrent.futures
 import dataclasses
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +25,13 @@ from penstock.train.settings import Settings
 from penstock.train.step import Stepper
 
 FORMAT = "penstock-checkpoint"
+NAME = "checkpoint-{:09}.safetensors"
+"""By the step that it was made after."""
 ANEW = "start anew with --force"
+
+
+class Broken(PenstockError):
+    """A checkpoint that is not whole."""
 
 
 @dataclasses.dataclass
@@ -32,6 +44,8 @@ class Progress:
     passes: int = 0
     seconds: float = 0.0
     """Spent training and validating, over all sittings."""
+    input_seconds: float = 0.0
+    """Of them, those that training waited for its text."""
     best: float | None = None
     """The lowest validation loss, nats a token."""
     validations: int = 0
@@ -41,39 +55,130 @@ class Progress:
     """Length of the log; what was written after the checkpoint is written again by a resumed run."""
 
 
-def save_checkpoint(path: Path, plan: Plan, progress: Progress, stepper: Stepper, state: Tensor) -> None:
-    """Replaces the checkpoint.
+class Checkpoints:
+    """The checkpoints of a run in its folder: the newest ``keep`` of them, written while training goes on.
+
+    ``save`` copies; a thread of its own writes and flushes. At most one is on its way: a second waits for it. Used as a
+    context manager, so that the last one is on the disk when the block ends.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder, self._keep = folder, keep
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
+        self._writing: concurrent.futures.Future[None] | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
+
+    def save(
+        self,
+        plan: Plan,
+        progress: Progress,
+        stepper: Stepper,
+        state: Tensor,
+        first: Callable[[], object] | None = None,
+    ) -> None:
+        """Starts writing a checkpoint of this moment; ``first`` is called before, by the thread that writes.
+
+        Raises:
+            PenstockError: the one before could not be written; older ones are unchanged.
+        """
+        self.wait()
+        tensors, about = _content(plan, progress, stepper, state)
+        tensors = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
+        self._writing = self._thread.submit(self._write, tensors, about, progress.step, first)
+
+    def wait(self) -> None:
+        """Returns once the last checkpoint is on the disk.
+
+        Raises:
+            PenstockError: it could not be written; older ones are unchanged.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write(
+        self, tensors: dict[str, Tensor], about: dict[str, str], step: int, first: Callable[[], object] | None
+    ) -> None:
+        if first is not None:
+            first()
+        about["checksum"] = _checksum(tensors, about)
+        write(self._folder / NAME.format(step), safetensors.torch.save(tensors, about))
+        for path in found(self._folder)[self._keep :]:
+            path.unlink(missing_ok=True)
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    return sorted(folder.glob(NAME.replace("{:09}", "*")), reverse=True)
+
+
+def newest(folder: Path, tell: Callable[[str], object]) -> tuple[Plan, Progress, dict[str, Tensor]]:
+    """The newest checkpoint that is whole; ``tell`` hears of each that is not, which is then put out of the way.
 
     Raises:
-        PenstockError: the folder cannot be written; the checkpoint before is unchanged.
+        PenstockError: there is none, none is whole, or it is of another program or version.
     """
+    paths = found(folder)
+    if not paths:
+        raise PenstockError(f"{folder}: nothing to resume: no checkpoint here; start without --resume")
+    for path in paths:
+        try:
+            content = read_checkpoint(path)
+        except Broken as error:
+            if path == paths[-1]:
+                raise
+            tell(f"{str(error).removesuffix(ANEW).rstrip('; ')}; going on from the checkpoint before")
+            path.rename(path.with_suffix(".broken"))
+            continue
+        return content
+    raise AssertionError
+
+
+def _content(
+    plan: Plan, progress: Progress, stepper: Stepper, state: Tensor
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors = {f"model.{name}": value for name, value in stepper.model.state_dict().items()}
     if plan.model.tied:
         del tensors["model.output.weight"]
     for name, moments in _moments(stepper).items():
         tensors |= {f"adam.{key}.{name}": value for key, value in moments.items()}
     tensors["state"] = state
-    tensors["random.cpu"] = torch.get_rng_state()
-    if stepper.device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(stepper.device)
     about = {
         "format": FORMAT,
         "penstock": penstock.__version__,
         "plan": json.dumps(dataclasses.asdict(plan)),
         "progress": json.dumps(dataclasses.asdict(progress)),
     }
-    content = safetensors.torch.save({k: v.detach().contiguous() for k, v in tensors.items()}, about)
-    write(path, content)
+    return tensors, about
+
+
+def _checksum(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
+    """Of everything in a checkpoint but itself: BLAKE2b."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(about.keys() - {"checksum"}):
+        digest.update(f"{name}={about[name]};".encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+        digest.update(value.reshape(-1).numpy().data)
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
-    """What ``save_checkpoint`` wrote, the tensors on the CPU.
+    """What ``Checkpoints.save`` wrote, the tensors on the CPU.
 
     Raises:
-        PenstockError: there is none, it is not whole, or it is of another program or version.
+        Broken: it is not whole.
+        PenstockError: it cannot be read, or it is of another program or version.
     """
-    if not path.exists():
-        raise PenstockError(f"{path}: nothing to resume: no checkpoint here; start without --resume")
     try:
         path.open("rb").close()  # the library calls a file that it may not read one that is not there
         with safetensors.safe_open(path, "pt") as file:
@@ -82,9 +187,11 @@ def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
     except OSError as error:
         raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
     except safetensors.SafetensorError as error:
-        raise PenstockError(f"{path}: not a whole checkpoint: {error}; {ANEW}") from None
+        raise Broken(f"{path}: not a whole checkpoint: {error}; {ANEW}") from None
     if about.get("format") != FORMAT:
-        raise PenstockError(f"{path}: expected a {FORMAT}, got a file of something else; {ANEW}")
+        raise Broken(f"{path}: expected a {FORMAT}, got a file of something else; {ANEW}")
+    if about.get("checksum") != _checksum(tensors, about):
+        raise Broken(f"{path}: not a whole checkpoint: its checksum is not that of its content; {ANEW}")
     if about.get("penstock") != penstock.__version__:
         raise PenstockError(
             f"{path}: written by Penstock {about.get('penstock')}, this is {penstock.__version__}; "
@@ -120,9 +227,6 @@ def _restored(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
         moments = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
         moments = {key: value.to(stepper.device) for key, value in moments.items()}
         stepper.optimizer.state[parameter] = moments
-    torch.set_rng_state(tensors["random.cpu"])
-    if stepper.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"], stepper.device)
     return tensors["state"].to(stepper.device)
 
 

@@ -8,7 +8,7 @@ The rule, for every choice a person did not make:
 - **Dropout**: rises with how well the text could be learnt by heart: with the passes over it, and with the square root
   of the parameters there are for each of its tokens.
 - **Learning rate**: 1.5 / H. The best one of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3).
-- **Streams**: 32 side by side on a CPU, 128 on a GPU, fewer where the corpus is short.
+- **Streams**: 32 side by side for each process on a CPU, 128 on a GPU, fewer where the corpus is short.
 """
 
 import dataclasses
@@ -20,10 +20,11 @@ import torch
 from penstock.errors import PenstockError
 from penstock.model_folder import ModelConfig
 from penstock.nn.language_model import LanguageModel
-from penstock.text.tokens import Tokens
+from penstock.text.tokens import Prepared
 from penstock.text.vocabulary import Vocabulary
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
+from penstock.train.streams import Chunk
 
 PRESETS = {
     "tiny": {"hidden": 128, "embedding": 64, "layers": 1},
@@ -41,6 +42,10 @@ class Plan:
     """A run, resolved: saved with it and taken up again by ``--resume``."""
 
     corpus: str
+    tokens: str
+    """The token folder: inside the run's own folder, or one that was prepared for many runs."""
+    digest: str
+    """Of the tokens."""
     settings: Settings
     model: ModelConfig
     streams: int
@@ -55,15 +60,19 @@ class Plan:
     held_out_tokens: int
     validation_tokens: int
     """Of the held-out text, read by each of the run's validations; the results at its end read more."""
+    launch: str = ""
+    """The launcher's name for its start of the run; one that starts processes again goes on with what they began."""
 
 
-def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus: str) -> Plan:
-    """Resolves the settings against a corpus and this machine.
+def make_plan(
+    settings: Settings, prepared: Prepared, corpus: str, folder: str, ranks: int = 1, launch: str = ""
+) -> Plan:
+    """Resolves the settings against a corpus, whose tokens are in ``folder``, this machine and the number of processes.
 
     Raises:
         PenstockError: the corpus is too short, or the device is not there.
     """
-    train_tokens = round(len(tokens.ids) * (1 - settings.holdout))
+    tokens, train_tokens, vocabulary = prepared.tokens, prepared.training, prepared.vocabulary
     held_out = len(tokens.ids) - train_tokens
     if train_tokens < 2 or (settings.holdout and held_out < 2):
         if len(tokens.ids) >= 100:
@@ -74,7 +83,7 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
             f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
         )
     device = usable_device(settings.device)
-    streams = settings.streams or (32 if device.type == "cpu" else 128)
+    streams = settings.streams or ranks * (32 if device.type == "cpu" else 128)
     streams = max(1, min(streams, train_tokens // (2 * settings.chunk)))
     per_step = min(streams * settings.chunk, train_tokens - 1)
 
@@ -104,7 +113,9 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
         if steps is not None:
             return float(steps * per_step)
         assert minutes is not None
-        return minutes * 60 * _tokens_per_second(model, vocabulary, streams, settings.chunk, device)
+        return (
+            minutes * 60 * ranks * _tokens_per_second(model, vocabulary, -(-streams // ranks), settings.chunk, device)
+        )
 
     if settings.size is not None or settings.hidden is not None:
         model = sized(settings.size or "small")
@@ -122,6 +133,8 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
         dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
     return Plan(
         corpus=corpus,
+        tokens=folder,
+        digest=prepared.digest,
         settings=settings,
         model=dataclasses.replace(model, dropout=dropout),
         streams=streams,
@@ -134,6 +147,7 @@ def make_plan(settings: Settings, vocabulary: Vocabulary, tokens: Tokens, corpus
         held_out_tokens=held_out,
         # a token costs about a third of a training step's: ten validations stay within a twentieth of the run
         validation_tokens=round(min(max(0.015 * budget, 2048), 65536)),
+        launch=launch,
     )
 
 
@@ -160,7 +174,7 @@ def _tokens_per_second(model: ModelConfig, vocabulary: Vocabulary, N: int, L: in
         seconds = []
         for _ in range(6):
             began = time.perf_counter()
-            stepper.step(tokens, tokens, None, stepper.initial_state(N))
+            stepper.step(Chunk(tokens, tokens, None), stepper.initial_state(N))
             seconds.append(time.perf_counter() - began)
     return L * N / sorted(seconds[1:])[2]
 

@@ -21,8 +21,8 @@ class Log:
     def __init__(self, path: Path, length: int, tensorboard: Path | None) -> None:
         self._path = path
         try:
-            with path.open("ab") as file:
-                file.truncate(length)
+            if path.is_file():
+                os.truncate(path, length)
             self._file = path.open("ab")
         except OSError as error:
             raise cannot_write(path, error) from None
@@ -40,10 +40,13 @@ class Log:
                 if isinstance(value, int | float):
                     self._writer.add_scalar(f"{kind}/{name}", value, step)
 
-    def synced(self) -> int:
-        """The length of the log once it is on the disk."""
-        os.fsync(self._file.fileno())
+    def length(self) -> int:
+        """In bytes."""
         return self._file.tell()
+
+    def sync(self) -> None:
+        """Returns once it is on the disk."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Writes what is left."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from penstock.runtime.model import count_characters, load
+from penstock.runtime.model import load
+from penstock.runtime.score import count_characters
 from penstock.text.tokens import Tokens, documents
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
@@ -29,6 +30,8 @@ class Results:
     seconds: float
     steps: int
     tokens_read: int
+    input_share: float
+    """Of the seconds, those in which training waited for its text."""
     scored_tokens: int
     nats_per_token: float | None
     nats_per_character: float | None
@@ -66,6 +69,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
         seconds=progress.seconds,
         steps=progress.step,
         tokens_read=progress.step * plan.streams * plan.settings.chunk,
+        input_share=progress.input_seconds / progress.seconds if progress.seconds else 0.0,
         scored_tokens=scored,
         nats_per_token=nats_per_token,
         nats_per_character=nats_per_character,
@@ -89,7 +93,7 @@ def print_results(results: Results, out: Path, console: Console) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("parameters", f"{results.parameters:,}")
     table.add_row("time", f"{duration(results.seconds)}, {results.steps:,} steps")
-    table.add_row("read", f"{results.tokens_read:,} tokens")
+    table.add_row("read", f"{results.tokens_read:,} tokens, waiting for them {results.input_share:.1%} of the time")
     if results.bits_per_character is not None:
         table.add_row("held-out text", f"{results.scored_tokens:,} tokens scored")
         table.add_row("  nats a character", f"{results.nats_per_character:.4f}")

@@ -4,38 +4,45 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import shutil
 import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
 
+import penstock
 from penstock.errors import PenstockError
 from penstock.files import cannot_write, write
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
-from penstock.text.corpus import Corpus
-from penstock.text.tokens import Tokens, open_tokens, write_tokens
-from penstock.text.vocabulary import Vocabulary, build_vocabulary, load_vocabulary
-from penstock.train.checkpoint import ANEW, Progress, read_checkpoint, restore, save_checkpoint
+from penstock.text import reference
+from penstock.text.prepare import Recipe, prepare
+from penstock.text.progress import shown
+from penstock.text.tokens import Prepared, open_tokens, token_folder
+from penstock.text.workers import processors
+from penstock.train.checkpoint import ANEW, Checkpoints, Progress, found, newest, restore
 from penstock.train.plan import Plan, make_plan, usable_device
+from penstock.train.ranks import Ranks, joined, launch, restarts
 from penstock.train.reporter import Display, Log, duration
 from penstock.train.results import Results, measure, print_results
 from penstock.train.schedule import learning_rate_share
 from penstock.train.settings import Settings
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import Streams
+from penstock.train.streams import Chunk, Streams
 
 TRAINING = "training"
 """The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
-CHECKPOINT, LOG, VOCABULARY, RECORD = "checkpoint.safetensors", "log.jsonl", "vocabulary.json", "train.json"
+LOG, TOKENS, RECORD = "log.jsonl", "tokens", "train.json"
 
 VALIDATIONS = 10
 """In a run, at equal distances."""
@@ -64,23 +71,33 @@ def train(
 
     SIGINT and SIGTERM end the run after the step at hand, with a checkpoint. Killed outright, it loses what came after
     the last checkpoint. A resumed run goes on bit for bit as the uninterrupted one would have on a CPU with the same
-    number of threads, where ``steps`` or ``epochs`` and not the clock decide its length.
+    number of threads and processes, where ``steps`` or ``epochs`` and not the clock decide its length.
+
+    Started by torchrun, each process trains on its share of the streams (see ``ranks``). The first one alone reads the
+    corpus, reports and writes; a process started again by torchrun goes on from the last checkpoint.
 
     Raises:
         PenstockError: a setting, the corpus or the folder cannot be used. What the folder held is unchanged.
         NotFinite: the loss left the finite numbers; the last checkpoint is kept.
     """
     console = console or Console()
-    run = _Run.resumed(settings, inputs, out) if resume else _Run.prepared(settings, inputs, out, force, console)
-    _describe(run, console)
-    log = Log(run.folder / LOG, run.progress.log_bytes, run.folder / "tensorboard" if tensorboard else None)
-    display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
-    with contextlib.closing(log), display, _stop_signals() as received:
-        run.fit(log, display, received)
-    if received:
+    with joined() as ranks:
+        console.quiet = console.quiet or not ranks.first
+        ranks.agree(_said(settings, inputs, out, resume))
+        run = _begun(settings, inputs, out, resume, force, console, ranks)
+        _describe(run, console)
+        logged = run.folder / LOG if ranks.first else Path(os.devnull)
+        log = Log(logged, run.progress.log_bytes, run.folder / "tensorboard" if tensorboard and ranks.first else None)
+        display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
+        checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
+        with contextlib.closing(log), checkpoints, display, _stop_signals() as received:
+            stopped = run.fit(log, display, checkpoints, received)
+    if stopped:
         console.print(f"stopped after step {run.progress.step:,}; go on with", highlight=False)
         console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
-        return Outcome(received[0], None)
+        return Outcome(stopped, None)
+    if not ranks.first:
+        return Outcome(None, None)
     if run.held_out is not None:
         display.say("scoring the held-out text with the best model")
     results = measure(run.plan, run.progress, run.tokens, out)
@@ -89,37 +106,83 @@ def train(
     return Outcome(None, results)
 
 
+def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) -> dict[str, Any]:
+    """What every process of a run must have been started with."""
+    flags = {f"--{name.replace('_', '-')}": value for name, value in dataclasses.asdict(settings).items()}
+    versions = {"Penstock's version": penstock.__version__, "PyTorch's version": torch.__version__}
+    return versions | flags | {"FILE": list(inputs), "--out": str(out.absolute()), "--resume": resume}
+
+
+def _begun(
+    settings: Settings, inputs: Sequence[str], out: Path, resume: bool, force: bool, console: Console, ranks: Ranks
+) -> "_Run":
+    """The run, new or taken up. The first rank sees to it alone; the others then take up what it left.
+
+    Raises:
+        PenstockError: it cannot be; where the first rank knows why, the others end in silence with its exit status.
+    """
+    failed: PenstockError | None = None
+    if ranks.first:
+        try:
+            if resume or _was_begun_by_this_launch(out):
+                run = _Run.resumed(settings, inputs, out, console, Ranks())
+            else:
+                run = _Run.prepared(settings, inputs, out, force, console, ranks.size)
+        except PenstockError as error:
+            failed = error
+    status = ranks.told(None if failed is None else failed.status)
+    if failed is not None:
+        raise failed
+    if status is not None:
+        raise SystemExit(status)
+    return run if ranks.size == 1 else _Run.resumed(settings, inputs, out, console, ranks)
+
+
+def _was_begun_by_this_launch(out: Path) -> bool:
+    """Whether torchrun started us again after a process died, and the run had begun by then."""
+    if not restarts() or not found(out / TRAINING):
+        return False
+    plan, _, _ = newest(out / TRAINING, lambda _: None)
+    return plan.launch == launch()
+
+
 class _Run:
     """What a run consists of, whether new or resumed."""
 
     def __init__(
         self,
         plan: Plan,
-        vocabulary: Vocabulary,
-        tokens: Tokens,
+        prepared: Prepared,
         out: Path,
+        ranks: Ranks,
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
     ) -> None:
-        self.plan, self.vocabulary, self.tokens, self.out = plan, vocabulary, tokens, out
+        self.plan, self.out, self.ranks = plan, out, ranks
+        self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         self.folder = out / TRAINING
         torch.manual_seed(plan.settings.seed)
-        model = LanguageModel(plan.model, vocabulary).to(usable_device(plan.device))
+        model = LanguageModel(plan.model, vocabulary).to(ranks.device(usable_device(plan.device)))
+        split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
+        self.streams = Streams(tokens, 0, split, N=plan.streams, L=plan.settings.chunk)
+        self.held_out = Streams(tokens, split, end, N=plan.streams, L=256) if end - split > 1 else None
+        self.mine = ranks.shard(self.streams.N)
         self.stepper = Stepper(
             model,
             learning_rate=plan.learning_rate,
             weight_decay=plan.settings.weight_decay,
             clip=plan.settings.clip,
+            accumulate=plan.settings.accumulate,
+            wrapped=ranks.wrap(model),
+            ranks=ranks.size,
         )
-        split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
-        self.streams = Streams(tokens, 0, split, N=plan.streams, L=plan.settings.chunk)
-        self.held_out = Streams(tokens, split, end, N=plan.streams, L=256) if end - split > 1 else None
-        if resumed is None:
-            self.progress, self.state = Progress(), self.stepper.initial_state(self.streams.N)
-        else:
-            self.progress, self.state = resumed[0], restore(resumed[1], self.stepper)
+        self.progress = Progress() if resumed is None else resumed[0]
+        state = self.stepper.initial_state(self.streams.N) if resumed is None else restore(resumed[1], self.stepper)
+        self.state = state[:, self.mine].clone()
 
     @classmethod
-    def prepared(cls, settings: Settings, inputs: Sequence[str], out: Path, force: bool, console: Console) -> "_Run":
+    def prepared(
+        cls, settings: Settings, inputs: Sequence[str], out: Path, force: bool, console: Console, ranks: int
+    ) -> "_Run":
         """Reads the corpus beside what ``out`` holds, and takes its place only once all of it was fine."""
         ours = [out / name for name in (WEIGHTS, CONFIG, TOKENIZER, RECORD, TRAINING)]
         try:
@@ -137,16 +200,18 @@ class _Run:
         except OSError as error:
             raise cannot_write(out, error) from None
         try:
-            errors = "surrogateescape" if settings.vocab == "byte" else settings.errors
-            corpus = Corpus(inputs, field=settings.field, errors=errors, spool=staging)
-            console.print(f"reading {corpus.name}", highlight=False, markup=False, soft_wrap=True)
-            vocabulary = build_vocabulary(settings.vocab, corpus.texts(), settings.vocab_size)
-            tokens = write_tokens(corpus.pieces(), vocabulary, staging)
-            plan = make_plan(settings, vocabulary, tokens, corpus.name)
-            about, tokenizer = vocabulary.saved()
-            write(staging / VOCABULARY, json.dumps({"vocabulary": about, "tokenizer": tokenizer}))
-            run = cls(plan, vocabulary, tokens, out)
-            save_checkpoint(staging / CHECKPOINT, plan, run.progress, run.stepper, run.state)
+            corpus = ", ".join(inputs) or reference.NAME
+            console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
+            if folder := token_folder(inputs):
+                prepared = open_tokens(folder)
+                settings = _agreed(settings, prepared, folder)
+            else:
+                prepared = _tokens_of(inputs, staging / TOKENS, settings, console)
+            place = str(folder.resolve()) if folder else TOKENS
+            plan = make_plan(settings, prepared, corpus, place, ranks, launch())
+            run = cls(plan, prepared, out, Ranks())
+            with Checkpoints(staging, settings.keep) as checkpoints:
+                checkpoints.save(plan, run.progress, run.stepper, run.state)
             with _set_aside(held, out):
                 staging.rename(run.folder)
         except OSError as error:
@@ -159,10 +224,10 @@ class _Run:
         return run
 
     @classmethod
-    def resumed(cls, settings: Settings, inputs: Sequence[str], out: Path) -> "_Run":
+    def resumed(cls, settings: Settings, inputs: Sequence[str], out: Path, console: Console, ranks: Ranks) -> "_Run":
         """Takes up the checkpoint of ``out``; what was said beside ``--resume`` must be what the run began with."""
         folder = out / TRAINING
-        plan, progress, tensors = read_checkpoint(folder / CHECKPOINT)
+        plan, progress, tensors = newest(folder, lambda line: console.print(line, highlight=False, markup=False))
         for field in dataclasses.fields(Settings):
             said, began = getattr(settings, field.name), getattr(plan.settings, field.name)
             if said not in (field.default, began):
@@ -170,24 +235,16 @@ class _Run:
                     f"--{field.name.replace('_', '-')}: the run in {out} began with {began}, got {said}; "
                     "leave it out to resume, or start anew with --force"
                 )
-        if inputs and ", ".join(inputs) != plan.corpus:
+        moved = token_folder(inputs)
+        if inputs and not moved and ", ".join(inputs) != plan.corpus:
             raise PenstockError(
                 f"FILE: the run in {out} reads {plan.corpus}, got {', '.join(inputs)}; leave it out to resume"
             )
-        try:
-            about = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-            vocabulary = load_vocabulary(about["vocabulary"], about["tokenizer"])
-        except (OSError, ValueError, KeyError, TypeError, PenstockError) as error:
-            raise PenstockError(f"{folder / VOCABULARY}: no usable vocabulary: {error}; {ANEW}") from None
-        tokens = open_tokens(folder)
-        planned = (plan.model.vocabulary_size, plan.train_tokens + plan.held_out_tokens)
-        found = (len(vocabulary), len(tokens.ids))
-        if planned != found:
-            raise PenstockError(
-                f"{folder / CHECKPOINT}: expected the checkpoint of the text beside it, {found[1]:,} tokens of "
-                f"{found[0]:,} kinds, got that of another, {planned[1]:,} of {planned[0]:,}; {ANEW}"
-            )
-        return cls(plan, vocabulary, tokens, out, (progress, tensors))
+        place = moved or folder / plan.tokens
+        prepared = open_tokens(place)
+        if prepared.digest != plan.digest:
+            raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
+        return cls(plan, prepared, out, ranks, (progress, tensors))
 
     def share(self) -> float:
         """How much of the run is done, 0 … 1, by steps or by the clock."""
@@ -196,16 +253,24 @@ class _Run:
         assert self.plan.minutes is not None
         return min(1.0, self.progress.seconds / (60 * self.plan.minutes))
 
-    def fit(self, log: Log, display: Display, received: list[int]) -> None:
-        """Trains until the run is done, stopped by a signal, or no longer improving."""
-        at, plan, settings = self.progress, self.plan, self.plan.settings
-        clock = saved = time.perf_counter()
+    def fit(self, log: Log, display: Display, checkpoints: Checkpoints, received: list[int]) -> int | None:
+        """Trains until the run is done, no longer improving, or stopped by a signal, which is then returned."""
+        at, plan, settings, ranks = self.progress, self.plan, self.plan.settings, self.ranks
+        clock, saved = time.perf_counter(), at.seconds
         loss = speed = 0.0  # running means
-        while (share := self.share()) < 1 and not received and at.stale < settings.patience:
-            tokens, targets, resets = self.streams[at.chunk].to(self.stepper.device)
+        stopped = 0
+        reader = ThreadPoolExecutor(1)  # reads the next chunk while this one is learnt from
+        ahead = reader.submit(self._chunk, at.chunk)
+        while (share := self.share()) < 1 and not stopped and at.stale < settings.patience:
+            asked = time.perf_counter()
+            chunk = ahead.result()
+            waited = time.perf_counter() - asked
+            ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
+            predictions = self.streams.predictions(at.chunk)
             rate = learning_rate_share(share, settings.warmup)
+            torch.manual_seed(_seed(settings.seed, at.step, ranks.rank))
             try:
-                step = self.stepper.step(tokens, targets, resets, self.state, rate)
+                step = self.stepper.step(chunk, self.state, rate, predictions)
             except NotFinite as error:
                 raise self._not_finite(at.step + 1, str(error)) from None
             self.state = step.state
@@ -215,36 +280,46 @@ class _Run:
                 self.state = torch.zeros_like(self.state)
 
             now = time.perf_counter()
-            seconds, clock = now - clock, now
+            # one clock, and a signal to any rank is one to all: they must take every decision alike
+            seconds = now - clock if ranks.first else 0.0
+            of_all, seconds, stops = ranks.total(step.loss, seconds, float(bool(received)))
+            clock, stopped = now, int(stops)
             at.seconds += seconds
-            share = self.share()
-            loss += (step.loss - loss) / min(at.step, 20) if loss else step.loss
-            speed += (targets.numel() / seconds - speed) * 0.05 if speed else targets.numel() / seconds
+            at.input_seconds += waited
+            share, read = self.share(), self.streams.N * chunk.tokens.shape[0]
+            loss += (of_all - loss) / min(at.step, 20) if loss else of_all
+            speed += (read / seconds - speed) * 0.05 if speed else read / seconds
             log.write(
                 "step",
                 at.step,
-                loss=step.loss,
+                loss=of_all,
                 gradient_norm=step.gradient_norm,
                 learning_rate=plan.learning_rate * rate,
-                tokens_per_second=targets.numel() / seconds,
+                tokens_per_second=read / seconds,
+                input_share=waited / seconds,
                 seconds=at.seconds,
             )
             display.update(share, at.step, loss, speed, self._seconds_left())
-            if share >= (at.validations + 1) / VALIDATIONS:
+            due = share >= (at.validations + 1) / VALIDATIONS
+            if due:
                 self._validate(share, log, display)
                 clock = self._counted(clock)
-                self._save(log)
-                saved = clock
-            elif clock - saved >= settings.checkpoint_every:
-                self._save(log)
-                saved = clock
-        self._save(log)
-        if not (self.out / WEIGHTS).exists():
+            if due or at.seconds - saved >= settings.checkpoint_every:
+                self._save(log, checkpoints)
+                saved = at.seconds
+        reader.shutdown()
+        self._save(log, checkpoints)
+        if ranks.first and not (self.out / WEIGHTS).exists():
             self.stepper.model.save(self.out)
+        return (received[0] if received else signal.SIGTERM) if stopped else None
+
+    def _chunk(self, k: int) -> Chunk:
+        return self.streams.chunk(k, self.mine).to(self.stepper.device)
 
     def _counted(self, clock: float) -> float:
         now = time.perf_counter()
-        self.progress.seconds += now - clock
+        (seconds,) = self.ranks.total(now - clock if self.ranks.first else 0.0)
+        self.progress.seconds += seconds
         return now
 
     def _seconds_left(self) -> float:
@@ -259,14 +334,16 @@ class _Run:
         at = self.progress
         at.validations = int(share * VALIDATIONS + 1e-9)
         if self.held_out is None:
-            self.stepper.model.save(self.out)
+            if self.ranks.first:
+                self.stepper.model.save(self.out)
             return
-        loss = self.stepper.validate(self.held_out, self.plan.validation_tokens)
+        mine = self.ranks.shard(self.held_out.N)
+        (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation_tokens, mine))
         if not math.isfinite(loss):
             raise self._not_finite(at.step, f"loss {loss} on held-out text")
         best = at.best is None or loss < at.best
         at.best, at.stale = (loss, 0) if best or at.best is None else (at.best, at.stale + 1)
-        if best:
+        if best and self.ranks.first:
             self.stepper.model.save(self.out)
         log.write("validation", at.step, loss=loss, best=best, seconds=at.seconds)
         display.validated(share, at.step, loss, best)
@@ -278,9 +355,12 @@ class _Run:
             f"start anew with a --learning-rate below {self.plan.learning_rate:.2g}"
         )
 
-    def _save(self, log: Log) -> None:
-        self.progress.log_bytes = log.synced()
-        save_checkpoint(self.folder / CHECKPOINT, self.plan, self.progress, self.stepper, self.state)
+    def _save(self, log: Log, checkpoints: Checkpoints) -> None:
+        """Of every stream, wherever it is read, so that any number of processes can go on."""
+        state = self.ranks.gathered(self.state, self.streams.N)
+        if self.ranks.first:
+            self.progress.log_bytes = log.length()
+            checkpoints.save(self.plan, self.progress, self.stepper, state, log.sync)
 
     def record(self, results: Results | None) -> None:
         """Writes train.json: the resolved settings, and the results once there are some."""
@@ -288,6 +368,29 @@ class _Run:
         if results is not None:
             content["results"] = dataclasses.asdict(results)
         write(self.out / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """Of what a step draws on one rank; of a run's steps, ranks and seeds no two alike but by chance."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+
+
+def _tokens_of(inputs: Sequence[str], folder: Path, settings: Settings, console: Console) -> Prepared:
+    recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
+    with shown(console) as report:
+        return prepare(inputs, folder, recipe, workers=processors(), force=True, report=report)
+
+
+def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
+    """The settings with those that the tokens were prepared with; what was said must be the same."""
+    for name, value in prepared.recipe.items():
+        said = getattr(settings, name)
+        if said not in (getattr(Settings, name), value):
+            raise PenstockError(
+                f"--{name.replace('_', '-')}: {folder} was prepared with {value}, got {said}; leave it out, or prepare "
+                "the text anew"
+            )
+    return dataclasses.replace(settings, **prepared.recipe)
 
 
 def _describe(run: _Run, console: Console) -> None:
@@ -302,7 +405,7 @@ def _describe(run: _Run, console: Console) -> None:
         f'reset="{model.reset}", dropout {model.dropout:g}',
         f"run     {length}{began}, about {plan.expected_passes:.1f} passes over the text; "
         f"{run.streams.N} streams × {plan.settings.chunk} steps, learning rate {plan.learning_rate:.2g}, "
-        f"on {plan.device}",
+        f"on {plan.device}" + (f", {run.ranks.size} processes" if run.ranks.size > 1 else ""),
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -5,20 +5,22 @@ import math
 from typing import Literal
 
 from penstock.errors import PenstockError
+from penstock.text.prepare import Recipe
 
 Size = Literal["tiny", "small", "medium", "large", "huge"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Settings of a run; the command line has the same names.
+class Settings(Recipe):
+    """Settings of a run, those of its text among them; the command line has the same names.
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .parquet files that holds the text.
+        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
-        holdout: The share of the corpus, at its end, that is not trained on but validates.
+        holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
+            documents, the share of the text at its end.
         size: Sizes of the model by name; chosen from the corpus, the time allowed and the speed of this machine.
         hidden: Hidden units of a layer, instead of --size.
         embedding: Features of a token's embedding; half of --hidden.
@@ -30,7 +32,9 @@ class Settings:
         minutes: Train this long; 3 unless --steps or --epochs is given.
         steps: Train for this many steps of optimisation.
         epochs: Train for this many passes over the text.
-        streams: Stretches of the corpus read side by side, the batch; 32 on a CPU, 128 on a GPU.
+        streams: Stretches of the corpus read side by side, the batch, over all processes; 32 for each on a CPU, 128 for
+            each on a GPU.
+        accumulate: Parts that a process reads its streams in, one after the other, for less memory; the same result.
         chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
         learning_rate: Of AdamW, at its height; chosen from the hidden size.
         weight_decay: Of AdamW, on matrices.
@@ -40,12 +44,9 @@ class Settings:
         seed: Of everything random.
         device: cpu, cuda, cuda:1, …; a GPU where there is one.
         checkpoint_every: Seconds between checkpoints; what a killed process can lose.
+        keep: Checkpoints that are kept: if the newest is not whole, the one before is taken up.
     """
 
-    vocab: Literal["byte", "char", "bpe"] = "char"
-    vocab_size: int = 4096
-    field: str = "text"
-    errors: Literal["strict", "replace"] = "strict"
     holdout: float = 0.1
 
     size: Size | None = None
@@ -61,6 +62,7 @@ class Settings:
     steps: int | None = None
     epochs: float | None = None
     streams: int | None = None
+    accumulate: int = 1
     chunk: int = 64
     learning_rate: float | None = None
     weight_decay: float = 0.01
@@ -70,12 +72,14 @@ class Settings:
     seed: int = 0
     device: str | None = None
     checkpoint_every: float = 30.0
+    keep: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
-        positive = ("hidden", "embedding", "layers", "streams", "chunk", "patience", "minutes")
+        positive = ("hidden", "embedding", "layers", "streams", "accumulate", "chunk", "patience", "keep", "minutes")
         for name in (*positive, "steps", "epochs", "learning_rate", "clip", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -83,11 +87,9 @@ class Settings:
             if isinstance(value, int) and value >= 2**31:
                 raise PenstockError(f"{_flag(name)}: expected less than {2**31}, got {value}")
         for name, low, high in (
-            ("holdout", 0, 0.9),
             ("dropout", 0, 0.95),
             ("warmup", 0, 1),
             ("seed", 0, 2**63 - 1),
-            ("vocab_size", 1, 2**20),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -45,20 +45,32 @@ class Streams:
         """Chunks in one pass; the last may be shorter."""
         return -(-self.length // self._L)
 
-    def __getitem__(self, k: int) -> Chunk:
-        """The k-th chunk of a pass."""
-        at = k * self._L
-        stop = min(at + self._L, self.length)
-        ids = np.stack([self._tokens.ids[a + at : a + stop + 1] for a in self._begins()], axis=1).astype(np.int64)
+    def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
+        """The k-th chunk of a pass, of the streams in ``part``."""
+        begins, length = self._begins(k)[part], self._length(k)
+        ids = np.empty((length + 1, len(begins)), np.int64)
+        for n, a in enumerate(begins):
+            ids[:, n] = self._tokens.ids[a : a + length + 1]
         tokens, targets, resets = torch.from_numpy(ids[:-1]), torch.from_numpy(ids[1:].copy()), None
         if len(self._tokens.starts) > 1:
             starts = np.zeros(ids.shape, bool)
-            for n, a in enumerate(self._begins()):
-                low, high = np.searchsorted(self._tokens.starts, [a + at, a + stop + 1])
-                starts[self._tokens.starts[low:high] - (a + at), n] = True
+            for n, a in enumerate(begins):
+                low, high = np.searchsorted(self._tokens.starts, [a, a + length + 1])
+                starts[self._tokens.starts[low:high] - a, n] = True
             resets = torch.from_numpy(starts[:-1].copy())
             targets.masked_fill_(torch.from_numpy(starts[1:]), IGNORED)
         return Chunk(tokens, targets, resets)
 
-    def _begins(self) -> range:
-        return range(self._start, self._start + self.N * self.length, self.length)
+    def predictions(self, k: int) -> int:
+        """How many tokens are to be predicted in the k-th chunk of all streams: those that start no document."""
+        length = self._length(k)
+        bounds = np.searchsorted(self._tokens.starts, np.add.outer(self._begins(k), [1, length + 1]))
+        return self.N * length - int((bounds[:, 1] - bounds[:, 0]).sum())
+
+    def _length(self, k: int) -> int:
+        return min(self._L, self.length - k * self._L)
+
+    def _begins(self, k: int) -> range:
+        """Where the k-th chunk of each stream begins in the text."""
+        first = self._start + k * self._L
+        return range(first, first + self.N * self.length, self.length)

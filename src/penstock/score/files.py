@@ -1,0 +1,179 @@
+"""Scores of whole files: each is written when all of it is scored, or not at all."""
+
+import contextlib
+import dataclasses
+import glob
+import itertools
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from penstock.errors import PenstockError
+from penstock.files import cannot_write, replacing, write
+from penstock.runtime import Model, Reading, Score
+from penstock.runtime.bulk import read_windows
+from penstock.score import rows
+from penstock.score.inputs import Job
+from penstock.score.rows import Bad
+from penstock.text.readers import SURROGATE
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What scores depend on, beside the model."""
+
+    column: str = "text"
+    """Of Parquet files and JSON lines."""
+    embed: bool = False
+
+
+@dataclasses.dataclass
+class Done:
+    """What became of a file."""
+
+    name: str
+    rows: int = 0
+    bad: int = 0
+    """Rows that could not be scored."""
+    reason: str | None = None
+    """That of the first of them; or, of a file that could not be read, why."""
+    failed: bool = False
+    score: Score = dataclasses.field(default_factory=Score)
+    """Of all its rows together."""
+
+
+class _Piece(NamedTuple):
+    """A window on its way through the scorer, or what went wrong instead."""
+
+    job: Job
+    values: list[str | Bad]
+    rest: Any
+    failure: PenstockError | None = None
+
+
+def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: int) -> Generator[Done]:
+    """Scores files one after the other; a file that cannot be read is passed over.
+
+    Raises:
+        PenstockError: a file cannot be written. What was written before is whole.
+    """
+    pieces = (piece for job in jobs for piece in _pieces(job, settings, keep_bytes=model.vocabulary.kind == "byte"))
+    windows = ((piece, [value for value in piece.values if isinstance(value, str)]) for piece in pieces)
+    read = read_windows(model, windows, workers=workers, to_the_end=settings.embed)
+    for job, of_file in itertools.groupby(read, lambda window: window[0].job):
+        try:
+            yield _write(job, of_file, settings, model.config.hidden_size if settings.embed else None)
+        except _Unreadable as error:
+            _make_folder(job.errors.parent)
+            write(job.errors, _error(job, None, str(error)))
+            yield Done(job.name, reason=str(error), failed=True)
+
+
+class _Unreadable(Exception):
+    """A file cannot be read, whatever becomes of the others."""
+
+
+def _pieces(job: Job, settings: Settings, keep_bytes: bool) -> Iterator[_Piece]:
+    """A file's windows; one at least."""
+    try:
+        for values, rest in rows.read(job.source, settings.column):
+            yield _Piece(job, [_text(value, keep_bytes) for value in values], rest)
+    except PenstockError as error:
+        yield _Piece(job, [], None, error)
+
+
+def _text(value: Any, keep_bytes: bool) -> str | Bad:
+    """The text of a row, or why it has none."""
+    if isinstance(value, bytes):
+        try:
+            # as everywhere, a byte vocabulary reads bytes that are no UTF-8 as the bytes that they are
+            value = value.decode("utf-8", "surrogateescape" if keep_bytes else "strict")
+        except UnicodeDecodeError as error:
+            return Bad(f"not UTF-8 at byte {error.start}")
+    elif isinstance(value, str) and (lone := SURROGATE.search(value)):
+        return Bad(f"expected Unicode, got a lone surrogate, {lone[0]!a}")
+    if isinstance(value, Bad):
+        return value
+    if not isinstance(value, str):
+        return Bad(f"expected text, got {'null' if value is None else type(value).__name__}")
+    return value if value else Bad("an empty text")
+
+
+def _write(
+    job: Job, windows: Iterator[tuple[_Piece, list[Reading]]], settings: Settings, embedding: int | None
+) -> Done:
+    done = Done(job.name)
+    _make_room(job)
+    with tempfile.SpooledTemporaryFile(1 << 20) as errors, replacing(job.out) as file:
+        try:
+            writer = rows.writer(job.source, file, settings.column, embedding)
+            with contextlib.closing(writer):
+                for (_, values, rest, failure), readings in windows:
+                    if failure is not None:
+                        raise failure
+                    read = iter(readings)
+                    of_rows = [_checked(next(read)) if isinstance(value, str) else value for value in values]
+                    for row in of_rows:
+                        done.rows += 1
+                        if isinstance(row, Bad):
+                            done.bad += 1
+                            done.reason = done.reason or f"row {done.rows}: {row.reason}"
+                            errors.write(_error(job, done.rows, row.reason))
+                        else:
+                            done.score += row.score
+                    writer.write(rest, _columns(of_rows, embedding is not None))
+        except PenstockError as error:
+            raise _Unreadable(error) from None
+        _write_errors(job, errors)
+    return done
+
+
+def _make_room(job: Job) -> None:
+    """Makes the folder, and clears away what a run that was killed left half done."""
+    _make_folder(job.out.parent)
+    for begun in job.out.parent.glob(f".{glob.escape(job.out.name)}.{8 * '?'}"):  # as `replacing` calls them
+        begun.unlink(missing_ok=True)
+
+
+def _checked(reading: Reading) -> Reading | Bad:
+    if not reading.score.tokens:
+        return Bad("a single token: the first one of a text is given, not scored")
+    return reading if math.isfinite(reading.score.perplexity) else Bad("the model's score is no finite number")
+
+
+def _columns(of_rows: Sequence[Reading | Bad], embed: bool) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: [] for name in rows.SCORES[: 4 + embed]}
+    for row in of_rows:
+        values: tuple[Any, ...] = (None,) * 5
+        if isinstance(row, Reading):
+            score = row.score
+            values = (score.tokens, score.nats, score.bits_per_byte, score.perplexity, row.state)
+        for column, value in zip(columns.values(), values, strict=False):
+            column.append(value)
+    return columns
+
+
+def _error(job: Job, row: int | None, reason: str) -> bytes:
+    return json.dumps({"file": job.name, "row": row, "reason": reason}).encode() + b"\n"
+
+
+def _write_errors(job: Job, errors: IO[bytes]) -> None:
+    """Before the scores take their place, so that they are never without."""
+    if not errors.tell():
+        job.errors.unlink(missing_ok=True)
+        return
+    errors.seek(0)
+    _make_folder(job.errors.parent)
+    with replacing(job.errors) as file:
+        shutil.copyfileobj(errors, file)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None

@@ -1,0 +1,308 @@
+"""Texts to a token folder: by many processes, the same bytes however many they are, and a killed run goes on.
+
+The corpus is cut into units that depend on it alone. A first pass finds the characters of each unit, or byte pairs are
+learned from a sample; a second one writes each unit's shard. What is done is kept in ``unfinished/`` until all is.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from penstock.errors import PenstockError
+from penstock.files import cannot_write, replacing
+from penstock.text.corpus import Corpus
+from penstock.text.sealed import read_sealed, write_sealed
+from penstock.text.shards import (
+    Job,
+    Unit,
+    find_characters,
+    finished,
+    found_characters,
+    token_type,
+    units_of,
+    write_shard,
+)
+from penstock.text.tokens import (
+    DOCUMENTS,
+    FORMAT,
+    INDEX,
+    UNFINISHED,
+    VERSION,
+    Prepared,
+    checksum,
+    open_tokens,
+    read_index,
+)
+from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary, load_vocabulary
+from penstock.text.workers import each
+
+PLAN, VOCABULARY = "plan.json", "vocabulary.json"
+SAMPLE = 1 << 25
+"""Characters that byte pairs are learned from, at most, taken from all over the corpus."""
+
+Report = Callable[[str, float], None]
+"""Is told what is being done, and how much of it is done, 0 … 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How text becomes tokens; the command line has the same names.
+
+    Attributes:
+        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
+        vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
+        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
+        errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
+        holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
+            documents, the share of the text at its end.
+    """
+
+    vocab: Literal["byte", "char", "bpe"] = "char"
+    vocab_size: int = 4096
+    field: str = "text"
+    errors: Literal["strict", "replace"] = "strict"
+    holdout: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("holdout", 0, 0.9), ("vocab_size", 1, 2**20)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise PenstockError(f"--{name.replace('_', '-')}: expected {low} to {high}, got {value}")
+
+
+def prepare(
+    inputs: Sequence[str],
+    out: Path,
+    recipe: Recipe,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    report: Report = lambda *_: None,
+) -> Prepared:
+    """Makes a token folder of texts (see ``Corpus``), or goes on where a run that was stopped or killed left it.
+
+    Raises:
+        PenstockError: a text or the folder cannot be used, or the folder is that of other texts or another recipe.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _alone(out):
+            try:
+                return _prepared(inputs, out, recipe, workers, force, report)
+            finally:
+                _clear_halves(out)
+    except OSError as error:
+        raise cannot_write(out, error) from None
+    finally:
+        with contextlib.suppress(OSError):  # goes only if it is empty: what never began leaves nothing
+            out.rmdir()
+
+
+def _prepared(inputs: Sequence[str], out: Path, recipe: Recipe, workers: int, force: bool, report: Report) -> Prepared:
+    foreign = [path.name for path in out.iterdir() if not (path.name.startswith(".") or _is_ours(path.name))]
+    if foreign:
+        raise PenstockError(f"{out}: expected a new folder or one of tokens, got one that holds {min(foreign)}")
+    corpus, plan = _begun(inputs, out, recipe, force)
+    if not (out / INDEX).exists():
+        units = units_of(corpus.sources)
+        job = Job(out, recipe.field, _errors(recipe), recipe.holdout)
+        job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, units, workers, report))
+        done = [finished(job, unit.number) is not None for unit in units]
+        _pass("writing tokens", write_shard, job, units, done, workers, report)
+        _finish(job, plan, corpus.name, len(units))
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    return open_tokens(out)
+
+
+def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tuple[Corpus, dict[str, Any]]:
+    """The corpus, and the plan that ``out`` was begun with or now is."""
+    spool = out / UNFINISHED
+    spool.mkdir(exist_ok=True)
+    try:
+        corpus = Corpus(inputs, field=recipe.field, errors=_errors(recipe), spool=spool)
+        plan = {
+            "format": FORMAT,
+            "version": VERSION,
+            "recipe": dataclasses.asdict(recipe),
+            "inputs": [[source.name, source.size, source.stamp] for source in corpus.sources],
+        }
+        before = None if force else _plan_of(out)
+        if before is None:
+            _clear(out)
+            write_sealed(spool / PLAN, plan)
+        else:
+            _must_be_the_same(out, plan, before)
+    finally:
+        if not (spool / PLAN).exists():
+            shutil.rmtree(spool, ignore_errors=True)
+    return corpus, plan
+
+
+def _vocabulary(job: Job, recipe: Recipe, units: Sequence[Unit], workers: int, report: Report) -> Vocabulary:
+    path = job.folder / UNFINISHED / VOCABULARY
+    if path.exists():
+        content = _read(path)
+        return load_vocabulary(content["vocabulary"], content["tokenizer"])
+    vocabulary: Vocabulary
+    if recipe.vocab == "byte":
+        vocabulary = ByteVocabulary()
+    elif recipe.vocab == "char":
+        done = [found_characters(job, unit.number) is not None for unit in units]
+        _pass("finding the characters", find_characters, job, units, done, workers, report)
+        found = (found_characters(job, unit.number) or "" for unit in units)
+        vocabulary = CharVocabulary(itertools.chain.from_iterable(found))
+    else:
+        report("learning byte pairs", 0.0)
+        vocabulary = BpeVocabulary.trained_on(_sample(job, units), recipe.vocab_size)
+    about, tokenizer = vocabulary.saved()
+    write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
+    return vocabulary
+
+
+def _sample(job: Job, units: Sequence[Unit]) -> Iterator[str]:
+    """The beginning of each unit: all of a small corpus, as much from everywhere in a large one."""
+    for unit in units:
+        left = SAMPLE // len(units)
+        for piece in itertools.chain.from_iterable(map(job.read, unit.parts)):
+            yield piece.text[:left]
+            left -= len(piece.text)
+            if left <= 0:
+                break
+
+
+def _pass(
+    what: str,
+    function: Callable[[Job, Unit], None],
+    job: Job,
+    units: Sequence[Unit],
+    done: Sequence[bool],
+    workers: int,
+    report: Report,
+) -> None:
+    """Has what is not done yet done by the workers."""
+    total = sum(unit.bytes for unit in units)
+    at = sum(unit.bytes for unit, over in zip(units, done, strict=True) if over)
+    report(what, at / total)
+    left = [unit for unit, over in zip(units, done, strict=True) if not over]
+    for unit in each(functools.partial(function, job), left, workers):
+        at += unit.bytes
+        report(what, at / total)
+
+
+def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> None:
+    """Joins what is known of the shards, and writes the index, with which the folder is whole."""
+    assert job.vocabulary is not None
+    shards = [_read(job.record_path(number)) for number in range(count)]
+    base = documents = 0
+    with replacing(job.folder / DOCUMENTS) as file:
+        for side in ("training", "held_out"):
+            for number, shard in enumerate(shards):
+                starts = np.fromfile(job.starts_path(number), "<i8")
+                split = shard["training_documents"]
+                mine = starts[:split] if side == "training" else starts[split:]
+                file.write((mine + base).astype("<i8").tobytes())
+                base += shard[side]
+                documents += len(mine)
+    if not base:
+        raise PenstockError(f"{name}: expected some text, got none")
+    drawn = sum(shard["held_out"] for shard in shards)
+    about, tokenizer = job.vocabulary.saved()
+    content = plan | {
+        "vocabulary": about,
+        "tokenizer": tokenizer,
+        "dtype": token_type(job.vocabulary).str,
+        "shards": [{name: shard[name] for name in ("training", "held_out", "crc32")} for shard in shards],
+        "documents": documents,
+        "documents_crc32": checksum(job.folder / DOCUMENTS),
+        "characters": sum(shard["characters"] for shard in shards),
+        "training": _split(base, drawn, job.holdout),
+    }
+    write_sealed(job.folder / INDEX, content)
+
+
+def _split(tokens: int, drawn: int, holdout: float) -> int:
+    """How many tokens are trained on.
+
+    Of many documents, those not drawn. Of one or of few, what is drawn is far from the share asked for, and then the
+    end of the text is held out, be it in the middle of a document.
+    """
+    if drawn < tokens and holdout / 2 <= drawn / tokens <= 2 * holdout:
+        return tokens - drawn
+    return round(tokens * (1 - holdout))
+
+
+def _plan_of(out: Path) -> dict[str, Any] | None:
+    """What ``out`` holds, or will, if it is begun."""
+    if (out / INDEX).exists():
+        return read_index(out)
+    path = out / UNFINISHED / PLAN
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_sealed(path)
+    except ValueError as error:
+        raise PenstockError(f"{path}: not the file that was written: {error}; add --force to begin anew") from None
+
+
+def _errors(recipe: Recipe) -> str:
+    """A vocabulary of bytes keeps those that are no UTF-8."""
+    return "surrogateescape" if recipe.vocab == "byte" else recipe.errors
+
+
+def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:
+    anew = "add --force to begin anew, or choose another --out"
+    for name, value in plan["recipe"].items():
+        if before["recipe"].get(name) != value:
+            raise PenstockError(
+                f"--{name.replace('_', '-')}: {out} was begun with {before['recipe'].get(name)}, got {value}; {anew}"
+            )
+    known = {name: about for name, *about in before["inputs"]}
+    for name, *about in plan["inputs"]:
+        if known.pop(name, about) != about:
+            raise PenstockError(f"{name}: has changed since {out} was begun; {anew}")
+    if known or len(plan["inputs"]) != len(before["inputs"]):
+        raise PenstockError(f"FILE: {out} was begun with other files; {anew}")
+
+
+def _is_ours(name: str) -> bool:
+    return re.fullmatch(rf"\d{{5}}\.tokens|{INDEX}|{DOCUMENTS}|{UNFINISHED}", name) is not None
+
+
+def _clear(out: Path) -> None:
+    """Removes what an earlier run left, but for inputs kept; the index first, without which the rest is not taken."""
+    (out / INDEX).unlink(missing_ok=True)
+    for path in itertools.chain((p for p in out.iterdir() if _is_ours(p.name)), (out / UNFINISHED).iterdir()):
+        if path.is_file() and not path.name.startswith("input-"):
+            path.unlink()
+
+
+def _clear_halves(out: Path) -> None:
+    """Removes the halves of files that a process which was killed left behind; see ``penstock.files.replacing``."""
+    for path in out.glob(".*.*"):
+        if _is_ours(path.name[1:].rpartition(".")[0]):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps a second run out of the folder; the lock goes with the process, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise PenstockError(f"{folder}: another penstock prepare is at work in it") from None
+    finally:
+        os.close(handle)

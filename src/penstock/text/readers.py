@@ -1,0 +1,211 @@
+"""Files to documents: plain text, JSON lines, Parquet and Arrow, whole or in parts, never all in memory."""
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+from penstock.errors import PenstockError
+from penstock.text.sources import BLOCK, Source
+
+ROWS = 1024
+"""Of a Parquet file that are in memory at once."""
+GO_ON = "go on with --errors replace, or train on bytes with --vocab byte"
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates but for those by which "surrogateescape" keeps a byte."""
+
+
+class Piece(NamedTuple):
+    """A stretch of one document, cut after a line where that is possible."""
+
+    text: str
+    starts_document: bool
+
+
+class Part(NamedTuple):
+    """One of so many about equal parts of a file. A line belongs to the part that it begins in."""
+
+    source: Source
+    number: int = 0
+    parts: int = 1
+
+
+class Reading(NamedTuple):
+    """A part, its file opened, and how its text is found and decoded."""
+
+    part: Part
+    file: BinaryIO
+    field: str
+    errors: str
+
+    @property
+    def name(self) -> str:
+        """What a person calls the file."""
+        return self.part.source.name
+
+
+def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
+    """The pieces of a part of a file; see ``Corpus`` for what the rest means.
+
+    Raises:
+        PenstockError: it cannot be read, or is not what its name says.
+    """
+    readers = {"jsonl": _jsonl, "parquet": _parquet, "arrow": _arrow}
+    reader = readers.get(part.source.stem.rpartition(".")[2], _text)
+    with part.source.opened() as file:
+        yield from reader(Reading(part, file, field, errors))
+
+
+def _bounds(reading: Reading) -> tuple[int, int | None]:
+    """Where a part begins, with the file there, and where the part after it would."""
+    (source, number, parts), file = reading.part, reading.file
+    if parts == 1:
+        return 0, None
+    assert source.size is not None
+    at, stop = (source.size * k // parts for k in (number, number + 1))
+    if at:
+        at -= 1
+        file.seek(at)
+        line = b""
+        while at < stop and not line.endswith(b"\n"):  # the part before has this line
+            line = file.readline(BLOCK)
+            if not line:
+                return stop, stop
+            at += len(line)
+    return at, stop
+
+
+def _blocks(reading: Reading) -> Iterator[tuple[int, bytes]]:
+    """The bytes of a part and where in the file they are; at its end, an empty block."""
+    at, stop = _bounds(reading)
+    block = b"\n"
+    while block and (stop is None or at < stop):
+        block = reading.file.read(BLOCK if stop is None else min(BLOCK, stop - at))
+        yield at, block
+        at += len(block)
+    while block and not block.endswith(b"\n"):
+        block = reading.file.readline(BLOCK)
+        yield at, block
+        at += len(block)
+    if block:
+        yield at, b""
+
+
+def _text(reading: Reading) -> Iterator[Piece]:
+    decoder = codecs.getincrementaldecoder("utf-8")(reading.errors)
+    first, rest = False, ""
+    for at, block in _blocks(reading):
+        first = first or at == 0
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(reading.name, at - pending + error.start) from None
+        text = rest + (text.removeprefix("\ufeff") if first and not rest else text)
+        # whole lines now, the begun one with the next block; a line longer than a block is cut
+        end = len(text) if not block or len(text) > 2 * BLOCK else text.rfind("\n") + 1
+        whole, rest = text[:end], text[end:]
+        if whole:
+            yield Piece(whole, first)
+            first = False
+
+
+def _jsonl(reading: Reading) -> Iterator[Piece]:
+    at, stop = _bounds(reading)
+    for number, line in enumerate(reading.file, 1):
+        if stop is not None and at >= stop:
+            return
+        where = f"{reading.name}: " + (f"line {number}" if reading.part.number == 0 else f"the line at byte {at}")
+        try:
+            text = line.decode("utf-8", reading.errors)
+        except UnicodeDecodeError as error:
+            raise _not_utf8(reading.name, at + error.start) from None
+        at += len(line)
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text.removeprefix("\ufeff"))
+        except (ValueError, RecursionError) as error:
+            raise PenstockError(f"{where}: not JSON: {error}") from None
+        if not isinstance(row, dict) or reading.field not in row:
+            has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
+            raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
+        yield from _document(reading, where, row[reading.field])
+
+
+def _parquet(reading: Reading) -> Iterator[Piece]:
+    """A row group at a time, and of it the column of the text alone."""
+
+    def batches(arrow: Any) -> Iterator[Any]:
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.ParquetFile(reading.file, buffer_size=BLOCK)
+        groups = table.metadata.num_row_groups
+        _, number, parts = reading.part
+        mine = range(groups * number // parts, groups * (number + 1) // parts)
+        before = sum(table.metadata.row_group(k).num_rows for k in range(mine.start))
+        yield table.schema_arrow, before
+        yield from table.iter_batches(columns=[reading.field], row_groups=list(mine), batch_size=ROWS) if mine else ()
+
+    return _rows(reading, "Parquet", batches)
+
+
+def _arrow(reading: Reading) -> Iterator[Piece]:
+    """As Hugging Face ``datasets`` saves: a stream of record batches, or a file of them."""
+
+    def batches(arrow: Any) -> Iterator[Any]:
+        if reading.file.peek(6)[:6] == b"ARROW1":  # type: ignore[attr-defined]
+            file = arrow.ipc.open_file(reading.file)
+            yield file.schema, 0
+            yield from (file.get_batch(k).select([reading.field]) for k in range(file.num_record_batches))
+        else:
+            stream = arrow.ipc.open_stream(reading.file)
+            yield stream.schema, 0
+            yield from (batch.select([reading.field]) for batch in stream)
+
+    return _rows(reading, "Arrow", batches)
+
+
+def _rows(reading: Reading, kind: str, batches: Callable[[Any], Iterator[Any]]) -> Iterator[Piece]:
+    """The documents of a table. ``batches`` gives its schema and the rows before, then batches of the text's column."""
+    try:
+        import pyarrow
+        import pyarrow.ipc
+    except ModuleNotFoundError:
+        raise PenstockError(
+            f"{reading.name}: {kind} needs the package pyarrow: pip install 'penstock[parquet]'"
+        ) from None
+    try:
+        found = batches(pyarrow)
+        schema, row = next(found)
+        if reading.field not in schema.names:
+            raise PenstockError(
+                f"{reading.name}: expected a column {reading.field!r}, got {', '.join(map(repr, schema.names))}; "
+                "name it with --field"
+            )
+        for batch in found:
+            for value in batch.column(0).to_pylist():
+                row += 1
+                yield from _document(reading, f"{reading.name}: row {row}", value)
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise PenstockError(f"{reading.name}: not a {kind} file that can be read: {error}") from None
+
+
+def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
+    if value is None or value == "":
+        return
+    if not isinstance(value, str):
+        raise PenstockError(f"{where}: expected text, got {type(value).__name__}; name another with --field")
+    # JSON can spell half of a surrogate pair, which is no character
+    if lone := (NO_BYTE if reading.errors == "surrogateescape" else SURROGATE).search(value):
+        if reading.errors == "strict":
+            raise PenstockError(f"{where}: expected Unicode, got a lone surrogate, {lone[0]!a}; {GO_ON}")
+        value = lone.re.sub("\ufffd", value)
+    yield Piece(value, True)
+
+
+def _not_utf8(name: str, offset: int) -> PenstockError:
+    return PenstockError(f"{name}: not UTF-8 at byte {offset}; {GO_ON}")

@@ -1,0 +1,34 @@
+"""JSON files that carry a digest of their own content, so that damage to them is noticed."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from penstock.files import write
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Replaces a file by ``content`` and its digest."""
+    write(path, json.dumps(content | {"digest": digest_of(content)}))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What ``write_sealed`` wrote, with the digest.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what was written.
+    """
+    try:
+        content = dict(json.loads(path.read_bytes()))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if content.pop("digest", None) != (digest := digest_of(content)):
+        raise ValueError("its checksum is that of another content")
+    return content | {"digest": digest}
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """The same of the same content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

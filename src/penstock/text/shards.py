@@ -1,0 +1,170 @@
+"""What one worker does: read a unit of a corpus, and write its characters or its shard of tokens."""
+
+import dataclasses
+import hashlib
+import shutil
+import tempfile
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from penstock.files import replacing, write
+from penstock.text.readers import Part, Piece, read
+from penstock.text.sealed import read_sealed, write_sealed
+from penstock.text.sources import Source
+from penstock.text.tokens import UNFINISHED, checksum, shard_path
+from penstock.text.vocabulary import Vocabulary, characters_of
+
+UNIT = 1 << 24
+"""Bytes of text in a unit, about, and at least; what a killed run can lose of each worker's work."""
+UNITS = 256
+"""At most: each is a file that training keeps open."""
+
+
+class Unit(NamedTuple):
+    """Some parts of files, one after the other; they become one shard."""
+
+    number: int
+    parts: list[Part]
+    bytes: float
+
+
+def units_of(sources: Sequence[Source]) -> list[Unit]:
+    """The corpus in units of about the same size; the same ones wherever and by however many they are read."""
+    weights = [source.size or UNIT for source in sources]
+    size = max(UNIT, -(-sum(weights) // UNITS))
+    units: list[Unit] = []
+    parts: list[Part] = []
+    weight = 0.0
+    for source, bytes_ in zip(sources, weights, strict=True):
+        count = max(1, -(-bytes_ // size)) if source.divides else 1
+        for k in range(count):
+            parts.append(Part(source, k, count))
+            weight += bytes_ / count
+            if weight >= size:
+                units.append(Unit(len(units), parts, weight))
+                parts, weight = [], 0.0
+    return [*units, Unit(len(units), parts, weight)] if parts else units
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a worker must know."""
+
+    folder: Path
+    field: str
+    errors: str
+    holdout: float
+    vocabulary: Vocabulary | None = None
+    """None while its characters are being found."""
+
+    def read(self, part: Part) -> Iterator[Piece]:
+        """The pieces of a part of the corpus."""
+        return read(part, self.field, self.errors)
+
+    def characters_path(self, number: int) -> Path:
+        """The file of the characters of a unit."""
+        return self.folder / UNFINISHED / f"{number:05}.characters"
+
+    def starts_path(self, number: int) -> Path:
+        """The file of where the documents of a shard start."""
+        return self.folder / UNFINISHED / f"{number:05}.starts"
+
+    def record_path(self, number: int) -> Path:
+        """The file that says what is in a shard; written last."""
+        return self.folder / UNFINISHED / f"{number:05}.json"
+
+
+def find_characters(job: Job, unit: Unit) -> None:
+    """Writes the characters that occur in a unit."""
+    found = characters_of(piece.text for part in unit.parts for piece in job.read(part))
+    write_sealed(job.characters_path(unit.number), {"characters": found})
+
+
+def found_characters(job: Job, number: int) -> str | None:
+    """The characters that were found in a unit, if they were."""
+    try:
+        return str(read_sealed(job.characters_path(number))["characters"])
+    except (OSError, ValueError):
+        return None
+
+
+class _Side:
+    """The tokens to train on, or those held out, of one shard."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.tokens, self.starts = file, 0, array("q")
+
+
+def write_shard(job: Job, unit: Unit) -> None:
+    """Writes the tokens of a unit, where its documents start, and what is in both."""
+    assert job.vocabulary is not None
+    dtype = token_type(job.vocabulary)
+    characters = 0
+    path = shard_path(job.folder, unit.number)
+    with replacing(path) as file, tempfile.TemporaryFile(dir=job.folder) as beside:
+        sides = (_Side(file), _Side(beside))
+        for piece, held_out in _drawn(job, unit):
+            side = sides[held_out]
+            ids = job.vocabulary.encode(piece.text)
+            if piece.starts_document:
+                side.starts.append(side.tokens)
+            side.file.write(ids.astype(dtype).tobytes())
+            side.tokens += len(ids)
+            characters += len(piece.text)
+        beside.seek(0)
+        shutil.copyfileobj(beside, file)
+    starts = job.starts_path(unit.number)
+    write(starts, b"".join(side.starts.tobytes() for side in sides))
+    record = {
+        "training": sides[0].tokens,
+        "held_out": sides[1].tokens,
+        "training_documents": len(sides[0].starts),
+        "held_out_documents": len(sides[1].starts),
+        "characters": characters,
+        "crc32": checksum(path),
+        "starts_crc32": checksum(starts),
+    }
+    write_sealed(job.record_path(unit.number), record)
+
+
+def _drawn(job: Job, unit: Unit) -> Iterator[tuple[Piece, bool]]:
+    """The pieces of a unit, and whether each one's document is held out."""
+    for part in unit.parts:
+        held_out: bool | None = None
+        for piece in job.read(part):
+            if piece.starts_document or held_out is None:
+                # where a text file is read in parts, its beginning decides for all of them
+                whole = part.parts == 1 or part.source.of_rows
+                first = piece if whole else next(job.read(Part(part.source)))
+                held_out = is_held_out(first.text, job.holdout)
+            yield piece, held_out
+
+
+def is_held_out(text: str, share: float) -> bool:
+    """Whether the document that begins with this piece is one of the ``share`` of all that are drawn to be held out.
+
+    Drawn by its hash: equal documents are on the same side, and whether others are there makes no difference.
+    """
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") < share * 2**64
+
+
+def token_type(vocabulary: Vocabulary) -> np.dtype[Any]:
+    """The smallest type that holds every id, little-endian."""
+    smallest: np.dtype[Any] = np.min_scalar_type(max(len(vocabulary) - 1, 0)).newbyteorder("<")
+    return smallest
+
+
+def finished(job: Job, number: int) -> dict[str, Any] | None:
+    """What is in a shard, if it was written to its end and is still what was written."""
+    try:
+        record = read_sealed(job.record_path(number))
+        whole = record["crc32"] == checksum(shard_path(job.folder, number))
+        whole = whole and record["starts_crc32"] == checksum(job.starts_path(number))
+    except (OSError, ValueError):
+        return None
+    return record if whole else None

@@ -1,0 +1,209 @@
+"""Where text comes from: files, folders, globs and pipes, and every place that fsspec has a name for."""
+
+import contextlib
+import glob
+import gzip
+import hashlib
+import io
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from penstock.errors import PenstockError
+from penstock.files import replacing
+from penstock.text import reference
+
+SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow", ".txt.gz", ".jsonl.gz")
+"""What is read from a folder. A file named outright is read as plain text if it has none of them."""
+
+STANDARD_INPUT = Path("/dev/stdin")
+BLOCK = 1 << 20
+
+
+class Source(NamedTuple):
+    """A file, wherever it is."""
+
+    name: str
+    """What a person calls it; its suffix tells how it is read."""
+    path: str
+    """Where its content is: a path, or a URL."""
+    size: int | None
+    """In bytes; None where it can only be read from its beginning to its end."""
+    stamp: str
+    """Another one when the content is another."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether fsspec reads it."""
+        return "://" in self.path
+
+    @property
+    def stem(self) -> str:
+        """Its name in small letters, without that of a compression."""
+        return self.name.lower().removesuffix(".gz")
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether each of its rows is a document; else it is one itself."""
+        return self.stem.endswith((".jsonl", ".parquet", ".arrow"))
+
+    @property
+    def divides(self) -> bool:
+        """Whether it can be read in parts."""
+        return self.size is not None and not self.name.lower().endswith((".gz", ".arrow"))
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Its content, unpacked.
+
+        Raises:
+            PenstockError: it cannot be read, now or while the block reads it.
+        """
+        try:
+            with self._opened() as raw, io.BufferedReader(raw, BLOCK) as file:
+                yield gzip.GzipFile(fileobj=file) if self.stem != self.name.lower() else file  # type: ignore[misc]
+        except PenstockError:
+            raise
+        except Exception as error:
+            if isinstance(error, EOFError | gzip.BadGzipFile) or type(error).__module__ == "zlib":
+                raise PenstockError(f"{self.name}: not a whole gzip file: {error}") from None
+            if self.remote or isinstance(error, OSError):
+                raise _cannot_read(self.name, error) from None
+            raise
+
+    def _opened(self) -> Any:
+        if self.path == reference.NAME:
+            return io.BytesIO(reference.text().encode())
+        if not self.remote:
+            return open(self.path, "rb", buffering=0)
+        files, path = _filesystem(self.path)
+        return files.open(path, "rb", **({"block_size": 0} if self.size is None else {}))
+
+
+def find(name: str, spool: Path) -> list[Source]:
+    """The files of one input; ``spool`` keeps what can be read once only.
+
+    Raises:
+        PenstockError: there are none.
+    """
+    if "://" in name:
+        return _found_remotely(name)
+    path = Path("/dev/stdin" if name == "-" else name)
+    try:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and _is_text(p))
+            return [_local(str(p), p) for p in inside] or _nothing_in(name)
+        if path == STANDARD_INPUT or (path.exists() and not path.is_file()):
+            return [_kept(name, path, spool)]
+        if path.exists():
+            return [_local(name, path)]
+        matches = sorted(match for match in map(Path, glob.glob(name, recursive=True)) if match.is_file())
+        return [_local(str(match), match) for match in matches] or _not_there(name)
+    except OSError as error:
+        raise _cannot_read(name, error) from None
+
+
+def default() -> Source:
+    """The text that is on every machine with Python."""
+    return Source(reference.NAME, reference.NAME, None, sys.version)
+
+
+def _local(name: str, path: Path) -> Source:
+    about = path.stat()
+    return Source(name, str(path), about.st_size, str(about.st_mtime_ns))
+
+
+def _is_text(path: Path) -> bool:
+    """Whether it is a file, and not the log of a training run, which lies beside its checkpoint."""
+    return path.is_file() and not any(path.parent.glob("checkpoint-*.safetensors"))
+
+
+def _kept(name: str, path: Path, spool: Path) -> Source:
+    """Copies what can be read once only."""
+    if path != STANDARD_INPUT:
+        opened: Any = path.open("rb")
+    elif sys.stdin is None:
+        raise PenstockError("standard input is closed; name files, or give it some text")
+    else:
+        opened = contextlib.nullcontext(sys.stdin.buffer)
+    with opened as source, replacing(spool) as file:
+        shutil.copyfileobj(source, file)
+    digest = hashlib.sha256()
+    with spool.open("rb") as kept:
+        while block := kept.read(BLOCK):
+            digest.update(block)
+    return Source(name, str(spool), spool.stat().st_size, digest.hexdigest())
+
+
+def _found_remotely(name: str) -> list[Source]:
+    try:
+        files, path = _filesystem(name)
+        try:
+            # a web server calls every address a file
+            folder = name.endswith("/") or files.info(path)["type"] == "directory"
+        except FileNotFoundError:
+            if not glob.has_magic(name):
+                raise
+            return [_remote(files, p) for p in sorted(files.glob(path))] or _not_there(name)
+        if folder:
+            inside = sorted(p for p in files.find(path) if p.lower().endswith(SUFFIXES))
+            return [_remote(files, p) for p in inside] or _nothing_in(name)
+        return [_remote(files, path)._replace(name=name)]
+    except PenstockError:
+        raise
+    except FileNotFoundError as error:
+        # what a web server refuses, or one that cannot be reached, is no file to fsspec either, but it says why
+        if error.__cause__ is None or getattr(error.__cause__, "status", None) == 404:
+            return _not_there(name)
+        raise _cannot_read(name, error.__cause__) from None
+    except Exception as error:  # each file system raises its own
+        raise _cannot_read(name, error) from None
+
+
+def _remote(files: Any, path: str) -> Source:
+    about = files.info(path)
+    stamps = ("ETag", "etag", "md5Hash", "blob_id", "Last-Modified", "LastModified", "mtime", "created")
+    stamp = next((str(about[key]) for key in stamps if about.get(key)), "")
+    name = files.unstrip_protocol(path)
+    return Source(name, name, about.get("size") if _gives_parts(files, path, about) else None, stamp)
+
+
+def _gives_parts(files: Any, path: str, about: dict[str, Any]) -> bool:
+    """Whether a place gives a file from the middle on, which not every web server does."""
+    if "http" not in files.protocol or not about.get("size"):
+        return True
+    try:
+        with files.open(path, cache_type="none") as file:
+            file.seek(about["size"] - 1)
+            file.read(1)
+    except ValueError:
+        return False
+    return True
+
+
+def _filesystem(name: str) -> tuple[Any, str]:
+    try:
+        import fsspec.core
+    except ModuleNotFoundError:
+        raise PenstockError(f"{name}: needs the package fsspec: pip install 'penstock[remote]'") from None
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(name)
+    except (ImportError, ValueError) as error:  # names the package that this kind of place needs
+        raise PenstockError(f"{name}: {error}") from None
+    return found
+
+
+def _nothing_in(name: str) -> list[Source]:
+    raise PenstockError(f"{name}: the folder holds no {', '.join(SUFFIXES)} file")
+
+
+def _not_there(name: str) -> list[Source]:
+    what = "nothing matches it" if glob.has_magic(name) else "no such file or folder"
+    raise PenstockError(f"{name}: {what}; name text files, folders, globs, or - for standard input")
+
+
+def _cannot_read(name: str, error: BaseException) -> PenstockError:
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return PenstockError(f"{name}: cannot be read: {why}")

@@ -1,0 +1,82 @@
+"""Which files are found, and where their scores go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from penstock import PenstockError
+from penstock.score.inputs import find
+
+
+def made(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text\n")
+
+
+def places(inputs: list[str], out: Path) -> dict[str, str]:
+    return {job.name: str(job.out.relative_to(out)) for job in find(inputs, out)}
+
+
+def test_files_folders_and_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made(
+        tmp_path,
+        "data/b.parquet",
+        "data/x/a.jsonl.gz",
+        "data/x/n.txt",
+        "data/readme.md",
+        "data/.a.txt",
+        "data/_old/c.txt",
+    )
+    out = tmp_path / "out"
+    below = {"data/b.parquet": "b.parquet", "data/x/a.jsonl.gz": "x/a.jsonl.gz", "data/x/n.txt": "x/n.txt.jsonl"}
+    assert places(["data"], out) == below
+    assert places(["data/**/*.parquet", "data/*/[an].*"], out) == below
+    assert places(["data/readme.md"], out) == {"data/readme.md": "readme.md.jsonl"}
+    assert places(["data/b.parquet", "data/*.parquet"], out) == {"data/b.parquet": "b.parquet"}
+    (job,) = find(["data/x/n.txt"], out)
+    assert job.source == tmp_path / "data/x/n.txt"
+    assert job.errors == out / "_errors/n.txt.jsonl"
+
+
+def test_scores_of_an_earlier_run_are_no_input(tmp_path: Path) -> None:
+    made(tmp_path, "a.txt", "out/a.txt.jsonl")
+    assert list(places([str(tmp_path)], tmp_path / "out").values()) == ["a.txt.jsonl"]
+    with pytest.raises(PenstockError, match=r"lies in the output folder, .*; choose another"):
+        find([str(tmp_path / "out" / "a.txt.jsonl")], tmp_path / "out")
+
+
+def test_two_files_of_one_place(tmp_path: Path) -> None:
+    made(tmp_path, "a/x.txt", "b/x.txt")
+    with pytest.raises(PenstockError, match=r"a/x\.txt and .*b/x\.txt would both be written to .*x\.txt\.jsonl"):
+        find([str(tmp_path / "a"), str(tmp_path / "b")], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("*.parquet", "no file matches it"), ("nowhere", "no file there"), (".", "no file there; name files, folders")],
+)
+def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PenstockError, match=rf"--in: .*: {message}"):
+        find([name], tmp_path / "out")
+
+
+def test_a_file_is_finished_until_its_input_changes(tmp_path: Path) -> None:
+    made(tmp_path, "a.txt")
+    (job,) = find([str(tmp_path / "a.txt")], tmp_path / "out")
+    assert not job.finished()
+    made(tmp_path, "out/a.txt.jsonl")
+    assert job.finished()
+    os.utime(job.source, (2e9, 2e9))
+    assert not job.finished()
+
+
+def test_an_arrow_file_is_refused_by_name_and_passed_over_in_a_folder(tmp_path: Path) -> None:
+    made(tmp_path, "a.txt")
+    made(tmp_path, "b.arrow")
+    with pytest.raises(PenstockError, match=r"--in: .*b\.arrow: an Arrow file is not scored as it is; save it as Parq"):
+        find([str(tmp_path / "b.arrow")], tmp_path / "out")
+    assert len(find([str(tmp_path)], tmp_path / "out")) == 1
