@@ -45,7 +45,7 @@ def penstock(*words: str) -> str:
 def draw_the_cat() -> None:
     """The page's corpus, its model, the maps of its two sentences, and what its lines find in them."""
     corpus, find = re.findall(r"```python\n(.*?)```", CAT, re.DOTALL)[:2]
-    train = re.search(r"^    penstock (train cats\.txt .*)$", CAT, re.MULTILINE)
+    train = re.search(r"^    penstock (train cats\.txt .*)$", CAT.replace("\\\n", " "), re.MULTILINE)
     texts = re.findall(r'--text "(.*?)"', CAT)[:2]
     assert train
     os.chdir(WORK)
