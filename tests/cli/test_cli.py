@@ -145,11 +145,11 @@ def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, argumen
     [
         (
             "steps = 10",
-            "expected tables named agree, bench, eval, generate, info, lab, look, prepare, score, train, got 'steps'",
+            f"expected tables named {VERBS}, got 'steps'",
         ),
         (
             "[trian]\nsteps = 10",
-            "expected tables named agree, bench, eval, generate, info, lab, look, prepare, score, train, got 'trian'",
+            f"expected tables named {VERBS}, got 'trian'",
         ),
         ("[train]\nhidden = 12.5", "--hidden: expected a whole number, got 12.5"),
         ("[train]\nstesp = 10", "stesp"),

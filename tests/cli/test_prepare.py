@@ -66,7 +66,7 @@ def test_from_standard_input(tmp_path: Path) -> None:
         (["nowhere.txt", "--out", "OUT"], "nowhere.txt: no such file or folder"),
         (
             ["ROWS", "--out", "OUT", "--config", "TOML"],
-            "expected tables named bench, eval, generate, info, look, prepare",
+            "expected tables named agree, bench",
         ),
     ],
 )
