@@ -3,6 +3,7 @@
 Fabric launches the processes and averages their gradients; streams, state, clipping and AdamW are Penstock's.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from penstock.train.streams import Streams
 
 def main(path: str, steps: int = 100) -> None:
     """Trains a small model on a text file, on as many processes as Fabric was launched with."""
-    fabric = Fabric(accelerator="cpu")
+    fabric = Fabric(accelerator="cpu", devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     fabric.launch()
     text = Path(path).read_text(encoding="utf-8")
     vocabulary = CharVocabulary(text)
