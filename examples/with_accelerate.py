@@ -44,10 +44,6 @@ def main(path: str, steps: int = 100) -> None:
             loss = accelerator.reduce(torch.tensor(step.loss), reduction="sum")
             accelerator.print(f"step {k + 1}: {float(loss):.4f} nats a token")
     accelerator.end_training()
-    if (
-        torch.distributed.is_initialized()
-    ):  # left to the end of the interpreter, Gloo's threads can outlive it and abort
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

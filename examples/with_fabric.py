@@ -45,10 +45,6 @@ def main(path: str, steps: int = 100) -> None:
         if k % 20 == 0 or k + 1 == steps:
             loss = fabric.all_reduce(torch.tensor(step.loss), reduce_op="sum")
             fabric.print(f"step {k + 1}: {float(loss):.4f} nats a token")
-    if (
-        torch.distributed.is_initialized()
-    ):  # left to the end of the interpreter, Gloo's threads can outlive it and abort
-        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

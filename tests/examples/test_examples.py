@@ -1,6 +1,5 @@
 """The examples as they are: run where they can run, checked for syntax where they need a cluster."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +10,10 @@ import yaml
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def losses(name: str, corpus: Path, ranks: int = 1) -> list[float]:
-    """What an example prints, by the first process alone."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
-    command = [sys.executable, *launcher, str(EXAMPLES / name), str(corpus), "61"]
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=one_thread)
+def losses(name: str, corpus: Path) -> list[float]:
+    """What an example prints."""
+    command = [sys.executable, str(EXAMPLES / name), str(corpus), "61"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return [float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("step")]
 
@@ -28,9 +25,6 @@ def test_the_training_step_under_another_launcher(corpus: Path, name: str) -> No
     assert len(alone) == 4
     assert alone[0] > 2.5
     assert alone[-1] < 0.7 * alone[0]
-    together = losses(name, corpus, ranks=2)
-    assert together[0] == pytest.approx(alone[0], rel=1e-4)  # as printed
-    assert together == pytest.approx(alone, rel=0.2)  # rounding grows as the text is learnt by heart
 
 
 def test_the_slurm_script_is_whole() -> None:
