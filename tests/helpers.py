@@ -38,32 +38,39 @@ def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
 
 
 def draw_weights(D: int, H: int, *, seed: int = 0, bias: bool = True) -> list[torch.Tensor]:
-    """weight_ih, weight_hh, bias_ih, bias_hh with gates neither open nor shut."""
+    """weight_ih, weight_hh, bias_ih, bias_hh with gates neither at 0 nor at 1."""
     shapes = [(3 * H, D), (3 * H, H), (3 * H,), (3 * H,)][: 4 if bias else 2]
     return [draw(*shape, seed=seed + k, scale=0.6) for k, shape in enumerate(shapes)]
 
 
 def oracle(x: Any, h_0: Any, stacked: list[Any], **options: Any) -> equations.Steps:
     """The equations on PyTorch's stacked weights; tensors or arrays."""
-    arrays = [np.asarray(value.detach() if isinstance(value, torch.Tensor) else value) for value in (x, h_0, *stacked)]
-    return equations.gru(arrays[0], arrays[1], equations.by_gate(*arrays[2:]), **options)
+    x, h_0, *weights = map(as_array, (x, h_0, *stacked))
+    return equations.gru(x, h_0, equations.by_gate(*weights), **{k: as_array(v) for k, v in options.items()})
+
+
+def as_array(value: Any) -> Any:
+    """A tensor as an array; everything else as it is."""
+    return np.asarray(value.detach()) if isinstance(value, torch.Tensor) else value
 
 
 def oracle_gradients(
     x: Any, h_0: Any, stacked: list[Any], cotangents: dict[str, Any], **options: Any
 ) -> list[np.ndarray]:
-    """d Σ cotangent · value / d (x, h_0, *weights), exact to rounding.
+    """d Σ cotangent · value / d (x, h_0, *weights), and at the end d decay where one is given; exact to rounding.
 
     By complex steps (Squire & Trapp 1998): the imaginary part of f(a + iε) is ε f'(a), and nothing cancels.
     """
-    arrays = [np.asarray(value.detach()) for value in (x, h_0, *stacked)]
+    decay = options.pop("decay", None)
+    arrays = [as_array(value) for value in (x, h_0, *stacked, *([] if decay is None else [decay]))]
+    weights = slice(2, 2 + len(stacked))
     gradients = []
     for k, array in enumerate(arrays):
         gradient = np.zeros(array.shape)
         for at in np.ndindex(array.shape):
             moved = [a.astype(complex) for a in arrays]
             moved[k][at] += 1e-30j
-            steps = oracle(moved[0], moved[1], moved[2:], **options)
+            steps = oracle(*moved[:2], moved[weights], **options, decay=None if decay is None else moved[-1])
             total = sum(np.sum(np.asarray(cotangent) * getattr(steps, name)) for name, cotangent in cotangents.items())
             gradient[at] = np.imag(total) / 1e-30
         gradients.append(gradient)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,6 +136,52 @@ def test_episodes_hear_nothing_of_each_other(starts: list[bool], length: int, re
         h = h_0 if enters_with_h_0 else torch.zeros_like(h_0)
         alone = oracle(x[begin:end], h, w, reset=form, reverse=reverse)
         np.testing.assert_allclose(steps.hidden[begin:end], alone.hidden, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("units", [3, 1])
+def test_a_decay_is_what_is_left_of_the_state_that_enters_a_step(units: int, reverse: bool, reset: str) -> None:
+    L, N, H = 6, 3, 3
+    w, x, h_0 = draw_weights(2, H), draw(L, N, 2), draw(N, H)
+    decay, lengths = torch.sigmoid(draw(L, N, units)), [6, 0, 4]
+    decay[4:, 2] = torch.nan  # past the end it is not read
+    steps = oracle(x, h_0, w, reset=reset, decay=decay, lengths=lengths, reverse=reverse)
+    for n, length in enumerate(lengths):
+        h = h_0[n : n + 1].numpy()
+        for t in reversed(range(length)) if reverse else range(length):
+            if not reverse:
+                h = decay[t, n].numpy() * h
+            elif t + 1 < length:
+                h = decay[t + 1, n].numpy() * h
+            h = oracle(x[t : t + 1, n : n + 1], h, w, reset=reset).h_n
+            np.testing.assert_allclose(steps.hidden[t, n], h[0], rtol=1e-13, atol=1e-14)
+        np.testing.assert_allclose(steps.h_n[n], h[0], rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_reset_is_a_decay_to_nothing_and_wins_over_one(reverse: bool, reset: str) -> None:
+    w, x, h_0 = draw_weights(2, 3), draw(5, 2, 2), draw(2, 3)
+    starts = torch.tensor([[1, 0], [0, 0], [0, 1], [1, 1], [0, 0]]).bool()
+    options: dict[str, Any] = {"reset": reset, "lengths": [5, 4], "reverse": reverse}
+    expected = oracle(x, h_0, w, resets=starts, **options)
+    for resets, decay in ((None, 1 - starts.double()), (starts, starts.double() + 1)):
+        steps = oracle(x, h_0, w, resets=resets, decay=decay[..., None], **options)
+        np.testing.assert_array_equal(steps.hidden, expected.hidden)
+        np.testing.assert_array_equal(steps.h_n, expected.h_n)
+    all_start, half = np.ones((1, 2), bool), np.full((1, 2, 1), 0.5)
+    from_infinity = oracle(x[:1], h_0 + torch.inf, w, reset=reset, resets=all_start, decay=half)
+    np.testing.assert_array_equal(from_infinity.h_n, oracle(x[:1], 0 * h_0, w, reset=reset).h_n)
+
+
+def test_what_is_missing_to_a_mean_is_what_faded(reset: str) -> None:
+    w, x, h_0, decay = draw_weights(2, 3), draw(9, 2, 2), draw(2, 3), torch.sigmoid(draw(9, 2, 3)).numpy()
+    steps = oracle(x, h_0, w, reset=reset, decay=decay)
+    z, n, t = steps.update, steps.candidate, 8
+    weights = [(1 - z[s]) * np.prod((z * decay)[s + 1 : t + 1], axis=0) for s in range(t + 1)]
+    initial = np.prod((z * decay)[: t + 1], axis=0)
+    rebuilt = sum(a * n[s] for s, a in enumerate(weights)) + initial * h_0.numpy()
+    np.testing.assert_allclose(rebuilt, steps.hidden[t], rtol=0, atol=1e-14)
+    assert (sum(weights) + initial < 1).all()
 
 
 def test_an_unknown_form_is_refused() -> None:

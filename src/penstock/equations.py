@@ -6,6 +6,8 @@
     n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn))         candidate, reset="after"
     h_t = z_t ⊙ h_{t-1} + (1 − z_t) ⊙ n_t                             hidden state
 
+With a decay, h_{t-1} in all of these lines is first replaced by γ_t ⊙ h_{t-1}; a reset is γ_t = 0.
+
 Letters: N batch, L steps, D input features, H hidden units. Weights have PyTorch's shapes, rows in the order r, z, n.
 "before" is Cho et al. 2014 (arXiv:1406.1078v3, section 2.3), the textbook's form; "after" is what cuDNN and
 ``torch.nn.GRU`` compute. Nothing here names a floating-point type: float64 in, float64 out, and a complex step
@@ -85,25 +87,29 @@ def gru(
     reset: str,
     lengths: Array | None = None,
     resets: Array | None = None,
+    decay: Array | None = None,
     reverse: bool = False,
 ) -> Steps:
     """One layer over x (L, N, D) from h_0 (N, H).
 
     ``lengths`` (N,): how many steps each sequence has; what follows is not read.
     ``resets`` (L, N) bool: step t starts an episode. The state is cleared before both the gates and z ⊙ h.
-    ``reverse``: from each sequence's last step to its first. An episode is then entered at its last step, so that
-    neither direction hears another episode.
+    ``decay`` γ (L, N, H) or (L, N, 1) in [0, 1]: what is left of the state at step t, before both likewise. A reset
+    wins over it.
+    ``reverse``: from each sequence's last step to its first. What enters step t has then passed from t + 1, so that
+    the resets and the decay of t + 1 act on it: neither direction hears another episode.
     """
     L, N, _ = x.shape
     alive = np.arange(L)[:, None] < (np.full(N, L) if lengths is None else np.asarray(lengths))
     starts = np.zeros((L, N), bool) if resets is None else np.asarray(resets) & alive
+    left = np.ones((L, N, 1), bool) if decay is None else np.where(alive[..., None], decay, 1)
     if reverse:
-        starts = np.concatenate([starts[1:], np.zeros((1, N), bool)])[:L]
+        starts, left = (np.concatenate([a[1:], np.full_like(a[:1], none)]) for a, none in ((starts, 0), (left, 1)))
 
-    h, steps = h_0, np.zeros((4, L, N, h_0.shape[-1]), np.result_type(x, h_0, *w))
+    h, steps = h_0, np.zeros((4, L, N, h_0.shape[-1]), np.result_type(x, h_0, left, *w))
     for t in reversed(range(L)) if reverse else range(L):
         on = alive[t][:, None]
-        r, z, n, new = step(x[t], np.where(starts[t][:, None], 0, h), w, reset)
+        r, z, n, new = step(x[t], np.where(starts[t][:, None], 0, left[t] * h), w, reset)
         h = np.where(on, new, h)
         steps[:, t] = np.where(on, [r, z, n, new], 0)
     r, z, n, hidden = steps

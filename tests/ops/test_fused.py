@@ -49,7 +49,7 @@ def test_gradients_are_those_of_the_composite_whatever_the_threads(
         value.requires_grad_()
     lengths = torch.randint(0, L + 1, (N,), generator=generator) if masked else None
     resets = torch.rand(L, N, generator=generator) < 0.1 if masked else None
-    call = Call(*inputs, form, lengths, resets, reverse, recompute=recompute)
+    call = Call(*inputs, form, lengths, resets, reverse=reverse, recompute=recompute)
 
     def gradients(backend: Any, threads: int) -> list[torch.Tensor]:
         before = torch.get_num_threads()

@@ -113,9 +113,9 @@ def gru(
         reset,
         checked_lengths(lengths, L, N, x.device),
         resets,
-        reverse,
-        return_gates,
-        recompute,
+        reverse=reverse,
+        return_gates=return_gates,
+        recompute=recompute,
     )
     output, h_n, gates = gru_layer(call)
     return (output, h_n) if gates is None else (output, h_n, Gates(*gates))

@@ -1,6 +1,6 @@
 """What a backend is asked and what it answers."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -17,9 +17,11 @@ class Call(NamedTuple):
     reset: str  # "before" | "after"
     lengths: Tensor | None = None  # (N,) integers in 0 … L
     resets: Tensor | None = None  # (L, N) bool
+    decay: Tensor | None = None  # (L, N, H) or (L, N, 1): what is left of the state that enters a step
     reverse: bool = False
     return_gates: bool = False
     recompute: bool = False  # backward computes the gates again instead of keeping them
+    packed: Any = None  # what the core's ``pack`` made of the weights, used in their place where no gradient is needed
 
 
 class Result(NamedTuple):

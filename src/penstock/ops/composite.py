@@ -4,6 +4,8 @@ One product computes the inputs of all steps; the loop does what depends on the 
 no value decides the control flow, so that autograd, ``torch.func``, ``torch.compile`` and ``torch.export`` see through.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -26,7 +28,7 @@ def run(call: Call) -> Result:
     x, h, bias, bias_hh = call.x, call.h_0, call.bias_ih, call.bias_hh
     L, H = x.shape[0], h.shape[-1]
     before = call.reset == "before"
-    alive, starts = _masks(call)
+    alive, starts, left = _entering(call)
     if alive is not None:
         x = x.masked_fill(~alive, 0)  # else backward multiplies a gradient of zero by what stands there, NaN perhaps
     # In the "after" form the candidate's recurrent bias is inside r ⊙ (…): only the "before" form may sum the two.
@@ -42,6 +44,8 @@ def run(call: Call) -> Result:
     for t in reversed(range(L)) if call.reverse else range(L):
         if starts is not None:
             h = h.masked_fill(starts[t], 0)
+        if left is not None:
+            h = h * left[t]
         if before:
             gates = torch.addmm(inputs_gates[t], h, weight_gates).to(h.dtype)
             r, z = torch.sigmoid(gates).chunk(2, dim=-1)
@@ -69,15 +73,21 @@ def run(call: Call) -> Result:
     return Result(output, h, tuple(gates_of_steps) if call.return_gates else None)  # type: ignore[arg-type]
 
 
-def _masks(call: Call) -> tuple[Tensor | None, Tensor | None]:
-    """(L, N, 1) bool: which steps are inside their sequence, and before which the state is cleared."""
-    alive, starts = None, call.resets
+def _entering(call: Call) -> tuple[Tensor | None, Tensor | None, Sequence[Tensor] | None]:
+    """Which steps are inside their sequence, before which the state is cleared, (L, N, 1) bool, and what decay leaves
+    of it before each."""
+    alive, starts, left = None, call.resets, call.decay
     if call.lengths is not None:
         alive = torch.arange(call.x.shape[0], device=call.x.device)[:, None] < call.lengths
         starts = None if starts is None else starts & alive
         alive = alive[..., None]
     if starts is not None:
-        if call.reverse:  # an episode's last step is where the reverse direction enters it
-            starts = torch.cat([starts[1:], torch.zeros_like(starts[:1])])
         starts = starts[..., None]
-    return alive, starts
+    if left is not None:
+        left = left.to(call.h_0.dtype)
+        for unread in (None if alive is None else ~alive, starts):  # else backward multiplies zero by what stands there
+            left = left if unread is None else left.masked_fill(unread, 1)
+    if call.reverse:  # what enters step t has passed from t + 1: an episode's last step is where this direction enters
+        starts = None if starts is None else torch.cat([starts[1:], torch.zeros_like(starts[:1])])
+        left = None if left is None else torch.cat([left[1:], torch.ones_like(left[:1])])
+    return alive, starts, None if left is None else left.unbind(0)

@@ -28,6 +28,8 @@ def declines(call: Call) -> str | None:
         return f'cuDNN computes reset="after" alone, this is reset="{call.reset}"'
     if call.resets is not None:
         return "cuDNN has no episode resets"
+    if call.decay is not None:
+        return "cuDNN has no decay"
     if call.return_gates:
         return "cuDNN does not return its gates"
     if call.x.numel() == 0:

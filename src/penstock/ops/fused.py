@@ -27,6 +27,8 @@ def declines(call: Call) -> str | None:
         return f"the compiled core computes on the CPU, x is on {call.x.device}"
     if call.weight_hh.dtype not in PRECISION:
         return f"the compiled core computes in float32 and float64, the weights are {call.weight_hh.dtype}"
+    if call.decay is not None:
+        return "the compiled core has no decay yet"
     if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
         return "torch.func transforms need plain torch operations"
     return None
@@ -197,7 +199,9 @@ def _derivative(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
     needed = list(ctx.needs_input_grad[:6])
     found: Sequence[Tensor | None]
     if torch.is_grad_enabled():  # a graph of this derivative is wanted
-        call = Call._make([*tensors, "after" if after else "before", lengths, resets, reverse, keep_gates, False])
+        call = Call._make(
+            [*tensors, "after" if after else "before", lengths, resets, None, reverse, keep_gates, False, None]
+        )
         found = _through_composite(call, needed, grads)
     else:
         options = (after, lengths, resets, reverse)
