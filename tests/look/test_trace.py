@@ -8,7 +8,8 @@ import torch
 
 import penstock
 from penstock import LanguageModel, PenstockError
-from penstock.look.trace import Trace, token_labels, trace_text
+from penstock.look.language import token_labels
+from penstock.look.trace import Trace, trace_text
 from penstock.model_folder import ModelConfig
 from penstock.text import BpeVocabulary, ByteVocabulary, CharVocabulary
 

@@ -83,17 +83,16 @@ def look(
 
 def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int, stop: int | None) -> list["Trace"]:
     """Of each text, or what a trace file holds."""
-    if source.is_file():
-        from penstock.look.trace_file import load as load_trace
+    from penstock.look.trace import Trace, trace_text
 
+    if source.is_file():
         if texts or files:
             raise PenstockError(f"{source}: a trace holds its text, got another; name the model's folder instead")
-        trace = load_trace(source)
+        trace = Trace.load(source)
         stop = len(trace) if stop is None else min(stop, len(trace))
         _check_part(len(trace), start, stop)
         return [trace.between(start, stop)]
 
-    from penstock.look.trace import trace_text
     from penstock.runtime import load
 
     model = load(source)

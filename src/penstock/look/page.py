@@ -15,15 +15,15 @@ import importlib.resources
 import json
 import string
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.files import write
+from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
-from penstock.look.trace import Trace
 from penstock.runtime.layer import log_softmax
 
 SCRIPTS = (
@@ -55,6 +55,17 @@ BLOCK = 256
 """Positions whose predictions are computed as one product."""
 
 
+class Traced(Protocol):
+    """What a page is made from: a ``Trace``, which shows itself as one and so stands above."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...  # noqa: D102
+    @property
+    def language(self) -> Language | None: ...  # noqa: D102
+    def top(self) -> Floats: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
 class Page:
     """A page of one trace, or of two to compare.
 
@@ -67,7 +78,7 @@ class Page:
         ValueError: there are more than two traces, or the two are not of the same model.
     """
 
-    def __init__(self, *traces: Trace, title: str = "") -> None:
+    def __init__(self, *traces: Traced, title: str = "") -> None:
         if not 1 <= len(traces) <= 2:
             raise ValueError(f"traces: expected one, or two to compare, got {len(traces)}")
         first, last = _kind(traces[0]), _kind(traces[-1])
@@ -121,13 +132,13 @@ class Page:
         )
 
 
-def _kind(trace: Trace) -> list[Any]:
+def _kind(trace: Traced) -> list[Any]:
     """What two traces need to have in common."""
     layers: list[Any] = [(layer.name, layer.reverse, *layer.weight_ih.shape) for layer in trace.layers]
     return [*layers, len(trace.language.vocabulary) if trace.language else "no language"]
 
 
-def _check_drawable(trace: Trace, pages: int) -> None:
+def _check_drawable(trace: Traced, pages: int) -> None:
     L = len(trace)
     if not L:
         raise PenstockError("trace: expected at least one step to draw, got none")
@@ -140,7 +151,7 @@ def _check_drawable(trace: Trace, pages: int) -> None:
         )
 
 
-def _data(trace: Trace) -> dict[str, Any]:
+def _data(trace: Traced) -> dict[str, Any]:
     """A trace as the scripts read it; see ``script/data.js``."""
     data: dict[str, Any] = {"length": len(trace), "layers": [_layer_data(layer) for layer in trace.layers]}
     if trace.language is None:
@@ -169,7 +180,7 @@ def _layer_data(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _language_data(trace: Trace) -> dict[str, Any]:
+def _language_data(trace: Traced) -> dict[str, Any]:
     """What was expected after each token, and the output layer's direction of the one that came."""
     language = trace.language
     assert language is not None

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.look import trace_file
 from penstock.look.attention import attention_of_state
+from penstock.look.language import Language, token_labels
 from penstock.look.layer import Floats, Layer, input_gradient, run
+from penstock.look.page import Page
 from penstock.runtime.layer import log_softmax
 from penstock.runtime.model import Model
-from penstock.text.vocabulary import Vocabulary
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Language:
-    """What a language model adds to its layers. Letters: L tokens read, V tokens in the vocabulary, H hidden units."""
-
-    ids: NDArray[np.int64]  # (L,)
-    tokens: tuple[str, ...]
-    """The text, token by token; a byte that is no character of its own as ‹e4›."""
-    unknown: int
-    """How many of them the vocabulary does not have."""
-    vocabulary: tuple[str, ...]
-    """All V tokens, written in the same way."""
-    weight: Floats  # (V, H) of the output layer
-    bias: Floats  # (V,)
-    residual: bool
-    """Whether the output layer reads the sum of all layers instead of the last one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -141,9 +124,7 @@ class Trace:
         Raises:
             PenstockError: it cannot be written; what was there before is unchanged.
         """
-        from penstock.look.trace_file import save
-
-        save(self, Path(path))
+        trace_file.save(Path(path), self.layers, self.language)
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
@@ -152,14 +133,10 @@ class Trace:
         Raises:
             PenstockError: it is not whole, or something else.
         """
-        from penstock.look.trace_file import load
-
-        return load(Path(path))
+        return cls(*trace_file.load(Path(path)))
 
     def _repr_html_(self) -> str:
         """The page, in a notebook."""
-        from penstock.look.page import Page
-
         return Page(self)._repr_html_()
 
     def _language(self) -> Language:
@@ -220,15 +197,3 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
         residual=config.residual,
     )
     return Trace(tuple(layers), language)
-
-
-def token_labels(vocabulary: Vocabulary, ids: NDArray[Any]) -> tuple[str, ...]:
-    """Each token as text; bytes that are no whole character as ‹e4 b8›."""
-
-    def label(utf8: bytes) -> str:
-        try:
-            return utf8.decode()
-        except UnicodeDecodeError:
-            return f"‹{utf8.hex(' ')}›"
-
-    return tuple(label(vocabulary.utf8(ids[k : k + 1])) for k in range(len(ids)))

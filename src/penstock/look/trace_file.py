@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,27 @@ import safetensors.numpy
 
 from penstock.errors import PenstockError
 from penstock.files import write
+from penstock.look.language import Language
 from penstock.look.layer import Layer
-from penstock.look.trace import Language, Trace
 
 FORMAT, VERSION = "penstock-trace", 1
 
 
-def save(trace: Trace, path: Path) -> None:
+def save(path: Path, layers: Sequence[Layer], language: Language | None) -> None:
     """Writes the file, whole or not at all.
 
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
     arrays: dict[str, Any] = {}
-    layers = []
-    for k, layer in enumerate(trace.layers):
+    entries = []
+    for k, layer in enumerate(layers):
         about, of_layer = _taken_apart(layer)
-        layers.append(about)
+        entries.append(about)
         arrays |= {f"layers.{k}.{name}": value for name, value in of_layer.items()}
-    content: dict[str, Any] = {"version": VERSION, "layers": layers, "language": None}
-    if trace.language is not None:
-        content["language"], of_language = _taken_apart(trace.language)
+    content: dict[str, Any] = {"version": VERSION, "layers": entries, "language": None}
+    if language is not None:
+        content["language"], of_language = _taken_apart(language)
         arrays |= {f"language.{name}": value for name, value in of_language.items()}
     # one entry, as the order of more is not kept, and equal traces are to be equal files
     metadata = {FORMAT: json.dumps(content, ensure_ascii=True)}
@@ -41,8 +42,8 @@ def save(trace: Trace, path: Path) -> None:
     write(path, safetensors.numpy.save(arrays, metadata))
 
 
-def load(path: Path) -> Trace:
-    """What ``save`` wrote.
+def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
+    """What ``save`` wrote: a trace's layers, and its language.
 
     Raises:
         PenstockError: it is not whole, or something else.
@@ -67,11 +68,10 @@ def load(path: Path) -> Trace:
             )
         layers = tuple(_put_together(Layer, entry, arrays, f"layers.{k}.") for k, entry in enumerate(about["layers"]))
         language = about["language"] and _put_together(Language, about["language"], arrays, "language.")
-        trace = Trace(layers, language)
-        _check(trace)
+        _check(layers, language)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
-    return trace
+    return layers, language
 
 
 def _taken_apart(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -87,10 +87,10 @@ def _put_together(kind: Any, about: dict[str, Any], arrays: dict[str, Any], pref
     return kind(**texts, **of_kind)
 
 
-def _check(trace: Trace) -> None:
+def _check(layers: tuple[Layer, ...], language: Language | None) -> None:
     """Raises ValueError for shapes and values that no ``save`` wrote."""
-    L, below = len(trace), None
-    for layer in trace.layers:
+    L, below = len(layers[0].hidden), None
+    for layer in layers:
         (H,), (_, D) = layer.h_0.shape, layer.x.shape
         shapes: dict[str, tuple[int, ...]] = {
             **dict.fromkeys(("reset", "update", "candidate", "hidden"), (L, H)),
@@ -105,8 +105,7 @@ def _check(trace: Trace) -> None:
         if layer.form not in ("before", "after") or not isinstance(layer.reverse, bool):
             raise ValueError(f"{layer.name}: form or reverse is none that a layer has")
         below = H
-    if trace.language is not None:
-        language = trace.language
+    if language is not None:
         V = len(language.vocabulary)
         if not (
             language.weight.shape == (V, below)
