@@ -17,6 +17,10 @@ Run = Callable[[], Sequence[Any]]
 were asked for. Anything that ``numpy.asarray`` takes."""
 
 
+NAMES = ("x", "h_0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Of what has a gradient, in the order of those that a ``Run`` returns."""
+
+
 class Problem(NamedTuple):
     """What a call is given, in float32."""
 
@@ -95,7 +99,8 @@ def _gradients(problem: Problem) -> list[Array]:
     leaves = [
         torch.as_tensor(a, dtype=torch.float64).requires_grad_() for a in (problem.x, problem.h_0, *problem.weights)
     ]
-    call = Call._make([*leaves, problem.variant.reset, tensor(problem.lengths), tensor(problem.resets), *[False] * 3])
+    given = {name: tensor(getattr(problem, name)) for name in ("lengths", "resets")}
+    call = Call(**dict(zip(NAMES, leaves, strict=True)), reset=problem.variant.reset, **given)
     result = composite.run(call)
     grads = [torch.as_tensor(a, dtype=torch.float64) for a in (problem.grad_output, problem.grad_h_n)]
     return [g.numpy() for g in torch.autograd.grad((result.output, result.h_n), leaves, grads)]
