@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+COLDEST = 1e-200
+"""A lower temperature draws as this one does, and here nothing overflows."""
+
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None, seed: int | None) -> None:
     """Raises ValueError for settings that mean nothing."""
@@ -24,22 +27,46 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> int:
-    """One index drawn from (V,) log-probabilities.
+    """One index drawn from (V,) log-probabilities, or from logits, which differ from them by a constant.
 
     ``temperature`` divides them first, 0 takes the most likely; ``top_k`` keeps the k most likely; ``top_p`` keeps the
-    fewest that together have at least that probability (Holtzman et al. 2020, arXiv:1904.09751, section 3.1).
+    fewest that together have at least that probability (Holtzman et al. 2020, arXiv:1904.09751, section 3.1). Of two
+    that are equally likely the first is kept. Uses one ``generator.random()``, at temperature 0 none.
     """
+    likeliest = int(log_probabilities.argmax())
     if temperature == 0:
-        return int(np.argmax(log_probabilities))
-    logits = np.asarray(log_probabilities, np.float64)
-    order = np.argsort(-logits, kind="stable")
-    with np.errstate(over="ignore"):  # far below the best, at a temperature near 0: exp(−∞) is right
-        probabilities = np.exp((logits[order] - logits[order[0]]) / temperature)
-    if top_k is not None:
-        probabilities[top_k:] = 0
-    probabilities /= probabilities.sum()
+        return likeliest
+    p = log_probabilities.astype(np.float64)
+    p -= p[likeliest]
+    if top_k is not None and top_k < len(p):
+        _keep_largest(p, top_k)
+    if temperature != 1:
+        p /= max(temperature, COLDEST)
+    np.exp(p, p)
     if top_p is not None:
-        probabilities[np.cumsum(probabilities) - probabilities >= top_p] = 0
-    cumulative = np.cumsum(probabilities)
-    drawn = np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right")
-    return int(order[min(drawn, np.count_nonzero(probabilities) - 1)])
+        p = _nucleus(p, top_p)
+    cumulative = np.add.accumulate(p)
+    drawn = int(cumulative.searchsorted(generator.random() * cumulative[-1], "right"))
+    return drawn if drawn < len(p) else likeliest  # the product was rounded up to the sum
+
+
+def _keep_largest(logits: NDArray[np.float64], k: int) -> None:
+    """Makes all but the k largest impossible; k is fewer than there are."""
+    least = np.partition(logits, -k)[-k]
+    kept = logits >= least
+    if surplus := np.count_nonzero(kept) - k:
+        kept[np.flatnonzero(logits == least)[-surplus:]] = False
+    logits[~kept] = -np.inf
+
+
+def _nucleus(p: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """p, normalised, of the fewest, largest first, that together have at least this share; 0 of the others."""
+    p = p / p.sum()
+    # what is smaller has together less than what is left out
+    candidates = np.flatnonzero(p >= (1 - share) / len(p))
+    order = candidates[(-p[candidates]).argsort(kind="stable")]
+    largest = p[order]
+    kept = order[largest.cumsum() - largest < share]
+    nucleus = np.zeros_like(p)
+    nucleus[kept] = p[kept]
+    return nucleus
