@@ -99,8 +99,9 @@ def _gradients(problem: Problem) -> list[Array]:
     leaves = [
         torch.as_tensor(a, dtype=torch.float64).requires_grad_() for a in (problem.x, problem.h_0, *problem.weights)
     ]
-    given = {name: tensor(getattr(problem, name)) for name in ("lengths", "resets")}
-    call = Call(**dict(zip(NAMES, leaves, strict=True)), reset=problem.variant.reset, **given)
+    given: dict[str, Any] = dict(zip(NAMES, leaves, strict=True))
+    given |= {name: tensor(getattr(problem, name)) for name in ("lengths", "resets")}
+    call = Call(**given, reset=problem.variant.reset)
     result = composite.run(call)
     grads = [torch.as_tensor(a, dtype=torch.float64) for a in (problem.grad_output, problem.grad_h_n)]
     return [g.numpy() for g in torch.autograd.grad((result.output, result.h_n), leaves, grads)]
