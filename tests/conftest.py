@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,11 +20,36 @@ import pytest
 from helpers import INSTRUCTION_SETS, on_instruction_set
 from hypothesis import HealthCheck, settings
 
-# Derandomised: CI fails for a change, not for a draw. The time of an example depends on the machine, so none is set.
-settings.register_profile(
-    "penstock", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-settings.load_profile("penstock")
+from penstock.native import core
+
+for name, explores in (("repeats", False), ("explores", True)):
+    settings.register_profile(
+        name,
+        derandomize=not explores,
+        database=None,
+        print_blob=explores,
+        deadline=None,  # an example's time depends on the machine
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """At a desk a test fails for a change, not for a draw; in CI Hypothesis explores, from one seed that is said.
+
+    A seed that is given explores too: it replays what CI found, also where the process ended.
+    """
+    if os.environ.get("CI") and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = random.SystemRandom().getrandbits(32)
+    settings.load_profile("repeats" if config.option.hypothesis_seed is None else "explores")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """How to run the same examples again: said at once, and with ``-q`` too, as a test may end the process."""
+    seed = session.config.option.hypothesis_seed
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if seed is not None and reporter is not None:
+        reporter.write_line(f"hypothesis explores: --hypothesis-seed={seed} runs the same examples again")
 
 
 # Started in the background, a shell's commands ignore Ctrl-C, and so would every process that a test interrupts.
@@ -49,3 +75,15 @@ def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     """Every instruction set that this machine can run, one after the other."""
     with on_instruction_set(request.param):
         yield request.param
+
+
+@pytest.fixture
+def fine_grain() -> Iterator[None]:
+    """As many threads as a call allows, however small the work: else almost every test of threads runs on one."""
+    set_grain = getattr(core._core, "set_grain", None)
+    if set_grain is None:
+        yield
+        return
+    before = set_grain(1)
+    yield
+    set_grain(before)
