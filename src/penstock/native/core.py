@@ -10,6 +10,9 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from penstock.errors import PenstockError
@@ -89,17 +92,82 @@ def instruction_sets() -> list[InstructionSet]:
 
 @functools.cache
 def available_threads() -> int:
-    """Cores that this process may use, or ``PENSTOCK_THREADS``.
+    """``PENSTOCK_THREADS``, or the cores that this process may use: those it may run on, and no more than its container
+    has the time of.
 
     Raises:
         PenstockError: ``PENSTOCK_THREADS`` is no positive number.
     """
+    return min(_named_threads() or _cores(), thread_limit())
+
+
+@functools.cache
+def thread_limit() -> int:
+    """``PENSTOCK_THREADS``, or as many cores as its container has the time of: how many threads may compute at most,
+    whoever asks for more.
+
+    Raises:
+        PenstockError: ``PENSTOCK_THREADS`` is no positive number.
+    """
+    return _named_threads() or quota() or sys.maxsize
+
+
+def _named_threads() -> int | None:
     value = os.environ.get(THREADS_VARIABLE, "")
     if not value:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return None
     if not value.isdecimal() or int(value) < 1:
         raise PenstockError(f"{THREADS_VARIABLE}: expected a positive number, got {value!r}")
     return int(value)
+
+
+def _cores() -> int:
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return os.process_cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quota(root: Path = Path("/")) -> int | None:
+    """How many cores' time this process's container may take, rounded down to at least one; None for any.
+
+    The kernel stops all threads of a group that has used its time up, for as long as the period lasts, and threads that
+    meet at every step wait for the last of them. Read from control groups of version 2 (``cpu.max``) and 1
+    (``cpu.cfs_quota_us``) and of all groups above, below ``root``.
+    """
+    cores = [share for group in _groups(root) if (share := _share(group)) is not None]
+    return max(1, int(min(cores))) if cores else None
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """The folders of the control groups that this process is in, and of those above them."""
+    mounted = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "cpu", "cpu,cpuacct", "cpuacct,cpu"):
+            top = mounted / controllers
+            within = top / path.lstrip("/")
+            yield from (folder for folder in (within, *within.parents) if folder == top or top in folder.parents)
+
+
+def _share(group: Path) -> float | None:
+    """How many cores' time this group may take."""
+    try:
+        if (version_2 := group / "cpu.max").exists():
+            time, period = version_2.read_text().split()
+        else:
+            time, period = ((group / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        return int(time) / int(period) if time not in ("max", "-1") else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def set_grain(multiply_adds: int) -> int:
+    """Sets how much work is worth one more thread; returns what it was. Tests set 1, so that small work has many."""
+    return int(_core.set_grain(multiply_adds))
 
 
 def threads_for(multiply_adds: int, limit: int | None = None) -> int:
