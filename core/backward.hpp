@@ -1,156 +1,214 @@
 // The backward pass. The reverse loop carries only the state's gradient; what it leaves behind for a stretch of steps,
-// the gradients of the pre-activations, then goes into large products: of the weights, and of x.
+// the gradients of the pre-activations, then goes into large products: of the weights, and of x. What a step computes is
+// the cell's (cell.hpp).
 //
-// With g the gradient of h_t, and a• the pre-activations:
-//
-//     dn = g ⊙ (1 − z)          da_n = dn ⊙ (1 − n²)
-//     dz = g ⊙ (h_{t−1} − n)    da_z = dz ⊙ z ⊙ (1 − z)
-//     "after":   dr = da_n ⊙ u,  du = da_n ⊙ r,   da_r = dr ⊙ r ⊙ (1 − r)
-//                dh = g ⊙ z + [da_r da_z du] · W_h
-//     "before":  p = da_n · W_hn,  dr = p ⊙ h_{t−1},  da_r = dr ⊙ r ⊙ (1 − r)
-//                dh = g ⊙ z + p ⊙ r + [da_r da_z] · W_h
+// With dh the gradient of a step's state as it came to it, decayed: d decay = dh ⊙ h before it decayed, and what goes on
+// backwards is dh ⊙ decay.
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "forward.hpp"
 
 namespace penstock {
 namespace {
 
-// Rows whose gradients the large products take at once.
+// Rows whose gradients the large products take at once; as many sequences go through all steps together. Gradients are
+// added up in this order, so it may not depend on the threads.
 constexpr int64_t rows_behind = 512;
 
+// Rows that take the weights as they lie, each block of them once for all.
+constexpr int64_t few_rows = 64;
+
+// Where a row's step reads and writes in the backward pass: each from unit 0 on; null for zeros.
 template <class T>
+struct RowBack {
+    const T* h;  // not decayed
+    RowDecay<T> decay;
+    struct {
+        const T *reset, *update, *candidate, *recurrent;
+    } gates, grad_gates;
+    const T* grad_output;
+    T *grad_state, *grad_operand, *grads;
+};
+
+// What the cell sees of a vector of units of a row.
+template <class T>
+struct BackwardUnit : RowBack<T> {
+    int64_t H, unit, count;
+
+    Vec<T> get(const T* from) const { return from ? load_first(from + unit, count) : Vec<T>{}; }
+    Vec<T> h() const { return this->decay.of(get(RowBack<T>::h), unit, count); }
+    Vec<T> grad_h() const { return load(this->grad_state + unit) + get(this->grad_output); }
+    Vec<T> passed() const { return load(this->grad_state + unit); }
+    void pass(Vec<T> value) const { store(this->grad_state + unit, value); }
+    Vec<T> grad_operand() const { return load(RowBack<T>::grad_operand + unit); }
+    void leave(int section, Vec<T> value) const { store_first(this->grads + section * H + unit, value, count); }
+};
+
+template <class T, class Cell>
 class BackwardPass {
 public:
     BackwardPass(const Backward<T>& call, int members, Arena& arena)
         : call_(call), L(call.sequences.L), N(call.sequences.N), D(call.shape.D), H(call.shape.H),
-          after(call.shape.after), panels_(ceil_div(H, width)), input_panels_(ceil_div(D, width)), Hp(panels_ * width),
-          rows_{call.sequences} {
+          panels_(ceil_div(H, width)), input_panels_(ceil_div(D, width)), rows_{call.sequences} {
         rows_.place(arena);
-        steps_ = std::clamp<int64_t>(rows_behind / std::max<int64_t>(N, 1), 1, std::max<int64_t>(L, 1));
-        capacity_ = steps_ * N;
-        of_state_ = arena.take<T>(panels_ * 3 * Hp * width);
-        of_input_ = arena.take<T>(call.grad_x.at ? input_panels_ * 3 * Hp * width : 0);
-        state_stride_ = padded<T>(Hp);
-        grad_state_ = arena.take<T>(N * state_stride_);
-        grad_reset_state_ = after ? nullptr : arena.take<T>(N * state_stride_);
-        grad_stride_ = padded<T>((after ? 4 : 3) * Hp);
-        grads_ = arena.take<T>(capacity_ * grad_stride_);
-        zeros_ = arena.take<T>(Hp);
+        at_once_ = std::min(N, rows_behind);
+        steps_ = std::clamp<int64_t>(rows_behind / std::max<int64_t>(at_once_, 1), 1, std::max<int64_t>(L, 1));
+        capacity_ = steps_ * at_once_;
+        direct_ = L == 1 && N <= few_rows;
+        of_state_ = arena.take<T>(direct_ ? 0 : panels_ * 3 * H * width);
+        of_input_ = arena.take<T>(direct_ || !call.grad_x.at ? 0 : input_panels_ * 3 * H * width);
+        blocks_ = arena.take<T>(direct_ ? members * on_the_way<T> : 0);
+        state_stride_ = padded<T>(panels_ * width);
+        grad_state_ = arena.take<T>(at_once_ * state_stride_);
+        grad_operand_ = phases > 1 ? arena.take<T>(at_once_ * state_stride_) : nullptr;
+        grad_stride_ = padded<T>(Cell::sections * H);
+        grads_ = arena.take<T>(capacity_ * grad_stride_ + tile_rows);
+        zeros_ = arena.take<T>(H);
         x_panels_ = arena.take<T>(input_panels_ * capacity_ * width);
         h_panels_ = arena.take<T>(panels_ * capacity_ * width);
-        reset_h_panels_ = after ? nullptr : arena.take<T>(panels_ * capacity_ * width);
-        sum_ih_ = arena.take<T>(3 * Hp * input_panels_ * width);
-        sum_hh_ = arena.take<T>(3 * Hp * panels_ * width);
+        operand_panels_ = phases > 1 ? arena.take<T>(panels_ * capacity_ * width) : nullptr;
+        tail_ih_ = arena.take<T>(3 * H * width);
+        tail_hh_ = arena.take<T>(3 * H * width);
         sum_bias_ = arena.take<T>(grad_stride_);
         tiles_ = arena.take<T>(members * tiles_at_once * tile_rows * depth_at_once);
-        x_block_ = arena.take<T>(members * rows_at_once * input_panels_ * width);
+        x_block_ = arena.take<T>(members * few_rows * input_panels_ * width);
         row_time_ = arena.take<int64_t>(capacity_);
         row_index_ = arena.take<int64_t>(capacity_);
         step_begin_ = arena.take<int64_t>(steps_ + 1);
-        barriers_ = arena.take<Barrier>(members);
+        meetings_ = arena.take<Meeting>(members);
         if (recomputes()) {
             layer_.emplace(call.shape, arena);
             pre_stride_ = padded<T>(layer_->row());
             x_stride_ = padded<T>(D);
-            pre_ = arena.take<T>(members * rows_at_once * pre_stride_);
-            x_ = arena.take<T>(members * rows_at_once * x_stride_);
-            h_ = arena.take<T>(members * rows_at_once * state_stride_);
+            pre_ = arena.take<T>(members * a_block * pre_stride_);
+            x_ = arena.take<T>(members * a_block * x_stride_);
+            h_ = arena.take<T>(members * a_block * state_stride_);
             recomputed_ = arena.take<T>(4 * capacity_ * H);
         }
     }
 
     void prepare(int members) {
         rows_.fill();
-        for (int g = 0; g < members; ++g) new (barriers_ + g) Barrier;
-        std::fill(zeros_, zeros_ + Hp, T(0));
+        for (int g = 0; g < members; ++g) {
+            new (meetings_ + g) Meeting;
+            if (members > 1) meetings_[g].begin();
+        }
+        std::fill(zeros_, zeros_ + H, T(0));
     }
 
     void run(int member, int members) {
-        const DefaultRounding environment;
-        const Share share = share_of(member, members, N, panels_, 3 * H * H * int64_t(sizeof(T)));
+        const Arithmetic arithmetic;
+        Share share = share_of(member, members, std::min(N, rows_behind), panels_, 3 * H * H * int64_t(sizeof(T)));
         pack_weights(share);
-        prepare_rows(share);
-        all_.wait(members);
-        for (int64_t end = L; end > 0;) {
-            const int64_t begin = std::max<int64_t>(end - steps_, 0);
-            if (member == 0) list_rows(begin, end);
-            all_.wait(members);
-            const int64_t rows = step_begin_[end - begin];
-            pack_inputs(share, rows);
-            if (recomputes()) {
-                recompute(share, rows);
-                all_.wait(members);
-            }
-            if (!after) pack_reset_states(share, rows);
-            for (int64_t s = end - 1; s >= begin; --s) step(share, s, step_begin_[s - begin]);
-            all_.wait(members);
-            add_weight_gradients(share, rows);
-            if (call_.grad_x.at) write_grad_x(share, rows);
-            end = begin;
-            all_.wait(members);
+        std::fill(sum_bias_ + part(grad_stride_, member, members), sum_bias_ + part(grad_stride_, member + 1, members), T(0));
+        if (!meet_all(share)) return;
+        bool fresh = true;
+        for (int64_t first = 0; first < N; first += rows_behind) {
+            share.begin = first;
+            share.end = std::min(first + rows_behind, N);
+            if (!run_rows(share, fresh)) return;
         }
-        write_gradients(share);
+        write_weight_gradients(share, fresh);
     }
 
 private:
     static constexpr int64_t width = panel_columns<T>;
-    static constexpr int64_t tiles_at_once = 32, depth_at_once = 512, rows_at_once = 4 * tile_rows;
+    static constexpr int64_t tiles_at_once = 32, depth_at_once = 512, a_block = 4 * tile_rows;
+    static constexpr int phases = std::size(Cell::phases);
 
     bool recomputes() const { return !call_.gates.reset; }
 
-    // Sections of a row of gradients. "after": da_r, da_z, du, da_n; "before": da_r, da_z, da_n.
-    T* grads(int64_t row) const { return grads_ + row * grad_stride_; }
-    int64_t section_n() const { return (after ? 3 : 2) * Hp; }
+    // All steps of the share's rows, backwards. False: this thread was late, and the others go on without it. `fresh`:
+    // nothing was added to the gradients of the weights yet.
+    bool run_rows(Share& share, bool& fresh) {
+        prepare_rows(share);
+        if (!meet_all(share)) return false;
+        for (int64_t end = L; end > 0;) {
+            const int64_t begin = std::max<int64_t>(end - steps_, 0);
+            if (share.member == 0) list_rows(share, begin, end);
+            if (!meet_all(share)) return false;
+            const int64_t rows = step_begin_[end - begin];
+            pack_inputs(share, rows);
+            if (recomputes()) {
+                if (!meet_all(share)) return false;
+                recompute(share, rows);
+                if (!meet_all(share)) return false;
+            }
+            if constexpr (phases > 1) pack_operands(share, rows);
+            for (int64_t s = end - 1; s >= begin; --s)
+                if (!step(share, s, step_begin_[s - begin])) return false;
+            if (!meet_all(share)) return false;
+            add_weight_gradients(share, rows, fresh);
+            if (call_.grad_x.at) write_grad_x(share, rows);
+            end = begin;
+            if (!meet_all(share)) return false;
+            fresh = fresh && rows == 0;
+        }
+        write_grad_h_0(share);
+        return true;
+    }
 
-    T* grad_state(int64_t i) const { return grad_state_ + i * state_stride_; }
-    T* grad_reset_state(int64_t i) const { return grad_reset_state_ + i * state_stride_; }
+    // Where every thread comes, and where those of a group do.
+    bool meet_all(Share& share) {
+        if (share.row_groups == 1) return meet(share);
+        Meeting::Seat seat{share.member, share.members};
+        return all_.wait(seat);
+    }
+    bool meet(Share& share) {
+        if (share.column_groups == 1) return true;
+        Meeting::Seat seat{share.column_group, share.column_groups};
+        if (!meetings_[share.row_group].wait(seat, share.row_groups == 1)) return false;
+        if (seat.members < share.column_groups || seat.member != share.column_group) share.seat(seat.member, seat.members, panels_);
+        return true;
+    }
+
+    T* grads(int64_t row) const { return grads_ + row * grad_stride_; }
+    T* grad_state(const Share& share, int64_t i) const { return grad_state_ + (i - share.begin) * state_stride_; }
+    T* grad_operand(const Share& share, int64_t i) const {
+        return grad_operand_ ? grad_operand_ + (i - share.begin) * state_stride_ : nullptr;
+    }
 
     // W_hh and W_ih with the rows of the gates as k.
     void pack_weights(const Share& share) {
-        for (int64_t q = share.member; q < panels_ + (of_input_count()); q += share.members) {
-            const bool state = q < panels_;
-            const int64_t panel = state ? q : q - panels_, size = state ? H : D;
-            const T* source = (state ? call_.weights.hh : call_.weights.ih) + panel * width;
-            T* to = (state ? of_state_ : of_input_) + panel * 3 * Hp * width;
-            for (int64_t gate = 0; gate < 3; ++gate) {
-                T* at = to + gate * Hp * width;
-                pack_panel(H, size - panel * width, source + gate * H * size, size, 1, at,
-                           [](T value, int64_t) { return value; });
-                std::fill(at + H * width, at + Hp * width, T(0));
+        if (!direct_) {
+            const auto pack = [](const T* source, int64_t K, int64_t size, int64_t panel, T* to) {
+                pack_panel(K, size - panel * width, source + panel * width, size, 1, to, [](T value, int64_t) { return value; });
+            };
+            const int64_t count = panels_ + (call_.grad_x.at ? input_panels_ : 0);
+            for (int64_t q = share.member; q < count; q += share.members) {
+                if (q < panels_)
+                    pack(call_.weights.hh, 3 * H, H, q, of_state_ + q * 3 * H * width);
+                else
+                    pack(call_.weights.ih, 3 * H, D, q - panels_, of_input_ + (q - panels_) * 3 * H * width);
             }
         }
         if (layer_) layer_->pack(call_.weights, part(panels_, share.member, share.members), part(panels_, share.member + 1, share.members));
     }
 
-    int64_t of_input_count() const { return call_.grad_x.at ? input_panels_ : 0; }
-
     void prepare_rows(const Share& share) {
-        for (int64_t i = share.member; i < N; i += share.members) {
-            const int64_t n = rows_.sequence(i);
-            T* g = grad_state(i);
+        const int64_t count = share.end - share.begin;
+        for (int64_t j = share.member; j < count; j += share.members) {
+            const int64_t i = share.begin + j, n = rows_.sequence(i), length = rows_.length(i);
+            T* g = grad_state(share, i);
             std::fill(g, g + state_stride_, T(0));
             if (call_.grad_h_n) std::copy(call_.grad_h_n + n * H, call_.grad_h_n + (n + 1) * H, g);
-            for (int64_t t = rows_.length(i); call_.grad_x.at && t < L; ++t)
+            for (int64_t t = length; call_.grad_x.at && t < L; ++t)
                 std::fill(call_.grad_x(t, n), call_.grad_x(t, n) + D, T(0));
+            for (int64_t t = 0; call_.grad_decay && t < L; ++t)  // none passes here but where `step` says so
+                if (t >= length || (rows_.of.reverse && t == 0)) std::fill_n(call_.grad_decay + (t * N + n) * H, H, T(0));
         }
-        const auto clear = [&](T* sums, int64_t count) {
-            std::fill(sums + part(count, share.member, share.members), sums + part(count, share.member + 1, share.members), T(0));
-        };
-        clear(sum_ih_, 3 * Hp * input_panels_ * width);
-        clear(sum_hh_, 3 * Hp * panels_ * width);
-        clear(sum_bias_, grad_stride_);
     }
 
     // The rows of steps begin … end − 1, one after the other.
-    void list_rows(int64_t begin, int64_t end) {
+    void list_rows(const Share& share, int64_t begin, int64_t end) {
         int64_t row = 0;
         for (int64_t s = begin; s < end; ++s) {
             step_begin_[s - begin] = row;
             const int64_t t = rows_.time(s);
-            for (int64_t i = 0; i < rows_.alive(t); ++i, ++row) {
+            for (int64_t i = share.begin; i < std::min(rows_.alive(t), share.end); ++i, ++row) {
                 row_time_[row] = t;
                 row_index_[row] = i;
             }
@@ -158,7 +216,7 @@ private:
         step_begin_[end - begin] = row;
     }
 
-    // The state that row i's step at time t began with, (H,).
+    // The state that row i's step at time t found, (H,): cleared where it starts an episode, but not decayed.
     const T* state_before(int64_t t, int64_t i) const {
         if (rows_.starts(t, i)) return zeros_;
         const int64_t n = rows_.sequence(i);
@@ -175,171 +233,179 @@ private:
         }
         const int64_t at = (row_time_[row] * N + rows_.sequence(row_index_[row])) * H;
         const auto& g = call_.gates;
-        return {g.reset + at, g.update + at, g.candidate + at, after ? g.recurrent + at : nullptr};
+        return {g.reset + at, g.update + at, g.candidate + at, g.recurrent ? g.recurrent + at : nullptr};
     }
 
-    // A row of B, cut into its panels.
-    void pack_row(const T* source, int64_t size, T* panels, int64_t row) {
-        for (int64_t begin = 0; begin < size; begin += width, panels += capacity_ * width)
-            for (int64_t v = 0; v < width; v += lanes<T>)
-                store(panels + row * width + v, load_first(source + begin + v, size - begin - v));
-    }
-
+    // Rows of B, cut into their panels: x, and the state as the step took it.
     void pack_inputs(const Share& share, int64_t rows) {
+        const auto each = [&](int64_t row, int64_t size, T* panels, auto value) {
+            for (int64_t begin = 0; begin < size; begin += width, panels += capacity_ * width)
+                for (int64_t v = 0; v < width; v += lanes<T>) store(panels + row * width + v, value(begin + v, size - begin - v));
+        };
         for (int64_t row = share.member; row < rows; row += share.members) {
             const int64_t t = row_time_[row], i = row_index_[row];
-            pack_row(call_.x(t, rows_.sequence(i)), D, x_panels_, row);
-            pack_row(state_before(t, i), H, h_panels_, row);
+            const T *x = call_.x(t, rows_.sequence(i)), *h = state_before(t, i);
+            const RowDecay<T> decay(call_.decay, rows_, t, i);
+            each(row, D, x_panels_, [&](int64_t at, int64_t left) { return load_first(x + at, left); });
+            each(row, H, h_panels_, [&](int64_t at, int64_t left) {
+                return left > 0 ? decay.of(load_first(h + at, left), at, left) : Vec<T>{};
+            });
         }
     }
 
-    // r ⊙ h of rows that this member's own pack_inputs took.
-    void pack_reset_states(const Share& share, int64_t rows) {
+    // The operand of the second phase.
+    void pack_operands(const Share& share, int64_t rows) {
         for (int64_t row = share.member; row < rows; row += share.members) {
             const T* r = gates_of(row).r;
-            for (int64_t unit = 0; unit < Hp; unit += lanes<T>) {
+            for (int64_t unit = 0; unit < panels_ * width; unit += lanes<T>) {
                 const int64_t at = (unit / width * capacity_ + row) * width + unit % width;
-                store(reset_h_panels_ + at, load_first(r + unit, H - unit) * load(h_panels_ + at));
+                store(operand_panels_ + at, Cell::operand(load_first(r + unit, H - unit), load(h_panels_ + at)));
             }
         }
     }
+
+    // What the cell sees where gates are computed again: the state as it was packed, and no step that follows.
+    struct Again {
+        const T* slots;
+        T* row_h;
+        int64_t unit, count;
+        struct {
+            T *reset, *update, *candidate, *recurrent;
+        } to;
+
+        Vec<T> pre(int slot) const { return load(slots + slot * width); }
+        Vec<T> h() const { return load(row_h + unit); }
+        void hand_on(Vec<T> value) const { store(row_h + unit, value); }
+        void keep(Vec<T> value, T* gate) const { store_first(gate + unit, value, count); }
+        void becomes(Vec<T>) const {}
+    };
 
     // The gates once more, all rows at once: every state is known now. The same chains as in the forward pass.
     void recompute(const Share& share, int64_t rows) {
-        T* pre = pre_ + share.member * rows_at_once * pre_stride_;
-        T* x = x_ + share.member * rows_at_once * x_stride_;
-        T* h = h_ + share.member * rows_at_once * state_stride_;
-        const int64_t jump = layer_->slots * width, stop = part(rows, share.member + 1, share.members);
-        for (int64_t row = part(rows, share.member, share.members); row < stop; row += rows_at_once) {
-            const int64_t count = std::min(rows_at_once, stop - row);
+        T* pre = pre_ + share.member * a_block * pre_stride_;
+        T* x = x_ + share.member * a_block * x_stride_;
+        T* h = h_ + share.member * a_block * state_stride_;
+        const int64_t stop = part(rows, share.member + 1, share.members);
+        for (int64_t row = part(rows, share.member, share.members); row < stop; row += a_block) {
+            const int64_t count = std::min(a_block, stop - row);
             for (int64_t j = 0; j < count; ++j) {
-                const int64_t t = row_time_[row + j], i = row_index_[row + j];
-                const T *from = call_.x(t, rows_.sequence(i)), *state = state_before(t, i);
+                const T* from = call_.x(row_time_[row + j], rows_.sequence(row_index_[row + j]));
                 std::copy(from, from + D, x + j * x_stride_);
-                std::copy(state, state + H, h + j * state_stride_);
-                std::fill(h + j * state_stride_ + H, h + (j + 1) * state_stride_, T(0));
+                for (int64_t p = 0; p < panels_; ++p)
+                    std::copy_n(h_panels_ + (p * capacity_ + row + j) * width, width, h + j * state_stride_ + p * width);
                 std::copy(layer_->bias, layer_->bias + layer_->row(), pre + j * pre_stride_);
             }
-            product<T, T>(count, D, x, x_stride_, layer_->of_input(), 0, panels_ * 3, pre, pre_stride_, Columns{3, jump});
-            const int64_t gates = after ? 3 : 2;
-            product<T, T>(count, H, h, state_stride_, layer_->of_state(), 0, panels_ * gates, pre + width, pre_stride_,
-                          Columns{gates, jump});
-            const auto each = [&](auto f) {
-                for (int64_t j = 0; j < count; ++j)
+            product<T, T>(count, D, x, x_stride_, layer_->of_input(), 0, panels_ * 3, {pre, pre_stride_, layer_->input_columns()});
+            each_phase<phases>([&](auto phase) {
+                constexpr Phase of = Cell::phases[phase];
+                product<T, T>(count, H, h, state_stride_, layer_->of_phase(phase), 0, panels_ * of.count,
+                              {pre + of.slot * width, pre_stride_, layer_->columns_of(phase)});
+                for (int64_t j = 0; j < count; ++j) {
+                    T* to = recomputed_ + (row + j) * 4 * H;
                     for (int64_t unit = 0; unit < H; unit += lanes<T>)
-                        f(pre + j * pre_stride_ + unit / width * jump + unit % width, h + j * state_stride_ + unit,
-                          recomputed_ + (row + j) * 4 * H + unit, H - unit);
-            };
-            if (after) {
-                each([&](const T* slots, const T* h_old, T* to, int64_t left) {
-                    const Cell<T> c = cell_after(slots, load(h_old));
-                    store_first(to, c.r, left);
-                    store_first(to + H, c.z, left);
-                    store_first(to + 2 * H, c.n, left);
-                    store_first(to + 3 * H, c.u, left);
-                });
-                continue;
-            }
-            each([&](const T* slots, T* h_old, T* to, int64_t left) {
-                const Vec<T> r = sigmoid<T>(load(slots + slot_r * width));
-                store_first(to, r, left);
-                store_first(to + H, sigmoid<T>(load(slots + slot_z * width)), left);
-                store(h_old, r * load(h_old));
-            });
-            product<T, T>(count, H, h, state_stride_, layer_->of_reset_state(), 0, panels_, pre, pre_stride_,
-                          Columns{1, jump});
-            each([&](const T* slots, T*, T* to, int64_t left) {
-                store_first(to + 2 * H, tanh<T>(load(slots + slot_n * width)), left);
+                        Cell::template forward<phase>(Again{
+                            pre + j * pre_stride_ + unit / width * layer_->row_of_panel + unit % width,
+                            h + j * state_stride_, unit, H - unit, {to, to + H, to + 2 * H, to + 3 * H}});
+                }
             });
         }
     }
 
-    // Calls f for every vector of this share's hidden units, row by row.
-    template <class F>
-    void each_vector(const Share& share, int64_t s, int64_t begin, F f) {
+    // Of the rows of a step, which are listed from `begin` on: row i's.
+    RowBack<T> row_of(const Share& share, int64_t t, int64_t i, int64_t begin) const {
+        const int64_t row = begin + i - share.begin, n = rows_.sequence(i), at = (t * N + n) * H;
+        const auto& g = call_.grad_gates;
+        const auto of = [at](const T* gate) { return gate ? gate + at : nullptr; };
+        const auto [r, z, candidate, u] = gates_of(row);
+        return {state_before(t, i),
+                RowDecay<T>(call_.decay, rows_, t, i),
+                {r, z, candidate, u},
+                {of(g.reset), of(g.update), of(g.candidate), nullptr},
+                call_.grad_output.at ? call_.grad_output(t, n) : nullptr,
+                grad_state(share, i),
+                grad_operand(share, i),
+                grads(row)};
+    }
+
+    // C[:, panels first … last − 1] += A · rows k … k + K − 1 of W (3H, size), which was packed or is read where it lies.
+    void product_of_rows(const Share& share, int64_t M, int64_t k, int64_t K, const T* a, int64_t rs, const T* weight,
+                         const T* packed, int64_t size, int64_t first, int64_t last, const Target<T>& C) {
+        if (!direct_) return product<T, T>(M, K, a, rs, {packed + k * width, 3 * H * width}, first, last, C);
+        const T* source = weight + k * size;
+        const int64_t whole = std::clamp(size / width, first, last);  // panels that no row's end cuts
+        if (M <= tile_rows) product<T, T>(M, K, a, rs, {source, width, size}, first, whole, C);
+        T* block = blocks_ + share.member * on_the_way<T>;
+        for (int64_t q = M <= tile_rows ? whole : first; q < last; ++q) {
+            Target<T> target = C;
+            constexpr int64_t depth = on_the_way<T> / width;
+            for (int64_t begin = 0; begin < K; begin += depth) {
+                const int64_t here = std::min(depth, K - begin);
+                pack_panel(here, size - q * width, source + begin * size + q * width, size, 1, block,
+                           [](T value, int64_t) { return value; });
+                product<T, T>(M, here, a + begin, rs, {block - q * here * width, here * width}, q, q + 1, target);
+                target.fresh = false;
+            }
+        }
+    }
+
+    // One step backwards, from the last phase to the first. False: this thread was late, and the others go on without it.
+    bool step(Share& share, int64_t s, int64_t begin) {
         const int64_t t = rows_.time(s), alive = share.count(rows_.alive(t));
-        for (int64_t j = 0; j < alive; ++j) {
-            const int64_t i = share.row(j), n = rows_.sequence(i), at = (t * N + n) * H;
-            const auto of = [at](const T* gate) { return gate ? gate + at : nullptr; };
-            const auto& d = call_.grad_gates;
-            const RowOf row = {gates_of(begin + i), state_before(t, i),
-                               call_.grad_output.at ? call_.grad_output(t, n) : nullptr,
-                               {of(d.reset), of(d.update), of(d.candidate), nullptr},
-                               grad_state(i), grad_reset_state_ ? grad_reset_state(i) : nullptr, grads(begin + i)};
-            for (int64_t unit = share.first * width; unit < share.last * width; unit += lanes<T>) f(row, unit, H - unit);
-        }
-    }
-
-    struct RowOf {
-        SavedGates gates;
-        const T *h, *grad_output;
-        GateArrays<const T> grad_gates;
-        T *grad_state, *grad_reset_state, *grads;
-
-        static Vec<T> get(const T* from, int64_t unit, int64_t left) {
-            return from ? load_first(from + unit, left) : Vec<T>{};
-        }
-    };
-
-    void step(const Share& share, int64_t s, int64_t begin) {
-        const int64_t t = rows_.time(s), alive = share.count(rows_.alive(t)), n_at = section_n();
-        const int64_t pitch = share.row_groups * state_stride_, grad_pitch = share.row_groups * grad_stride_;
-        const Vec<T> one = broadcast(T(1));
-        Barrier& group = barriers_[share.row_group];
-        each_vector(share, s, begin, [&](const RowOf& row, int64_t unit, int64_t left) {
-            const auto get = [&](const T* from) { return RowOf::get(from, unit, left); };
-            const Vec<T> z = get(row.gates.z), n = get(row.gates.n), h = get(row.h);
-            const Vec<T> g = load(row.grad_state + unit) + get(row.grad_output);
-            const Vec<T> dn = fma(g, one - z, get(row.grad_gates.candidate));
-            const Vec<T> dz = fma(g, h - n, get(row.grad_gates.update));
-            const Vec<T> da_n = dn * (one - n * n);
-            store(row.grads + n_at + unit, da_n);
-            store(row.grads + Hp + unit, dz * z * (one - z));
-            store(row.grad_state + unit, g * z);
-            if (after) {
-                const Vec<T> r = get(row.gates.r);
-                const Vec<T> dr = fma(da_n, get(row.gates.u), get(row.grad_gates.reset));
-                store(row.grads + unit, dr * r * (one - r));
-                store(row.grads + 2 * Hp + unit, da_n * r);
-            } else {
-                store(row.grad_reset_state + unit, Vec<T>{});
+        bool stays = true;
+        each_phase_back<phases>([&](auto phase) {
+            if (!stays) return;
+            constexpr Phase of = Cell::phases[phase];
+            for (int64_t j = 0; j < alive; ++j) {
+                BackwardUnit<T> unit{row_of(share, t, share.row(j), begin), H, 0, 0};
+                for (unit.unit = share.first * width; unit.unit < std::min(H, share.last * width); unit.unit += lanes<T>) {
+                    unit.count = H - unit.unit;
+                    Cell::template backward<phase>(std::as_const(unit));
+                }
             }
+            if (!(stays = meet(share)) || alive <= 0) return;
+            const int64_t i = share.row(0), k = of.gates[0] * H;
+            T* to = phase == 0 ? grad_state(share, i) : grad_operand(share, i);
+            product_of_rows(share, alive, k, of.count * H, grads(begin + i - share.begin) + k, share.row_groups * grad_stride_,
+                            call_.weights.hh, of_state_, H, share.first, share.last,
+                            {to, share.row_groups * state_stride_, Columns{1, width}, phase != 0});
         });
-        group.wait(share.column_groups);
-        const T* from = grads(begin + share.row_group);
-        T* to = grad_state(share.row_group);
-        const PackedMatrix<T, T> W = {of_state_, 3 * Hp * width};
-        const Columns columns = {1, width};
-        if (after) {
-            product<T, T>(alive, 3 * Hp, from, grad_pitch, W, share.first, share.last, to, pitch, columns);
-        } else {
-            const PackedMatrix<T, T> W_n = {of_state_ + 2 * Hp * width, 3 * Hp * width};
-            product<T, T>(alive, Hp, from + n_at, grad_pitch, W_n, share.first, share.last,
-                          grad_reset_state(share.row_group), pitch, columns);
-            each_vector(share, s, begin, [&](const RowOf& row, int64_t unit, int64_t left) {
-                const auto get = [&](const T* from) { return RowOf::get(from, unit, left); };
-                const Vec<T> r = get(row.gates.r), p = load(row.grad_reset_state + unit);
-                const Vec<T> dr = fma(p, get(row.h), get(row.grad_gates.reset));
-                store(row.grads + unit, dr * r * (one - r));
-                store(row.grad_state + unit, fma(p, r, load(row.grad_state + unit)));
-            });
-            group.wait(share.column_groups);
-            product<T, T>(alive, 2 * Hp, from, grad_pitch, W, share.first, share.last, to, pitch, columns);
-        }
-        for (int64_t j = 0; rows_.of.resets && j < alive; ++j)
-            if (rows_.starts(t, share.row(j))) {
-                T* g = grad_state(share.row(j));
-                std::fill(g + share.first * width, g + share.last * width, T(0));
-            }
+        if (!stays) return false;
+        if (call_.decay.at || rows_.of.resets)
+            for (int64_t j = 0; j < alive; ++j) leave_step(share, t, share.row(j));
+        return true;
     }
 
-    // sums (columns, …) += grads[:, begin … begin + columns − 1]ᵀ · B, this member's part of the rows of `sums`.
-    void add_products(const Share& share, int64_t rows, int64_t begin, int64_t columns, const T* B, int64_t panels,
-                      T* sums) {
+    // What the state's gradient becomes on its way to the step before: row i's, in this thread's panels.
+    void leave_step(const Share& share, int64_t t, int64_t i) {
+        const int64_t first = share.first * width, last = std::min(H, share.last * width);
+        const int64_t passage = rows_.passage(t, i);
+        T* g = grad_state(share, i);
+        T* to = call_.grad_decay && passage >= 0 ? call_.grad_decay + (passage * N + rows_.sequence(i)) * H : nullptr;
+        if (rows_.starts(t, i)) {
+            std::fill(g + first, g + last, T(0));
+            if (to) std::fill(to + first, to + last, T(0));
+            return;
+        }
+        const RowDecay<T> decay(call_.decay, rows_, t, i);
+        if (!decay.at) return;
+        const T* h = state_before(t, i);
+        for (int64_t unit = first; unit < last; unit += lanes<T>) {
+            const Vec<T> dh = load(g + unit);
+            if (to) store_first(to + unit, dh * load_first(h + unit, H - unit), H - unit);
+            store(g + unit, decay.of(dh, unit, H - unit));
+        }
+    }
+
+    // sums (columns, size) += grads[:, begin … begin + columns − 1]ᵀ · B, this member's part of the rows of `sums`. A panel
+    // that a row's end cuts is added up beside it, in `tails`.
+    void add_products(const Share& share, int64_t rows, int64_t begin, int64_t columns, const T* B, int64_t size, T* sums, T* tails,
+                      bool fresh) {
         const int64_t tiles = ceil_div(columns, tile_rows), stop = part(tiles, share.member + 1, share.members);
+        const int64_t whole = size / width;
         T* packed = tiles_ + share.member * tiles_at_once * tile_rows * depth_at_once;
         for (int64_t k = 0; k < rows; k += depth_at_once) {
             const int64_t depth = std::min(depth_at_once, rows - k);
+            const bool begins = fresh && k == 0;
             for (int64_t tile = part(tiles, share.member, share.members); tile < stop; tile += tiles_at_once) {
                 const int64_t count = std::min(tiles_at_once, stop - tile), row = tile * tile_rows;
                 for (int64_t i = 0; i < count; ++i) {
@@ -348,74 +414,99 @@ private:
                     for (int64_t j = 0; j < depth; ++j, from += grad_stride_, to += tile_rows)
                         std::memcpy(to, from, tile_rows * sizeof(T));
                 }
-                product<T, T, true>(std::min(count * tile_rows, columns - row), depth, packed, depth * tile_rows,
-                                    {B + k * width, capacity_ * width}, 0, panels, sums + row * panels * width,
-                                    panels * width, Columns{1, width});
+                const int64_t M = std::min(count * tile_rows, columns - row), rs = depth * tile_rows;
+                const T* panels = B + k * width;
+                product<T, T, true>(M, depth, packed, rs, {panels, capacity_ * width}, 0, whole,
+                                    {sums + row * size, size, Columns{1, width}, begins});
+                if (whole * width < size)
+                    product<T, T, true>(M, depth, packed, rs, {panels + whole * capacity_ * width, 0}, 0, 1,
+                                        {tails + row * width, width, Columns{1, width}, begins});
             }
         }
     }
 
-    void add_weight_gradients(const Share& share, int64_t rows) {
-        const int64_t n = section_n(), ih = input_panels_ * width, hh = panels_ * width;
-        if (call_.grad_weights.ih) {
-            add_products(share, rows, 0, 2 * Hp, x_panels_, input_panels_, sum_ih_);
-            add_products(share, rows, n, Hp, x_panels_, input_panels_, sum_ih_ + 2 * Hp * ih);
-        }
-        if (call_.grad_weights.hh) {
-            add_products(share, rows, 0, 2 * Hp, h_panels_, panels_, sum_hh_);
-            add_products(share, rows, 2 * Hp, Hp, after ? h_panels_ : reset_h_panels_, panels_, sum_hh_ + 2 * Hp * hh);
-        }
-        const int64_t vectors = (after ? 4 : 3) * Hp / lanes<T>;
+    void add_weight_gradients(const Share& share, int64_t rows, bool fresh) {
+        if (T* to = call_.grad_weights.ih)
+            for (int gate : {gate_r, gate_z, gate_n})
+                add_products(share, rows, Cell::input_section[gate] * H, H, x_panels_, D, to + gate * H * D, tail_ih_ + gate * H * width,
+                             fresh);
+        if (T* to = call_.grad_weights.hh)
+            each_phase<phases>([&](auto phase) {
+                constexpr Phase of = Cell::phases[phase];
+                const int64_t k = of.gates[0] * H;
+                add_products(share, rows, k, of.count * H, phase == 0 ? h_panels_ : operand_panels_, H, to + k * H, tail_hh_ + k * width,
+                             fresh);
+            });
+        const int64_t vectors = ceil_div(Cell::sections * H, lanes<T>);
         const int64_t first = part(vectors, share.member, share.members) * lanes<T>;
         const int64_t last = part(vectors, share.member + 1, share.members) * lanes<T>;
         for (int64_t row = 0; row < rows; ++row)
             for (int64_t c = first; c < last; c += lanes<T>) store(sum_bias_ + c, load(sum_bias_ + c) + load(grads(row) + c));
     }
 
+    // Few rows share the columns of x among the threads, many the rows.
     void write_grad_x(const Share& share, int64_t rows) {
-        const int64_t stride = input_panels_ * width, stop = part(rows, share.member + 1, share.members);
-        T* block = x_block_ + share.member * rows_at_once * stride;
-        const Columns columns = {1, width};
-        for (int64_t row = part(rows, share.member, share.members); row < stop; row += rows_at_once) {
-            const int64_t count = std::min(rows_at_once, stop - row);
-            std::fill(block, block + count * stride, T(0));
-            product<T, T>(count, 2 * Hp, grads(row), grad_stride_, {of_input_, 3 * Hp * width}, 0, input_panels_, block,
-                          stride, columns);
-            product<T, T>(count, Hp, grads(row) + section_n(), grad_stride_, {of_input_ + 2 * Hp * width, 3 * Hp * width},
-                          0, input_panels_, block, stride, columns);
+        const int64_t stride = input_panels_ * width;
+        const bool few = rows <= few_rows;
+        const auto mine = [&](int64_t count, int k) { return part(count, share.member + k, share.members); };
+        const int64_t first = few ? mine(input_panels_, 0) : 0, last = few ? mine(input_panels_, 1) : input_panels_;
+        const int64_t begin = few ? 0 : mine(rows, 0), stop = few ? rows : mine(rows, 1);
+        const int64_t from = first * width, size = std::min(D, last * width) - from;
+        if (size <= 0) return;
+        T* block = x_block_ + share.member * few_rows * stride;
+        const int64_t at_once = few ? rows : a_block;
+        for (int64_t row = begin; row < stop; row += at_once) {
+            const int64_t count = std::min(at_once, stop - row);
+            Target<T> C = {block, stride, Columns{1, width}, true};
+            for (int gate = 0, gates; gate < 3; gate += gates) {  // those side by side in the gradients, too, at once
+                for (gates = 1; gate + gates < 3 && Cell::input_section[gate + gates] == Cell::input_section[gate] + gates;) ++gates;
+                product_of_rows(share, count, gate * H, gates * H, grads(row) + Cell::input_section[gate] * H, grad_stride_,
+                                call_.weights.ih, of_input_, D, first, last, C);
+                C.fresh = false;
+            }
             for (int64_t j = 0; j < count; ++j)
-                std::copy(block + j * stride, block + j * stride + D,
-                          call_.grad_x(row_time_[row + j], rows_.sequence(row_index_[row + j])));
+                std::copy_n(block + j * stride + from, size, call_.grad_x(row_time_[row + j], rows_.sequence(row_index_[row + j])) + from);
         }
     }
 
-    void write_gradients(const Share& share) {
-        for (int64_t i = share.member; call_.grad_h_0 && i < N; i += share.members)
-            std::copy(grad_state(i), grad_state(i) + H, call_.grad_h_0 + rows_.sequence(i) * H);
+    void write_grad_h_0(const Share& share) {
+        if (!call_.grad_h_0) return;
+        for (int64_t i = share.begin + share.member; i < share.end; i += share.members)
+            std::copy_n(grad_state(share, i), H, call_.grad_h_0 + rows_.sequence(i) * H);
+    }
+
+    // What stands beside the gradients of the weights; and all of them, where there was no row.
+    void write_weight_gradients(const Share& share, bool fresh) {
         const auto& to = call_.grad_weights;
+        const auto finish = [&](T* sums, const T* tails, int64_t row, int64_t size) {
+            if (!sums) return;
+            const int64_t whole = size / width * width;
+            if (fresh)
+                std::fill_n(sums + row * size, size, T(0));
+            else
+                std::copy_n(tails + row * width, size - whole, sums + row * size + whole);
+        };
         for (int64_t row = part(3 * H, share.member, share.members); row < part(3 * H, share.member + 1, share.members); ++row) {
-            const int64_t gate = row / H, from = gate * Hp + row % H;
-            const T *ih = sum_ih_ + from * input_panels_ * width, *hh = sum_hh_ + from * panels_ * width;
-            if (to.ih) std::copy(ih, ih + D, to.ih + row * D);
-            if (to.hh) std::copy(hh, hh + H, to.hh + row * H);
-            if (to.bias_hh) to.bias_hh[row] = sum_bias_[from];
-            if (to.bias_ih) to.bias_ih[row] = sum_bias_[gate == gate_n ? section_n() + row % H : from];
+            finish(to.ih, tail_ih_, row, D);
+            finish(to.hh, tail_hh_, row, H);
+            if (to.bias_hh) to.bias_hh[row] = sum_bias_[row];
+            if (to.bias_ih) to.bias_ih[row] = sum_bias_[Cell::input_section[row / H] * H + row % H];
         }
     }
 
     const Backward<T>& call_;
     const int64_t L, N, D, H;
-    const bool after;
-    const int64_t panels_, input_panels_, Hp;
+    const int64_t panels_, input_panels_;
     Rows rows_;
-    std::optional<PackedLayer<T, T>> layer_;
-    int64_t steps_, capacity_, state_stride_, grad_stride_, pre_stride_, x_stride_;
-    T *of_state_, *of_input_, *grad_state_, *grad_reset_state_, *grads_, *zeros_;
-    T *x_panels_, *h_panels_, *reset_h_panels_, *sum_ih_, *sum_hh_, *sum_bias_, *tiles_, *x_block_;
+    std::optional<PackedLayer<T, T, Cell>> layer_;
+    int64_t at_once_, steps_, capacity_, state_stride_, grad_stride_, pre_stride_, x_stride_;
+    bool direct_;
+    T *of_state_, *of_input_, *blocks_, *grad_state_, *grad_operand_, *grads_, *zeros_;
+    T *x_panels_, *h_panels_, *operand_panels_, *tail_ih_, *tail_hh_, *sum_bias_, *tiles_, *x_block_;
     T *pre_, *x_, *h_, *recomputed_;
     int64_t *row_time_, *row_index_, *step_begin_;
-    Barrier* barriers_;
-    Barrier all_;
+    Meeting* meetings_;
+    Meeting all_;
 };
 
 }  // namespace

@@ -1,186 +1,224 @@
-// The Python face of the core: addresses, shapes and strides in, nothing out. Nothing here computes, and nothing is
-// checked: that is the callers' work (penstock.native and penstock.ops).
+// The Python face of the core: arrays in, nothing out but errors. Nothing here computes, and nothing but what Python's own
+// objects are is checked: that is penstock.h's.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <tuple>
+#include <memory>
+#include <stdexcept>
+#include <utility>
 
-#include "dispatch.hpp"
-#include "team.hpp"
+#include "penstock.h"
+#include "python_arrays.hpp"
 
 namespace nb = nanobind;
-using namespace penstock;
-
-// Where data begins: in Python an int, None for none, or an array, whose own account of it takes NumPy longer than a
-// small call computes.
-struct Address {
-    uintptr_t value;
-};
-
-template <>
-struct nb::detail::type_caster<Address> {
-    NB_TYPE_CASTER(Address, const_name("int | None | Buffer"))
-
-    bool from_python(handle source, uint8_t, cleanup_list*) noexcept {
-        value = {0};
-        if (source.is_none()) return true;
-        if (PyLong_CheckExact(source.ptr())) {
-            value = {uintptr_t(PyLong_AsSize_t(source.ptr()))};
-        } else {
-            Py_buffer buffer;
-            if (PyObject_GetBuffer(source.ptr(), &buffer, PyBUF_SIMPLE) == 0) {
-                value = {reinterpret_cast<uintptr_t>(buffer.buf)};  // stays there while the caller holds the array
-                PyBuffer_Release(&buffer);
-            }
-        }
-        if (!PyErr_Occurred()) return true;
-        PyErr_Clear();
-        return false;
-    }
-};
+using penstock::Arguments;
 
 namespace {
 
-using ShapeValues = std::tuple<int64_t, int64_t, bool>;
-using SequenceValues = std::tuple<int64_t, int64_t, Address, Address, int64_t, int64_t, bool>;
-using Four = std::tuple<Address, Address, Address, Address>;
-using StridedValues = std::tuple<Address, int64_t, int64_t>;
-
-template <class T>
-T* pointer(Address address) {
-    return reinterpret_cast<T*>(address.value);
+// Raises what a status says, with the core's words.
+void raise(penstock_status status) {
+    if (status == PENSTOCK_OK) return;
+    PyErr_SetString(status == PENSTOCK_BAD_TYPE ? PyExc_TypeError : status == PENSTOCK_NO_MEMORY ? PyExc_MemoryError : PyExc_ValueError,
+                    penstock_message());
+    throw nb::python_error();
 }
 
-Shape shape_of(const ShapeValues& v) { return {std::get<0>(v), std::get<1>(v), std::get<2>(v)}; }
+// An instruction set, or weights packed for one, as a Python object.
+struct Set {
+    const penstock_set* row;
+};
+struct Packed {
+    std::unique_ptr<penstock_packed, void (*)(penstock_packed*)> handle{nullptr, penstock_free};
+};
+struct PackedOutput {
+    std::unique_ptr<penstock_output, void (*)(penstock_output*)> handle{nullptr, penstock_free_output};
+};
 
-Sequences sequences_of(const SequenceValues& v) {
-    const auto& [L, N, lengths, resets, resets_step, resets_row, reverse] = v;
-    return {L, N, pointer<const int64_t>(lengths), pointer<const uint8_t>(resets), resets_step, resets_row, reverse};
+// Describes arrays, each with its name, until one cannot be.
+template <int most>
+struct Describing : Arguments<most> {
+    void read(const char* name, nb::handle object, penstock_array& array) { take(name, object, array, false); }
+    void write(const char* name, nb::handle object, penstock_array& array) { take(name, object, array, true); }
+
+    void read(nb::handle ih, nb::handle hh, nb::handle bias_ih, nb::handle bias_hh, penstock_weights& weights) {
+        read("weight_ih", ih, weights.ih);
+        read("weight_hh", hh, weights.hh);
+        read("bias_ih", bias_ih, weights.bias_ih);
+        read("bias_hh", bias_hh, weights.bias_hh);
+    }
+
+private:
+    void take(const char* name, nb::handle object, penstock_array& array, bool written) {
+        if (!this->describe(name, object.ptr(), array, written)) throw nb::python_error();
+    }
+};
+
+penstock_status unlocked(auto call) {
+    nb::gil_scoped_release release;
+    return call();
 }
 
-template <class T, template <class> class Of>
-Of<T> four(const Four& v) {
-    return {pointer<T>(std::get<0>(v)), pointer<T>(std::get<1>(v)), pointer<T>(std::get<2>(v)),
-            pointer<T>(std::get<3>(v))};
+penstock_form form_of(bool after) { return after ? PENSTOCK_RESET_AFTER : PENSTOCK_RESET_BEFORE; }
+
+void forward(const Set& set, bool after, bool reverse, int threads, nb::handle x, nb::handle h_0, nb::handle weight_ih,
+             nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets, nb::handle decay,
+             const Packed* packed, nb::handle output, nb::handle h_n, nb::handle reset, nb::handle update, nb::handle candidate,
+             nb::handle recurrent) {
+    Describing<15> arrays;
+    penstock_call call = {};
+    call.set = set.row;
+    call.form = form_of(after);
+    call.reverse = reverse;
+    call.threads = threads;
+    call.packed = packed ? packed->handle.get() : nullptr;
+    arrays.read("x", x, call.x);
+    arrays.read("h_0", h_0, call.h_0);
+    arrays.read(weight_ih, weight_hh, bias_ih, bias_hh, call.weights);
+    arrays.read("lengths", lengths, call.lengths);
+    arrays.read("resets", resets, call.resets);
+    arrays.read("decay", decay, call.decay);
+    arrays.write("output", output, call.output);
+    arrays.write("h_n", h_n, call.h_n);
+    arrays.write("reset", reset, call.reset);
+    arrays.write("update", update, call.update);
+    arrays.write("candidate", candidate, call.candidate);
+    arrays.write("recurrent", recurrent, call.recurrent);
+    raise(unlocked([&] { return penstock_forward(&call); }));
 }
 
-template <class T>
-Strided<T> strided(const StridedValues& v) {
-    return {pointer<T>(std::get<0>(v)), std::get<1>(v), std::get<2>(v)};
+void backward(const Set& set, bool after, bool reverse, int threads, nb::handle x, nb::handle h_0, nb::handle weight_ih,
+              nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets, nb::handle decay,
+              nb::handle output, nb::handle reset, nb::handle update, nb::handle candidate, nb::handle recurrent,
+              nb::handle grad_output, nb::handle grad_h_n, nb::handle grad_reset, nb::handle grad_update, nb::handle grad_candidate,
+              nb::handle grad_x, nb::handle grad_h_0, nb::handle grad_weight_ih, nb::handle grad_weight_hh, nb::handle grad_bias_ih,
+              nb::handle grad_bias_hh, nb::handle grad_decay) {
+    Describing<26> arrays;
+    penstock_call call = {};
+    penstock_gradients gradients = {};
+    call.set = set.row;
+    call.form = form_of(after);
+    call.reverse = reverse;
+    call.threads = threads;
+    arrays.read("x", x, call.x);
+    arrays.read("h_0", h_0, call.h_0);
+    arrays.read(weight_ih, weight_hh, bias_ih, bias_hh, call.weights);
+    arrays.read("lengths", lengths, call.lengths);
+    arrays.read("resets", resets, call.resets);
+    arrays.read("decay", decay, call.decay);
+    arrays.read("output", output, call.output);
+    arrays.read("reset", reset, call.reset);
+    arrays.read("update", update, call.update);
+    arrays.read("candidate", candidate, call.candidate);
+    arrays.read("recurrent", recurrent, call.recurrent);
+    arrays.read("grad_output", grad_output, gradients.output);
+    arrays.read("grad_h_n", grad_h_n, gradients.h_n);
+    arrays.read("grad_reset", grad_reset, gradients.reset);
+    arrays.read("grad_update", grad_update, gradients.update);
+    arrays.read("grad_candidate", grad_candidate, gradients.candidate);
+    arrays.write("grad_x", grad_x, gradients.x);
+    arrays.write("grad_h_0", grad_h_0, gradients.h_0);
+    arrays.write("grad_weight_ih", grad_weight_ih, gradients.weights.ih);
+    arrays.write("grad_weight_hh", grad_weight_hh, gradients.weights.hh);
+    arrays.write("grad_bias_ih", grad_bias_ih, gradients.weights.bias_ih);
+    arrays.write("grad_bias_hh", grad_bias_hh, gradients.weights.bias_hh);
+    arrays.write("grad_decay", grad_decay, gradients.decay);
+    raise(unlocked([&] { return penstock_backward(&call, &gradients); }));
 }
 
-size_t packed_size(const InstructionSet& set, const ShapeValues& shape, int precision) {
-    return set.kernels->packed_size(shape_of(shape), Precision(precision));
+Packed pack(const Set& set, bool after, int precision, nb::handle weight_ih, nb::handle weight_hh, nb::handle bias_ih,
+            nb::handle bias_hh) {
+    Describing<4> arrays;
+    penstock_weights weights = {};
+    arrays.read(weight_ih, weight_hh, bias_ih, bias_hh, weights);
+    penstock_packed* packed = nullptr;
+    raise(unlocked([&] { return penstock_pack(set.row, form_of(after), penstock_dtype(precision), &weights, &packed); }));
+    Packed made;
+    made.handle.reset(packed);
+    return made;
 }
 
-void pack(const InstructionSet& set, const ShapeValues& shape, int precision, const Four& weights, Address to) {
-    if (Precision(precision) == Precision::float64)
-        set.kernels->pack_double(shape_of(shape), four<const double, Weights>(weights), pointer<void>(to));
-    else
-        set.kernels->pack_float(shape_of(shape), Precision(precision), four<const float, Weights>(weights),
-                                pointer<void>(to));
+void step(const Packed& packed, nb::handle x, nb::handle h, nb::handle out, int threads) {
+    Describing<3> arrays;
+    penstock_array of_x = {}, of_h = {}, of_out = {};
+    arrays.read("x", x, of_x);
+    arrays.read("h", h, of_h);
+    arrays.write("out", out, of_out);
+    raise(unlocked([&] { return penstock_step(packed.handle.get(), &of_x, &of_h, &of_out, threads); }));
 }
 
-template <class T>
-Forward<T> forward_call(const ShapeValues& shape, const SequenceValues& sequences, const Four& weights, Address packed,
-                        int precision, const StridedValues& x, Address h_0, const StridedValues& output, Address h_n,
-                        const Four& gates) {
-    return {shape_of(shape), sequences_of(sequences), four<const T, Weights>(weights), pointer<const void>(packed),
-            Precision(precision), strided<const T>(x), pointer<const T>(h_0), strided<T>(output), pointer<T>(h_n),
-            four<T, GateArrays>(gates)};
+PackedOutput pack_output(const Set& set, nb::handle weight, nb::handle bias) {
+    Describing<2> arrays;
+    penstock_array of_weight = {}, of_bias = {};
+    arrays.read("weight", weight, of_weight);
+    arrays.read("bias", bias, of_bias);
+    penstock_output* output = nullptr;
+    raise(unlocked([&] { return penstock_pack_output(set.row, &of_weight, &of_bias, &output); }));
+    PackedOutput made;
+    made.handle.reset(output);
+    return made;
 }
 
-void forward(const InstructionSet& set, const ShapeValues& shape, const SequenceValues& sequences, const Four& weights,
-             Address packed, int precision, const StridedValues& x, Address h_0, const StridedValues& output,
-             Address h_n, const Four& gates, int threads) {
-    if (Precision(precision) == Precision::float64)
-        set.kernels->forward_double(
-            forward_call<double>(shape, sequences, weights, packed, precision, x, h_0, output, h_n, gates), threads);
-    else
-        set.kernels->forward_float(
-            forward_call<float>(shape, sequences, weights, packed, precision, x, h_0, output, h_n, gates), threads);
+void score(const PackedOutput& output, nb::handle hidden, nb::handle tokens, nb::handle nats, int threads) {
+    Describing<3> arrays;
+    penstock_array of_hidden = {}, of_tokens = {}, of_nats = {};
+    arrays.read("hidden", hidden, of_hidden);
+    arrays.read("tokens", tokens, of_tokens);
+    arrays.write("nats", nats, of_nats);
+    raise(unlocked([&] { return penstock_score(output.handle.get(), &of_hidden, &of_tokens, &of_nats, threads); }));
 }
 
-template <class T>
-Backward<T> backward_call(const ShapeValues& shape, const SequenceValues& sequences, const Four& weights,
-                          const StridedValues& x, Address h_0, const StridedValues& output, const Four& gates,
-                          const StridedValues& grad_output, Address grad_h_n, const Four& grad_gates,
-                          const StridedValues& grad_x, Address grad_h_0, const Four& grad_weights) {
-    return {shape_of(shape), sequences_of(sequences), four<const T, Weights>(weights), strided<const T>(x),
-            pointer<const T>(h_0), strided<const T>(output), four<const T, GateArrays>(gates),
-            strided<const T>(grad_output), pointer<const T>(grad_h_n), four<const T, GateArrays>(grad_gates),
-            strided<T>(grad_x), pointer<T>(grad_h_0), four<T, Weights>(grad_weights)};
+void logits(const PackedOutput& output, nb::handle hidden, nb::handle logits, int threads) {
+    Describing<2> arrays;
+    penstock_array of_hidden = {}, of_logits = {};
+    arrays.read("hidden", hidden, of_hidden);
+    arrays.write("logits", logits, of_logits);
+    raise(unlocked([&] { return penstock_logits(output.handle.get(), &of_hidden, &of_logits, threads); }));
 }
 
-void backward(const InstructionSet& set, const ShapeValues& shape, const SequenceValues& sequences, const Four& weights,
-              int precision, const StridedValues& x, Address h_0, const StridedValues& output, const Four& gates,
-              const StridedValues& grad_output, Address grad_h_n, const Four& grad_gates, const StridedValues& grad_x,
-              Address grad_h_0, const Four& grad_weights, int threads) {
-    if (Precision(precision) == Precision::float64)
-        set.kernels->backward_double(backward_call<double>(shape, sequences, weights, x, h_0, output, gates, grad_output,
-                                                           grad_h_n, grad_gates, grad_x, grad_h_0, grad_weights),
-                                     threads);
-    else
-        set.kernels->backward_float(backward_call<float>(shape, sequences, weights, x, h_0, output, gates, grad_output,
-                                                         grad_h_n, grad_gates, grad_x, grad_h_0, grad_weights),
-                                    threads);
+// Defines a method whose arguments may be None.
+template <class Class, class Result, class Self, class... Rest>
+void define(Class& of, const char* name, Result (*function)(Self, Rest...)) {
+    of.def(name, function, (static_cast<void>(sizeof(Rest)), nb::arg().none())...);
 }
-
-size_t packed_output_size(const InstructionSet& set, int64_t H, int64_t V) {
-    return set.kernels->packed_output_size({H, V});
-}
-
-void pack_output(const InstructionSet& set, int64_t H, int64_t V, Address weight, Address bias, Address to) {
-    set.kernels->pack_output({H, V}, pointer<const float>(weight), pointer<const float>(bias), pointer<void>(to));
-}
-
-void score(const InstructionSet& set, int64_t H, int64_t V, Address packed, int64_t rows, Address hidden,
-           Address tokens, Address nats, int threads) {
-    set.kernels->score({{H, V}, pointer<const void>(packed), rows, pointer<const float>(hidden),
-                        pointer<const int64_t>(tokens), pointer<double>(nats)},
-                       threads);
-}
-
-double peak(const InstructionSet& set, int precision, int threads) {
-    return Precision(precision) == Precision::float64 ? set.kernels->peak_double(threads)
-                                                      : set.kernels->peak_float(threads);
-}
-
-double read_bandwidth(const InstructionSet& set, int threads, size_t bytes) {
-    return set.kernels->read_bandwidth(threads, bytes);
-}
-
-double barrier_wait(const InstructionSet& set, int threads) { return set.kernels->barrier_wait(threads); }
 
 }  // namespace
 
 NB_MODULE(_core, m) {
     const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
-    nb::class_<InstructionSet>(m, "InstructionSet")
-        .def_prop_ro("name", [](const InstructionSet& s) { return s.name; })
-        .def_prop_ro("compiled", [](const InstructionSet& s) { return s.kernels != nullptr; })
-        .def_prop_ro("supported", [](const InstructionSet& s) { return s.supported; })
-        .def_prop_ro("needs", [](const InstructionSet& s) { return s.needs; })
-        .def_prop_ro("float_lanes", [](const InstructionSet& s) { return s.kernels ? s.kernels->float_lanes : 0; })
-        .def("packed_size", &packed_size)
-        .def("pack", &pack, without_gil)
-        .def("packed_output_size", &packed_output_size)
-        .def("pack_output", &pack_output, without_gil)
-        .def("score", &score, without_gil)
-        .def("forward", &forward, without_gil)
-        .def("backward", &backward, without_gil)
-        .def("peak", &peak, without_gil)
-        .def("read_bandwidth", &read_bandwidth, without_gil)
-        .def("barrier_wait", &barrier_wait, without_gil);
-    m.def("instruction_sets", &instruction_sets);
-    m.def("choose", &choose, nb::arg("name"), nb::rv_policy::reference);
-    m.def("borrow_threads", [](uintptr_t parallel, uintptr_t thread_num, uintptr_t num_threads) {
-        borrow_threads(reinterpret_cast<OmpParallel>(parallel), reinterpret_cast<int (*)()>(thread_num),
-                       reinterpret_cast<int (*)()>(num_threads));
+    nb::class_<Packed>(m, "Packed").def("step", &step);
+    nb::class_<PackedOutput>(m, "PackedOutput").def("score", &score).def("logits", &logits);
+    nb::class_<Set> set(m, "InstructionSet");
+    define(set, "pack", &pack);
+    define(set, "forward", &forward);
+    define(set, "backward", &backward);
+    set.def_prop_ro("name", [](const Set& s) { return s.row->name; })
+        .def_prop_ro("compiled", [](const Set& s) { return s.row->compiled != 0; })
+        .def_prop_ro("supported", [](const Set& s) { return s.row->supported != 0; })
+        .def_prop_ro("needs", [](const Set& s) { return s.row->needs; })
+        .def_prop_ro("float_lanes", [](const Set& s) { return s.row->float_lanes; })
+        .def("pack_output", &pack_output)
+        .def("peak", [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, penstock_dtype(dtype), threads); }, without_gil)
+        .def("read_bandwidth", [](const Set& s, int threads, size_t bytes) { return penstock_read_bandwidth(s.row, threads, bytes); },
+             without_gil)
+        .def("barrier_wait", [](const Set& s, int threads) { return penstock_barrier_wait(s.row, threads); }, without_gil);
+    m.def("instruction_sets", [] {
+        std::vector<Set> sets;
+        for (int k = 0; const penstock_set* row = penstock_set_at(k); ++k) sets.push_back({row});
+        return sets;
     });
-    m.def("threads_are_borrowed", &threads_are_borrowed);
+    m.def("choose", [](const std::string& name) {
+        const penstock_set* row = penstock_choose(name.c_str());
+        if (!row) throw std::invalid_argument(penstock_message());
+        return Set{row};
+    });
+    m.def("set_grain", &penstock_set_grain);
+    m.def("borrow_threads", [](uintptr_t parallel, uintptr_t thread_num, uintptr_t num_threads) {
+        penstock_borrow_threads(reinterpret_cast<penstock_omp_parallel>(parallel), reinterpret_cast<int (*)()>(thread_num),
+                                reinterpret_cast<int (*)()>(num_threads));
+    });
+    m.def("threads_are_borrowed", [] { return penstock_threads_are_borrowed() != 0; });
+    m.attr("header_version") = penstock_header_version();
 #if defined(__clang__)
     m.attr("compiler") = __VERSION__;  // names itself
 #else

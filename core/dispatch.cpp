@@ -1,6 +1,6 @@
 #include "dispatch.hpp"
 
-#include <stdexcept>
+#include <iterator>
 
 namespace penstock {
 namespace {
@@ -38,27 +38,26 @@ constexpr const Kernels* neon = &kernels_neon;
 constexpr const Kernels* neon = nullptr;
 #endif
 
-}  // namespace
-
-const std::vector<InstructionSet>& instruction_sets() {
-    static const std::vector<InstructionSet> sets = {
-        {"avx512", avx512, has_avx512(), "x86-64 with AVX-512 F, BW, DQ and VL"},
-        {"avx2", avx2, has_avx2(), "x86-64 with AVX2 and FMA"},
-        {"neon", neon, has_neon(), "64-bit Arm"},
-        {"portable", &kernels_portable, true, "any processor"},
-    };
-    return sets;
+InstructionSet row(const char* name, const char* needs, bool supported, const Kernels* kernels) {
+    return {{name, needs, kernels != nullptr, supported, kernels ? kernels->float_lanes : 0}, kernels};
 }
 
-const InstructionSet& choose(const std::string& name) {
-    std::string usable;
-    for (const InstructionSet& set : instruction_sets()) {
-        if (!set.kernels || !set.supported) continue;
-        if (name.empty() || name == set.name) return set;
-        usable += usable.empty() ? "" : ", ";
-        usable += set.name;
-    }
-    throw std::invalid_argument("expected one of " + usable + ", got " + name);
+}  // namespace
+
+const InstructionSet* instruction_set(int k) {
+    static const InstructionSet sets[] = {
+        row("avx512", "x86-64 with AVX-512 F, BW, DQ and VL", has_avx512(), avx512),
+        row("avx2", "x86-64 with AVX2 and FMA", has_avx2(), avx2),
+        row("neon", "64-bit Arm", has_neon(), neon),
+        row("portable", "any processor", true, &kernels_portable),
+    };
+    return k >= 0 && k < int(std::size(sets)) ? &sets[k] : nullptr;
+}
+
+const InstructionSet& best_set() {
+    int k = 0;
+    while (!instruction_set(k)->usable()) ++k;
+    return *instruction_set(k);
 }
 
 }  // namespace penstock

@@ -1,25 +1,22 @@
-// Which instruction sets there are, which of them this build and this processor have, and which one is in use.
+// Which instruction sets there are, and which of them this build and this processor have.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "kernels.hpp"
+#include "penstock.h"
 
 namespace penstock {
 
-struct InstructionSet {
-    const char* name;
-    const Kernels* kernels;  // null where the build left the set out
-    bool supported;          // the processor and the operating system have it
-    const char* needs;       // in words, for a person who asks why it was not chosen
+// A row of the table: what others see of a set, and its kernels, null where this build left it out.
+struct InstructionSet : penstock_set {
+    const Kernels* kernels;
+
+    bool usable() const { return compiled && supported; }
 };
 
-// Best first; the last one, "portable", runs everywhere.
-const std::vector<InstructionSet>& instruction_sets();
+// The k-th, best first; null past the last one, "portable", which runs everywhere.
+const InstructionSet* instruction_set(int k);
 
-// The set named, or the best usable one where `name` is empty.
-// Throws std::invalid_argument with the usable names where `name` is none of them.
-const InstructionSet& choose(const std::string& name);
+// The best usable one.
+const InstructionSet& best_set();
 
 }  // namespace penstock

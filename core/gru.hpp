@@ -1,5 +1,5 @@
 // What a call of the kernels is: pointers, shapes, strides and a thread count. One layer, one direction; and the layer
-// from hidden units to tokens.
+// from hidden units to tokens. The door (door.cpp) makes these of what penstock.h describes, once all is checked.
 //
 // Letters: N batch, L steps, D input features, H hidden units. Strides count elements; the last axis of everything is
 // contiguous. Sizes are 64-bit throughout.
@@ -10,6 +10,7 @@
 
 namespace penstock {
 
+// As penstock_dtype numbers them.
 enum class Precision { float32, float64, bfloat16, int8 };
 
 // The form of the unit and its sizes.
@@ -44,6 +45,13 @@ struct Strided {
     T* operator()(int64_t t, int64_t n) const { return at + t * step + n * row; }
 };
 
+// What the state is multiplied by before a step; null where by nothing.
+template <class T>
+struct Decay {
+    const T* at;  // (L, N, …)
+    int64_t step, row, unit;
+};
+
 // Every step's gates, (L, N, H) contiguous; any of them null. `recurrent` is W_hn h + b_hn of the "after" form, which
 // its backward needs.
 template <class T>
@@ -55,14 +63,15 @@ template <class T>
 struct Forward {
     Shape shape;
     Sequences sequences;
-    Weights<const T> weights;  // to be packed now, or `ih` null:
+    Decay<T> decay;
+    Weights<const T> weights;  // to be packed now, or `hh` null:
     const void* packed;        // what `pack` made of them
     Precision precision;       // of `packed`
-    Strided<const T> x;         // (L, N, D)
-    const T* h_0;               // (N, H) contiguous
-    Strided<T> output;          // (L, N, H); zero past a sequence's end
-    T* h_n;                     // (N, H) contiguous
-    GateArrays<T> gates;        // likewise zero past the end
+    Strided<const T> x;        // (L, N, D)
+    const T* h_0;              // (N, H) contiguous
+    Strided<T> output;         // (L, N, H); zero past a sequence's end
+    T* h_n;                    // (N, H) contiguous; may be h_0
+    GateArrays<T> gates;       // likewise zero past the end
 };
 
 // The layer from H hidden units to the logits of V tokens.
@@ -70,6 +79,7 @@ struct OutputShape {
     int64_t H, V;
 };
 
+// One of `nats`, with its tokens, and `logits`.
 struct Scoring {
     OutputShape shape;
     const void* packed;
@@ -77,6 +87,7 @@ struct Scoring {
     const float* hidden;    // (rows, H) contiguous
     const int64_t* tokens;  // (rows,) each in 0 … V − 1
     double* nats;           // (rows,)
+    float* logits;          // (rows, V) contiguous
 };
 
 // What forward read and made, and the gradients that come and go. A null gradient is not wanted, or is zero.
@@ -84,6 +95,7 @@ template <class T>
 struct Backward {
     Shape shape;
     Sequences sequences;
+    Decay<T> decay;
     Weights<const T> weights;
     Strided<const T> x;
     const T* h_0;
@@ -97,6 +109,7 @@ struct Backward {
     Strided<T> grad_x;
     T* grad_h_0;              // (N, H) contiguous
     Weights<T> grad_weights;  // biases null where there are none
+    T* grad_decay;            // (L, N, H) contiguous
 };
 
 }  // namespace penstock

@@ -2,6 +2,8 @@
 #include "kernels.hpp"
 
 #include "backward.hpp"
+#include "cell_after.hpp"
+#include "cell_before.hpp"
 #include "forward.hpp"
 #include "output_layer.hpp"
 #include "roofline.hpp"
@@ -12,39 +14,43 @@
 namespace penstock {
 namespace {
 
-template <class T, class W>
-size_t size_of(Shape shape) {
-    Arena arena(nullptr);
-    PackedLayer<T, W> layer(shape, arena);
-    return arena.used();
+// Calls f with the cell of a form.
+template <class T, class F>
+auto with_cell(bool after, F f) {
+    return after ? f(CellAfter<T>()) : f(CellBefore<T>());
+}
+
+// Calls f with the types that values and weights of a precision have.
+template <class F>
+auto with_types(Precision precision, F f) {
+    switch (precision) {
+        case Precision::float64: return f(double(), double());
+        case Precision::bfloat16: return f(float(), uint16_t());
+        case Precision::int8: return f(float(), int8_t());
+        default: return f(float(), float());
+    }
 }
 
 size_t packed_size(Shape shape, Precision precision) {
-    switch (precision) {
-        case Precision::float64: return size_of<double, double>(shape);
-        case Precision::bfloat16: return size_of<float, uint16_t>(shape);
-        case Precision::int8: return size_of<float, int8_t>(shape);
-        default: return size_of<float, float>(shape);
-    }
+    return with_types(precision, [&]<class T, class W>(T, W) {
+        return with_cell<T>(shape.after, [&]<class Cell>(Cell) {
+            Arena arena(nullptr);
+            PackedLayer<T, W, Cell> layer(shape, arena);
+            return arena.used();
+        });
+    });
 }
 
-template <class T, class W>
-void pack_all(Shape shape, const Weights<const T>& weights, void* to) {
-    Arena arena(to);
-    PackedLayer<T, W> layer(shape, arena);
-    layer.pack(weights, 0, layer.panels);
-}
-
-void pack_float(Shape shape, Precision precision, const Weights<const float>& weights, void* to) {
-    switch (precision) {
-        case Precision::bfloat16: return pack_all<float, uint16_t>(shape, weights, to);
-        case Precision::int8: return pack_all<float, int8_t>(shape, weights, to);
-        default: return pack_all<float, float>(shape, weights, to);
-    }
-}
-
-void pack_double(Shape shape, const Weights<const double>& weights, void* to) {
-    pack_all<double, double>(shape, weights, to);
+template <class T>
+void pack(Shape shape, Precision precision, const Weights<const T>& weights, void* to) {
+    with_types(precision, [&]<class Of, class W>(Of, W) {
+        if constexpr (std::is_same_v<Of, T>)
+            with_cell<T>(shape.after, [&]<class Cell>(Cell) {
+                Arena arena(to);
+                PackedLayer<T, W, Cell> layer(shape, arena);
+                layer.pack(weights, 0, layer.panels);
+            });
+    });
 }
 
 size_t packed_output_size(OutputShape shape) {
@@ -63,7 +69,8 @@ template <class Make>
 void run_pass(int threads, Make make) {
     Arena counted(nullptr);
     [[maybe_unused]] const auto counting = make(counted);
-    Arena arena(scratch(counted.used()));
+    const Scratch scratch(counted.used());
+    Arena arena(scratch.memory());
     auto pass = make(arena);
     pass.prepare(threads);
     run_together(
@@ -71,27 +78,24 @@ void run_pass(int threads, Make make) {
         &pass);
 }
 
-template <class T, class W>
-void forward_on(const Forward<T>& call, int threads) {
-    run_pass(threads, [&](Arena& arena) {
-        Arena packed(const_cast<void*>(call.packed));
-        return ForwardPass<T, W>(call, threads, arena, packed);
+template <class T>
+void forward(const Forward<T>& call, int threads) {
+    with_types(call.precision, [&]<class Of, class W>(Of, W) {
+        if constexpr (std::is_same_v<Of, T>)
+            with_cell<T>(call.shape.after, [&]<class Cell>(Cell) {
+                run_pass(threads, [&](Arena& arena) {
+                    Arena packed(const_cast<void*>(call.packed));
+                    return ForwardPass<T, W, Cell>(call, threads, arena, packed);
+                });
+            });
     });
 }
 
-void forward_float(const Forward<float>& call, int threads) {
-    switch (call.precision) {
-        case Precision::bfloat16: return forward_on<float, uint16_t>(call, threads);
-        case Precision::int8: return forward_on<float, int8_t>(call, threads);
-        default: return forward_on<float, float>(call, threads);
-    }
-}
-
-void forward_double(const Forward<double>& call, int threads) { forward_on<double, double>(call, threads); }
-
 template <class T>
 void backward(const Backward<T>& call, int threads) {
-    run_pass(threads, [&](Arena& arena) { return BackwardPass<T>(call, threads, arena); });
+    with_cell<T>(call.shape.after, [&]<class Cell>(Cell) {
+        run_pass(threads, [&](Arena& arena) { return BackwardPass<T, Cell>(call, threads, arena); });
+    });
 }
 
 void score(const Scoring& call, int threads) {
@@ -104,9 +108,9 @@ void score(const Scoring& call, int threads) {
 }  // namespace
 
 const Kernels PENSTOCK_TABLE(PENSTOCK_INSTRUCTION_SET) = {
-    lanes<float>,  packed_size,    pack_float,       pack_double,       packed_output_size, pack_output,
-    forward_float, forward_double, &backward<float>, &backward<double>, score,
-    &peak<float>,  &peak<double>,  read_bandwidth,   barrier_wait,
+    lanes<float>,    packed_size,      &pack<float>,     &pack<double>,     packed_output_size, pack_output,
+    &forward<float>, &forward<double>, &backward<float>, &backward<double>, score,              &peak<float>,
+    &peak<double>,   read_bandwidth,   barrier_wait,
 };
 
 }  // namespace penstock

@@ -11,7 +11,7 @@ struct Kernels {
     // Bytes that `pack` fills, 64-byte aligned. The kernels of another set cannot read them.
     size_t (*packed_size)(Shape, Precision);
     void (*pack_float)(Shape, Precision, const Weights<const float>&, void* to);
-    void (*pack_double)(Shape, const Weights<const double>&, void* to);
+    void (*pack_double)(Shape, Precision, const Weights<const double>&, void* to);
 
     size_t (*packed_output_size)(OutputShape);
     void (*pack_output)(OutputShape, const float* weight, const float* bias, void* to);  // (V, H), (V,)

@@ -1,4 +1,4 @@
-// The output layer as scoring needs it: of each row of hidden units, how unexpected the token was that came next.
+// The output layer: of each row of hidden units its logits, or how unexpected the token was that came next.
 //
 // Logits are rows of the product, so a row's figure depends on nothing beside it; their exponentials are added up in the
 // same order on every instruction set.
@@ -25,8 +25,7 @@ struct PackedOutput {
 
     void pack(const float* weight, const float* of_token) {
         for (int64_t p = 0; p < panels; ++p)
-            pack_panel(H, V - p * width, weight + p * width * H, 1, H, weights + p * H * width,
-                       [](float value, int64_t) { return value; });
+            pack_rows(H, std::min(width, V - p * width), weight + p * width * H, H, weights + p * H * width);
         std::copy(of_token, of_token + V, bias);
         std::fill(bias + V, bias + row, -std::numeric_limits<float>::infinity());
     }
@@ -42,17 +41,19 @@ public:
     void prepare(int) {}
 
     void run(int member, int members) {
-        const DefaultRounding environment;
+        const Arithmetic arithmetic;
         float* const logits = logits_ + member * rows_at_once_ * stride_;
         const int64_t last = part(call_.rows, member + 1, members);
         for (int64_t row = part(call_.rows, member, members); row < last; row += rows_at_once_) {
             const int64_t rows = std::min(rows_at_once_, last - row);
             for (int64_t j = 0; j < rows; ++j) std::copy(layer_.bias, layer_.bias + layer_.row, logits + j * stride_);
             product<float, float>(rows, layer_.H, call_.hidden + row * layer_.H, layer_.H,
-                                  {layer_.weights, layer_.H * layer_.width}, 0, layer_.panels, logits, stride_,
-                                  Columns{1, layer_.width});
-            for (int64_t j = 0; j < rows; ++j)
-                call_.nats[row + j] = nats(logits + j * stride_, call_.tokens[row + j]);
+                                  {layer_.weights, layer_.H * layer_.width}, 0, layer_.panels,
+                                  {logits, stride_, Columns{1, layer_.width}});
+            for (int64_t j = 0; j < rows; ++j) {
+                if (call_.logits) std::copy_n(logits + j * stride_, layer_.V, call_.logits + (row + j) * layer_.V);
+                if (call_.nats) call_.nats[row + j] = nats(logits + j * stride_, std::clamp<int64_t>(call_.tokens[row + j], 0, layer_.V - 1));
+            }
         }
     }
 

@@ -47,19 +47,41 @@ struct Columns {
     }
 };
 
+// B: panel q begins at panels + q * panel_stride, and its row k is k * pitch further on. `scales`, of int8 weights, has
+// C's columns.
+template <class T, class W>
+struct Panels {
+    const W* panels;
+    int64_t panel_stride;
+    int64_t pitch = panel_columns<T>;
+    const T* scales = nullptr;
+};
+
+// C: row m begins at `at` + m * pitch. `fresh`: it holds nothing yet, and chains begin with 0.
+template <class T>
+struct Target {
+    T* at;
+    int64_t pitch;
+    Columns columns;
+    bool fresh = false;
+};
+
 // A (M, K): element (m, k) is a[m * rs + k], or a[m + k * tile_rows] if Packed.
 template <class T, class W, bool Packed, int M, int P>
-void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, int64_t panel, T* __restrict c,
-          int64_t ldc, Columns columns, int64_t q, const T* __restrict scales) {
-    constexpr int V = P * panel_vectors, width = panel_columns<T>;
+void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, const Panels<T, W>& B, const Target<T>& C,
+          int64_t first_row, int64_t q) {
+    constexpr int V = P * panel_vectors;
     constexpr bool scaled = sizeof(W) == 1;
+    const int64_t panel = B.panel_stride, pitch = B.pitch, ldc = C.pitch;
+    T* __restrict const c = C.at + first_row * ldc;
+    const bool fresh = scaled || C.fresh;
     Vec<T> sum[M][V];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) {
-            const T* at = c + m * ldc + columns.at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
-            sum[m][v] = scaled ? Vec<T>{} : load(at);
+            const T* at = c + m * ldc + C.columns.template at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
+            sum[m][v] = fresh ? Vec<T>{} : load(at);
         }
     for (int64_t k = 0; k < K; ++k) {
         if constexpr (M < V) {
@@ -85,21 +107,21 @@ void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, i
             }
         }
         a += Packed ? tile_rows : 1;
-        b += width;
+        b += pitch;
     }
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) {
-            const int64_t column = columns.at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
+            const int64_t column = C.columns.template at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
             T* at = c + m * ldc + column;
-            if constexpr (scaled) sum[m][v] = fma(sum[m][v], load(scales + column), load(at));
+            if constexpr (scaled) sum[m][v] = fma(sum[m][v], load(B.scales + column), load(at));
             store(at, sum[m][v]);
         }
 }
 
 template <class T, class W, bool Packed>
-using Tile = void (*)(int64_t, const T*, int64_t, const W*, int64_t, T*, int64_t, Columns, int64_t, const T*);
+using Tile = void (*)(int64_t, const T*, int64_t, const W*, const Panels<T, W>&, const Target<T>&, int64_t, int64_t);
 
 template <class T, class W, bool Packed, int M, int P>
 constexpr Tile<T, W, Packed> tile_if_used() {
@@ -123,39 +145,34 @@ struct TileTable<T, W, Packed, std::integer_sequence<int, m...>> {
     static constexpr const Tile<T, W, Packed>* rows[] = {TilesOf<T, W, Packed, m + 1>::of_panels...};
 };
 
-// B as it was packed: panel q begins at panels + q * panel_stride. `scales`, of int8 weights, has C's columns.
-template <class T, class W>
-struct PackedMatrix {
-    const W* panels;
-    int64_t panel_stride;
-    const T* scales = nullptr;
-};
-
-// C[m, columns of panels first … last − 1] += A[m, :K] · B. C's row m begins at c + m * ldc.
-// Packed: A stands in tiles of tile_rows rows, `rs` elements apart.
+// C[m, columns of panels first … last − 1] += A[m, :K] · B.
+// Packed: A stands in tiles of tile_rows rows, `rs` elements apart. `backwards`: the last panels first, so that what is
+// read step after step is begun where the step before left it, in the cache.
 template <class T, class W, bool Packed = false>
-void product(int64_t M, int64_t K, const T* a, int64_t rs, PackedMatrix<T, W> B, int64_t first, int64_t last, T* c,
-             int64_t ldc, Columns columns) {
+void product(int64_t M, int64_t K, const T* a, int64_t rs, const Panels<T, W>& B, int64_t first, int64_t last, Target<T> C,
+             bool backwards = false) {
     if (M <= 0 || first >= last) return;
     constexpr auto& table = TileTable<T, W, Packed, std::make_integer_sequence<int, tile_rows>>::rows;
     const int64_t tiles = ceil_div(M, tile_rows);
     // Rows are dealt out evenly; packed ones stand as they were packed.
     const int64_t base = Packed ? tile_rows : M / tiles, more = Packed ? 0 : M % tiles;
     const int64_t block = sizeof(W) == 1 || Packed || tiles == 1 ? K : k_block<T>;
-    for (int64_t k = 0; k < K; k += block) {
+    const int64_t at_once = tile_panels(int(base + (more > 0))), groups = ceil_div(last - first, at_once);
+    for (int64_t k = 0; k == 0 || k < K; k += block) {  // once for K = 0, as C may be fresh
         const int64_t depth = std::min(block, K - k);
-        for (int64_t q = first; q < last;) {
-            const int64_t P = std::min<int64_t>(tile_panels(int(base + (more > 0))), last - q);
-            const W* b = B.panels + q * B.panel_stride + k * panel_columns<T>;
+        for (int64_t g = 0; g < groups; ++g) {
+            const int64_t q = first + (backwards ? groups - 1 - g : g) * at_once, P = std::min(at_once, last - q);
+            const W* b = B.panels + q * B.panel_stride + k * B.pitch;
             int64_t m = 0;
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t rows = Packed ? std::min<int64_t>(tile_rows, M - m) : base + (i < more);
                 const T* from = Packed ? a + i * rs + k * tile_rows : a + m * rs + k;
-                table[rows - 1][P - 1](depth, from, rs, b, B.panel_stride, c + m * ldc, ldc, columns, q, B.scales);
+                table[rows - 1][P - 1](depth, from, rs, b, B, C, m, q);
                 m += rows;
             }
-            q += P;
         }
+        C.fresh = false;
+        if (block <= 0) break;
     }
 }
 
@@ -167,6 +184,56 @@ void pack_panel(int64_t K, int64_t columns, const T* source, int64_t ks, int64_t
     for (int64_t k = 0; k < K; ++k, to += width, source += ks) {
         for (int64_t j = 0; j < columns; ++j) to[j] = convert(source[j * js], j);
         for (int64_t j = columns; j < width; ++j) to[j] = W(0);
+    }
+}
+
+// The same of columns that are rows in memory, `pitch` apart, as weights are: squares are turned in registers.
+template <class T>
+void pack_rows(int64_t K, int64_t columns, const T* source, int64_t pitch, T* to) {
+    constexpr int width = panel_columns<T>, side = lanes<T>;
+    for (int64_t k = 0; k < K; k += side)
+        for (int v = 0; v < width; v += side) {
+            Vec<T> square[side];
+#pragma GCC unroll 16
+            for (int j = 0; j < side; ++j)
+                square[j] = v + j < columns ? load_first(source + (v + j) * pitch + k, K - k) : Vec<T>{};
+            transpose<T>(square);
+            const int64_t rows = std::min<int64_t>(side, K - k);
+#pragma GCC unroll 16
+            for (int j = 0; j < side; ++j)
+                if (j < rows) store(to + (k + j) * width + v, square[j]);
+        }
+}
+
+// Some columns of B as weights lie in memory: the first one's elements, and how many columns there are up to a panel's.
+template <class T>
+struct WeightRows {
+    const T* at;
+    int64_t pitch, columns;
+};
+
+// What a block of panels that is packed on the way may take, so that it stays in the first-level cache.
+template <class T>
+constexpr int64_t on_the_way = 24 * 1024 / sizeof(T);
+
+// The product with weights as they lie in memory, `of_panel(q)` a panel's: packed on the way, a block at a time, since they
+// are read once. The chains are those of packed ones.
+template <class T, class OfPanel>
+void product_of_weights(int64_t M, int64_t K, const T* a, int64_t rs, OfPanel of_panel, int64_t first, int64_t last,
+                        const Target<T>& C, T* block /* (on_the_way,) */) {
+    if (M <= 0) return;
+    constexpr int64_t width = panel_columns<T>;
+    const int64_t at_once = tile_panels(int(std::min<int64_t>(M, tile_rows)));
+    for (int64_t q = first; q < last; q += at_once) {
+        const int64_t P = std::min(at_once, last - q), depth = on_the_way<T> / (P * width) / lanes<T> * lanes<T>;
+        for (int64_t k = 0; k < K; k += depth) {
+            const int64_t here = std::min(depth, K - k);
+            for (int64_t p = 0; p < P; ++p) {
+                const WeightRows<T> rows = of_panel(q + p);
+                pack_rows(here, rows.columns, rows.at + k, rows.pitch, block + p * here * width);
+            }
+            product<T, T>(M, here, a + k, rs, {block - q * here * width, here * width}, q, q + P, C);
+        }
     }
 }
 

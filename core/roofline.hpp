@@ -17,7 +17,7 @@ struct Fastest {
     int members;
 };
 
-// The fastest round of a team, from when all begin until all are done. `make(barrier, member, members)` makes a member's
+// The fastest round of a team, from when all begin until all are done. `make(meeting, member, members)` makes a member's
 // own work, on its own thread so that the memory it touches first lies near it; a round calls it once.
 template <class Make>
 Fastest fastest_round(int threads, int rounds, Make make) {
@@ -26,15 +26,16 @@ Fastest fastest_round(int threads, int rounds, Make make) {
         Make& make;
         int rounds;
         Fastest fastest;
-        Barrier barrier;
+        Meeting meeting;
 
         void run(int member, int members) {
-            const auto work = make(barrier, member, members);
+            const auto work = make(meeting, member, members);
+            Meeting::Seat seat{member, members};
             for (int round = 0; round < rounds; ++round) {
-                barrier.wait(members);
+                meeting.wait(seat);
                 const auto begin = Clock::now();
                 work();
-                barrier.wait(members);
+                meeting.wait(seat);
                 const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
                 if (member == 0 && (round == 0 || seconds < fastest.seconds)) fastest = {seconds, members};
             }
@@ -72,7 +73,7 @@ double peak(int threads) {
             for (int c = 0; c < chains; ++c) sum[c] = fma(sum[c], factor, term);
         use<T>(sum);
     };
-    const Fastest fastest = fastest_round(threads, 50, [&](Barrier&, int, int) { return work; });
+    const Fastest fastest = fastest_round(threads, 50, [&](Meeting&, int, int) { return work; });
     return 2.0 * chains * lanes<T> * steps * fastest.members / fastest.seconds;
 }
 
@@ -85,7 +86,7 @@ double read_bandwidth(int threads, size_t bytes) {
         void operator()(int64_t* p) const { ::operator delete[](p, std::align_val_t(64)); }
     };
     const std::unique_ptr<int64_t[], Free> memory(new (std::align_val_t(64)) int64_t[size * size_t(threads)]);
-    const Fastest fastest = fastest_round(threads, 40, [&](Barrier&, int member, int) {
+    const Fastest fastest = fastest_round(threads, 40, [&](Meeting&, int member, int) {
         const int64_t* own = memory.get() + size_t(member) * size;
         for (size_t k = 0; k < size; ++k) memory[size_t(member) * size + k] = int64_t(k);
         return [own, size, passes] {
@@ -106,9 +107,10 @@ double read_bandwidth(int threads, size_t bytes) {
 // Seconds that one wait at the barrier takes threads that come to it together.
 double barrier_wait(int threads) {
     constexpr int waits = 4096;
-    const Fastest fastest = fastest_round(threads, 20, [](Barrier& barrier, int, int members) {
-        return [&barrier, members] {
-            for (int k = 0; k < waits; ++k) barrier.wait(members);
+    const Fastest fastest = fastest_round(threads, 20, [](Meeting& meeting, int member, int members) {
+        return [&meeting, member, members] {
+            Meeting::Seat seat{member, members};
+            for (int k = 0; k < waits; ++k) meeting.wait(seat);
         };
     });
     return fastest.seconds / waits;

@@ -8,8 +8,9 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
@@ -56,21 +57,47 @@ inline void store(T* p, Vec<T> v) {
     std::memcpy(p, &v, sizeof v);
 }
 
+// Some of a vector's elements, 0 < count < lanes: what lies behind them is neither read nor written.
+#if defined(__AVX512F__)
+inline Vec<float> load_part(const float* p, int64_t count) { return _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p); }
+inline Vec<double> load_part(const double* p, int64_t count) { return _mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p); }
+inline void store_part(float* p, Vec<float> v, int64_t count) { _mm512_mask_storeu_ps(p, __mmask16((1u << count) - 1), v); }
+inline void store_part(double* p, Vec<double> v, int64_t count) { _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), v); }
+#elif defined(__AVX2__)
+inline __m256i first_words(int64_t words) {
+    alignas(32) static constexpr int32_t ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i*)(ones_then_zeros + 8 - words));
+}
+inline Vec<float> load_part(const float* p, int64_t count) { return _mm256_maskload_ps(p, first_words(count)); }
+inline Vec<double> load_part(const double* p, int64_t count) { return _mm256_maskload_pd(p, first_words(2 * count)); }
+inline void store_part(float* p, Vec<float> v, int64_t count) { _mm256_maskstore_ps(p, first_words(count), v); }
+inline void store_part(double* p, Vec<double> v, int64_t count) { _mm256_maskstore_pd(p, first_words(2 * count), v); }
+#else
+template <class T>
+inline Vec<T> load_part(const T* p, int64_t count) {
+    Vec<T> v = {};
+    std::memcpy(&v, p, size_t(count) * sizeof(T));
+    return v;
+}
+template <class T>
+inline void store_part(T* p, Vec<T> v, int64_t count) {
+    std::memcpy(p, &v, size_t(count) * sizeof(T));
+}
+#endif
+
 // The first `count` elements, zeros after them; none at all if it is not positive.
 template <class T>
 inline Vec<T> load_first(const T* p, int64_t count) {
     if (count >= lanes<T>) return load(p);
-    Vec<T> v = {};
-    if (count > 0) std::memcpy(&v, p, size_t(count) * sizeof(T));
-    return v;
+    return count > 0 ? load_part(p, count) : Vec<T>{};
 }
 
 template <class T>
 inline void store_first(T* p, Vec<T> v, int64_t count) {
     if (count >= lanes<T>)
         store(p, v);
-    else
-        std::memcpy(p, &v, size_t(count) * sizeof(T));
+    else if (count > 0)
+        store_part(p, v, count);
 }
 
 #if defined(__AVX512F__)
@@ -96,6 +123,65 @@ inline V fma(V a, V b, V c) {
 inline Vec<float> broadcast(float s) { return Vec<float>{s, s, s, s}; }
 inline Vec<double> broadcast(double s) { return Vec<double>{s, s}; }
 #endif
+
+#if defined(__clang__) || __GNUC__ >= 12
+template <class T, class Index, int... j>
+inline Vec<T> shuffled(Vec<T> a, Vec<T> b, Index index, std::integer_sequence<int, j...>) {
+    return __builtin_shufflevector(a, b, index(j)...);
+}
+#else
+template <class T, class Index, int... j>
+inline Vec<T> shuffled(Vec<T> a, Vec<T> b, Index index, std::integer_sequence<int, j...>) {
+    using Lanes = decltype(a < b);
+    return __builtin_shuffle(a, b, Lanes{index(j)...});
+}
+#endif
+
+// Lane j becomes lane index(j) of a and b, side by side.
+template <class T, class Index>
+inline Vec<T> shuffle(Vec<T> a, Vec<T> b, Index index) {
+    return shuffled<T>(a, b, index, std::make_integer_sequence<int, lanes<T>>());
+}
+
+// Squares of `half` lanes change places across the diagonal of squares twice as large.
+template <int half, class T>
+inline void exchange(Vec<T> (&rows)[lanes<T>]) {
+    constexpr int all = lanes<T>;
+    if constexpr (half < all) {
+#pragma GCC unroll 16
+        for (int i = 0; i < all; ++i) {
+            if (i & half) continue;
+            const Vec<T> a = rows[i], b = rows[i + half];
+            rows[i] = shuffle<T>(a, b, [](int j) constexpr { return j & half ? j - half + all : j; });
+            rows[i + half] = shuffle<T>(a, b, [](int j) constexpr { return j & half ? j + all : j + half; });
+        }
+    }
+}
+
+// Rows become columns: in squares of 16 bytes first, whose shuffles every processor has.
+template <class T>
+inline void transpose(Vec<T> (&rows)[lanes<T>]) {
+    constexpr int all = lanes<T>, square = 16 / int(sizeof(T));
+    if constexpr (square == 4) {
+#pragma GCC unroll 16
+        for (int i = 0; i < all; i += 4) {
+            const auto low = [](int j) constexpr { return j / 4 * 4 + j % 4 / 2 + j % 2 * all; };
+            const auto high = [](int j) constexpr { return j / 4 * 4 + 2 + j % 4 / 2 + j % 2 * all; };
+            const auto even = [](int j) constexpr { return j / 4 * 4 + j % 2 + j % 4 / 2 * all; };
+            const auto odd = [](int j) constexpr { return j / 4 * 4 + 2 + j % 2 + j % 4 / 2 * all; };
+            const Vec<T> a = shuffle<T>(rows[i], rows[i + 1], low), b = shuffle<T>(rows[i], rows[i + 1], high);
+            const Vec<T> c = shuffle<T>(rows[i + 2], rows[i + 3], low), d = shuffle<T>(rows[i + 2], rows[i + 3], high);
+            rows[i] = shuffle<T>(a, c, even);
+            rows[i + 1] = shuffle<T>(a, c, odd);
+            rows[i + 2] = shuffle<T>(b, d, even);
+            rows[i + 3] = shuffle<T>(b, d, odd);
+        }
+    } else {
+        exchange<1, T>(rows);
+    }
+    exchange<square, T>(rows);
+    exchange<2 * square, T>(rows);
+}
 
 // Weights in their stored type, as a vector of T.
 template <class T>
@@ -129,6 +215,39 @@ inline Vec<float> load_weights(const int8_t* p) {
     return __builtin_convertvector(__builtin_convertvector(narrow, Vec<int32_t>), Vec<float>);
 #endif
 }
+
+// The arithmetic of a kernel, on every thread alike: to nearest, nothing trapped, and numbers too small to be normal are
+// zero. They would be tens of times slower, and a state that fades comes among them and stays.
+class Arithmetic {
+public:
+    Arithmetic() : before_(get()) { set(fixed); }
+    ~Arithmetic() { set(before_); }
+    Arithmetic(const Arithmetic&) = delete;
+    Arithmetic& operator=(const Arithmetic&) = delete;
+
+private:
+#if defined(__SSE2__)
+    using Control = unsigned;
+    static constexpr Control fixed = 0x9fc0;  // FTZ, DAZ, every exception masked
+    static Control get() { return _mm_getcsr(); }
+    static void set(Control control) { _mm_setcsr(control); }
+#elif defined(__aarch64__)
+    using Control = uint64_t;
+    static constexpr Control fixed = 1 << 24;  // FZ
+    static Control get() {
+        Control control;
+        asm volatile("mrs %0, fpcr" : "=r"(control));
+        return control;
+    }
+    static void set(Control control) { asm volatile("msr fpcr, %0" : : "r"(control)); }
+#else
+    using Control = int;
+    static constexpr Control fixed = 0;
+    static Control get() { return 0; }
+    static void set(Control) {}
+#endif
+    Control before_;
+};
 
 }  // namespace
 }  // namespace penstock

@@ -2,12 +2,14 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -16,18 +18,102 @@
 #endif
 
 namespace penstock {
+namespace {
 
-void Barrier::spin(int spins) {
-    constexpr int patience = 1 << 10;
-    if (spins >= patience) {
-        sched_yield();
-        return;
-    }
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// What a member that is merely a little behind may take; below it nobody is late.
+constexpr auto patience = microseconds(150);
+// After that long a waiting thread sleeps.
+constexpr auto attention = milliseconds(1);
+
+// Spins that take some 20 to 60 µs.
+constexpr int many_spins = 1 << 10;
+
+void pause() {
 #if defined(__x86_64__)
     _mm_pause();
 #elif defined(__aarch64__)
     asm volatile("isb");
 #endif
+}
+
+// How many members of a team come in time. After a call in which somebody was late, fewer are taken for a while, twice as
+// long each time that more turn out to be too many again.
+class Crowd {
+public:
+    int most(int asked) const {
+        return now() < until_.load(std::memory_order_relaxed) ? std::min(asked, most_.load(std::memory_order_relaxed)) : asked;
+    }
+
+    void was_late(int in_time) {
+        const int64_t away = std::min(2 * away_.load(std::memory_order_relaxed), longest);
+        away_.store(away, std::memory_order_relaxed);
+        most_.store(std::max(in_time, 1), std::memory_order_relaxed);
+        late_.store(now(), std::memory_order_relaxed);
+        until_.store(now() + away, std::memory_order_relaxed);
+    }
+
+    // At the end of a call: unless somebody was late in its midst.
+    void all_came(Clock::time_point begin) {
+        if (late_.load(std::memory_order_relaxed) >= begin.time_since_epoch().count()) return;
+        const int64_t away = away_.load(std::memory_order_relaxed);
+        if (away > shortest) away_.store(std::max(away / 2, shortest), std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr int64_t shortest = nanoseconds(milliseconds(5)).count(), longest = nanoseconds(milliseconds(640)).count();
+    static int64_t now() { return Clock::now().time_since_epoch().count(); }
+
+    std::atomic<int64_t> until_{0}, late_{0}, away_{shortest};
+    std::atomic<int> most_{1};
+} crowd;
+
+}  // namespace
+
+void Meeting::await(uint32_t phase) {
+    for (int spins = 0; spins < many_spins; ++spins) {
+        if (phase_.load(std::memory_order_acquire) != phase) return;
+        pause();
+    }
+    // A step as it was so far, for a measure; the first one has none but itself.
+    const auto since = Clock::now();
+    const auto usual = (since - begun_) / (phase + 1);
+    const auto late = std::max<Clock::duration>(patience, usual);
+    while (phase_.load(std::memory_order_acquire) == phase) {
+        const auto waited = Clock::now() - since;
+        if (waited > late) waited_long_.store(true, std::memory_order_relaxed);
+        if (waited < attention) {
+            sched_yield();
+            continue;
+        }
+        asleep_.fetch_add(1, std::memory_order_seq_cst);
+        phase_.wait(phase, std::memory_order_seq_cst);
+        asleep_.fetch_sub(1, std::memory_order_seq_cst);
+    }
+}
+
+bool Meeting::wait(Seat& seat, bool others_can) {
+    if (seat.members == 1) return true;
+    const uint32_t phase = phase_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == uint32_t(seat.members)) {
+        const bool goes = others_can && waited_long_.exchange(false, std::memory_order_relaxed);
+        left_ = goes ? seat.member : -1;
+        arrived_.store(0, std::memory_order_relaxed);
+        phase_.store(phase + 1, std::memory_order_seq_cst);
+        if (asleep_.load(std::memory_order_seq_cst)) phase_.notify_all();
+        if (goes) crowd.was_late(seat.members - 1);
+        return !goes;
+    }
+    await(phase);
+    if (left_ >= 0) {
+        if (seat.member == seat.members - 1) seat.member = left_;
+        --seat.members;
+    }
+    return true;
 }
 
 namespace {
@@ -49,7 +135,12 @@ public:
 
     void wait_until_done() const {
         const uint32_t given = given_.load(std::memory_order_relaxed);
-        for (int spins = 0; done_.load(std::memory_order_acquire) != given; ++spins) Barrier::spin(spins);
+        for (int spins = 0; done_.load(std::memory_order_acquire) != given; ++spins) {
+            if (spins < many_spins)
+                pause();
+            else
+                sched_yield();
+        }
     }
 
 private:
@@ -62,10 +153,9 @@ private:
 
     // Until more than `round` pieces of work were given.
     void await(uint32_t round) {
-        using Clock = std::chrono::steady_clock;
-        const auto until = Clock::now() + std::chrono::microseconds(100);
+        const auto until = Clock::now() + microseconds(100);
         for (int spins = 1; given_.load(std::memory_order_acquire) == round; ++spins) {
-            Barrier::spin(0);
+            pause();
             if (spins % 64 == 0 && Clock::now() > until) {
                 asleep_.store(true, std::memory_order_seq_cst);
                 given_.wait(round, std::memory_order_seq_cst);
@@ -89,7 +179,7 @@ public:
     bool run(int members, Work work, void* data) {
         std::unique_lock lock(busy_, std::try_to_lock);
         if (!lock) return false;
-        while (int(workers_.size()) < members - 1) workers_.push_back(std::make_unique<Worker>(workers_.size() + 1));
+        members = std::min(members, hire(members - 1) + 1);
         for (int k = 1; k < members; ++k) workers_[k - 1]->give(work, data, members);
         work(data, 0, members);
         for (int k = 1; k < members; ++k) workers_[k - 1]->wait_until_done();
@@ -97,6 +187,19 @@ public:
     }
 
 private:
+    // How many workers there are, at best as many as wanted: the system may have no more threads, or no memory for them.
+    int hire(int wanted) {
+        try {
+            while (int(workers_.size()) < wanted) {
+                workers_.reserve(workers_.size() + 1);
+                workers_.push_back(std::make_unique<Worker>(int(workers_.size()) + 1));
+            }
+        } catch (const std::system_error&) {
+        } catch (const std::bad_alloc&) {
+        }
+        return int(workers_.size());
+    }
+
     std::mutex busy_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
@@ -126,25 +229,41 @@ Pool& pool() {
     return *pool;
 }
 
+// A piece of work, and when the caller's own part of it was done.
 struct Job {
     Work work;
     void* data;
+    int members = 1;
+    Clock::time_point done = {};
+
+    void run(int member, int of) {
+        work(data, member, of);
+        if (member != 0) return;
+        members = of;
+        done = Clock::now();
+    }
 };
 
-void omp_member(void* data) {
-    const Job& job = *static_cast<Job*>(data);
-    job.work(job.data, omp_thread_num(), omp_num_threads());
-}
+void omp_member(void* job) { static_cast<Job*>(job)->run(omp_thread_num(), omp_num_threads()); }
+void own_member(void* job, int member, int members) { static_cast<Job*>(job)->run(member, members); }
 
 }  // namespace
 
 void run_together(int members, Work work, void* data) {
-    if (members > 1 && omp_parallel) {
-        Job job{work, data};
+    if (members > 1) members = crowd.most(members);
+    if (members <= 1) return work(data, 0, 1);
+    Job job{work, data};
+    const auto begin = Clock::now();
+    if (omp_parallel)
         omp_parallel(omp_member, &job, unsigned(members), 0);
-    } else if (members <= 1 || !pool().run(members, work, data)) {
-        work(data, 0, 1);
-    }
+    else if (!pool().run(members, own_member, &job))
+        return work(data, 0, 1);
+    if (job.members == 1) return;
+    const auto end = Clock::now();
+    if (end - job.done > std::max<Clock::duration>(patience, (end - begin) / 3))
+        crowd.was_late(job.members - 1);
+    else
+        crowd.all_came(begin);
 }
 
 void borrow_threads(OmpParallel parallel, int (*thread_num)(), int (*num_threads)()) {
@@ -156,21 +275,57 @@ void borrow_threads(OmpParallel parallel, int (*thread_num)(), int (*num_threads
 
 bool threads_are_borrowed() { return omp_parallel != nullptr; }
 
-void* scratch(size_t bytes) {
-    struct Free {
-        void operator()(void* p) const { std::free(p); }
-    };
-    thread_local std::unique_ptr<void, Free> memory;
-    thread_local size_t size = 0;
-    if (bytes > size) {
-        memory.reset();
-        size = 0;
+int cores() {
+    static const int found = [] {
+        cpu_set_t set;
+        const int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
+        return std::max(allowed, 1);
+    }();
+    return found;
+}
+
+int64_t second_level_cache() {
+    static const int64_t found = [] {
+        constexpr int64_t usual = 512 << 10;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+        return std::max<int64_t>(sysconf(_SC_LEVEL2_CACHE_SIZE), usual);
+#else
+        return usual;
+#endif
+    }();
+    return found;
+}
+
+namespace {
+
+struct Kept {
+    void* memory = nullptr;
+    size_t size = 0;
+
+    ~Kept() { std::free(memory); }
+};
+
+thread_local Kept kept;
+constexpr size_t worth_keeping = 32 << 20;
+
+}  // namespace
+
+Scratch::Scratch(size_t bytes) {
+    if (bytes > kept.size) {
+        std::free(kept.memory);
+        kept = {};
         const size_t wanted = (bytes + bytes / 4 + 4095) / 4096 * 4096;
-        memory.reset(std::aligned_alloc(64, wanted));
-        if (!memory) throw std::bad_alloc();
-        size = wanted;
+        kept.memory = std::aligned_alloc(64, wanted);
+        if (!kept.memory) throw std::bad_alloc();
+        kept.size = wanted;
     }
-    return memory.get();
+    memory_ = kept.memory;
+}
+
+Scratch::~Scratch() {
+    if (kept.size <= worth_keeping) return;
+    std::free(kept.memory);
+    kept = {};
 }
 
 }  // namespace penstock

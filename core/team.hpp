@@ -1,7 +1,8 @@
-// Threads: a team that runs one piece of work together, and the barrier that its members meet at.
+// Threads: a team that runs one piece of work together, and how its members meet.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,7 +11,8 @@ namespace penstock {
 using Work = void (*)(void* data, int member, int members);
 
 // Runs work(data, member, members) on at most `members` threads, the caller being one of them, and returns when all
-// are done. `members` as the work sees it may be fewer than asked for; it must compute the same.
+// are done. `members` as the work sees it may be fewer than asked for; it must compute the same. Where threads of ours
+// were late in the last calls, since the cores had other work, fewer are taken for a while.
 void run_together(int members, Work work, void* data);
 
 // Lets the teams be those of an OpenMP runtime that is in this process already: libgomp's GOMP_parallel,
@@ -19,30 +21,53 @@ using OmpParallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
 void borrow_threads(OmpParallel parallel, int (*thread_num)(), int (*num_threads)());
 bool threads_are_borrowed();
 
-// Memory of the calling thread that lasts until its next call of this function; 64-byte aligned. Kept and grown, since
-// the pages of a fresh allocation cost more than a short call computes. Throws std::bad_alloc.
-void* scratch(size_t bytes);
+// Cores that this process may run on.
+int cores();
 
-// A spinning barrier: about 0.1 µs between two cores that both spin. Yields its core when the others are long away.
-class alignas(64) Barrier {
+// Bytes of a core's second-level cache.
+int64_t second_level_cache();
+
+// Memory of the calling thread for one call, 64-byte aligned. Up to some megabytes are kept for the next call, since the
+// pages of a fresh allocation cost more than a short call computes; the rest goes back. Throws std::bad_alloc.
+class Scratch {
 public:
-    void wait(int members) {
-        if (members == 1) return;
-        const uint32_t phase = phase_.load(std::memory_order_relaxed);
-        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == uint32_t(members)) {
-            arrived_.store(0, std::memory_order_relaxed);
-            phase_.store(phase + 1, std::memory_order_release);
-            return;
-        }
-        for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) spin(spins);
-    }
-
-    // Waits a moment; gives the core away after some thousand of them.
-    static void spin(int spins);
+    explicit Scratch(size_t bytes);
+    ~Scratch();
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    void* memory() const { return memory_; }
 
 private:
+    void* memory_;
+};
+
+// Where the members of a team meet, step by step: a barrier that spins, about 0.1 µs between two cores that both do. When
+// the system has taken a member's core away, the others would wait for it for milliseconds at every step. So the one for
+// whom they had to wait long is left out as soon as it is back, and the rest share its work from there on.
+class alignas(64) Meeting {
+public:
+    // A member's place among those who are there.
+    struct Seat {
+        int member, members;
+    };
+
+    // Starts the clock by which a member is late; without it, nobody is.
+    void begin() { begun_ = Clock::now(); }
+
+    // Waits until all are there. False: this member was late and has to go; it must not come again. Others may find
+    // another seat, and fewer members. Nobody is sent away where `others_can` is false.
+    bool wait(Seat& seat, bool others_can = false);
+
+private:
+    using Clock = std::chrono::steady_clock;
+    void await(uint32_t phase);
+
+    Clock::time_point begun_{};
     std::atomic<uint32_t> arrived_{0};
+    std::atomic<bool> waited_long_{false};
+    int left_ = -1;  // the seat that became empty at the last meeting
     alignas(64) std::atomic<uint32_t> phase_{0};
+    std::atomic<int> asleep_{0};
 };
 
 }  // namespace penstock

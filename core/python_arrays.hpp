@@ -1,0 +1,133 @@
+// Arrays as Python holds them, described for penstock.h without their frameworks' headers: torch tensors on the CPU by
+// DLPack's C exchange API (DLPack 1.3, https://dmlc.github.io/dlpack), NumPy arrays and other buffers by PEP 3118.
+#pragma once
+
+#include <Python.h>
+
+#include <cstring>
+
+#include "penstock.h"
+
+namespace penstock {
+
+// What DLPack lays down of its structures; only what is read here has a name.
+namespace dlpack {
+
+struct Tensor {
+    void* data;
+    int32_t device_type, device_id;
+    int32_t ndim;
+    uint8_t code, bits;
+    uint16_t lanes;
+    int64_t *shape, *strides;
+    uint64_t byte_offset;
+};
+constexpr int32_t cpu = 1;
+enum Code : uint8_t { integer = 0, floating = 2, brain_float = 4, boolean = 6 };
+
+struct ExchangeApi {
+    uint32_t major, minor;
+    void *previous, *allocate, *managed_from, *to_python;
+    int (*describe)(void* object, Tensor* out);  // no owner: valid while the object is
+};
+
+// The table of a type, or null with no error set.
+inline const ExchangeApi* exchange_api(PyTypeObject* type) {
+    static PyTypeObject* known_type = nullptr;  // under the GIL; tensors, time after time
+    static const ExchangeApi* known = nullptr;
+    if (type == known_type) return known;
+    const ExchangeApi* api = nullptr;
+    if (PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__")) {
+        api = static_cast<const ExchangeApi*>(PyCapsule_GetPointer(capsule, "dlpack_exchange_api"));
+        Py_DECREF(capsule);
+        if (api && api->major != 1) api = nullptr;
+    }
+    PyErr_Clear();
+    if (api) {
+        known_type = type;
+        known = api;
+    }
+    return api;
+}
+
+inline int32_t dtype_of(const Tensor& tensor) {
+    if (tensor.lanes != 1) return PENSTOCK_OTHER;
+    if (tensor.code == floating && tensor.bits == 32) return PENSTOCK_FLOAT32;
+    if (tensor.code == floating && tensor.bits == 64) return PENSTOCK_FLOAT64;
+    if (tensor.code == brain_float && tensor.bits == 16) return PENSTOCK_BFLOAT16;
+    if (tensor.code == integer && tensor.bits == 64) return PENSTOCK_INT64;
+    if (tensor.code == integer && tensor.bits == 8) return PENSTOCK_INT8;
+    if (tensor.code == boolean && tensor.bits == 8) return PENSTOCK_BOOL;
+    return PENSTOCK_OTHER;
+}
+
+}  // namespace dlpack
+
+// Some arguments of a call, described; holds the buffers that it asked for until it goes.
+template <int most>
+class Arguments {
+public:
+    Arguments() = default;
+    Arguments(const Arguments&) = delete;
+    ~Arguments() {
+        while (count_) PyBuffer_Release(&buffers_[--count_]);
+    }
+
+    // Fills `array`, which is all zero; None leaves it so. False with a Python error set.
+    bool describe(const char* name, PyObject* object, penstock_array& array, bool written = false) {
+        if (object == Py_None) return true;
+        if (const auto* api = dlpack::exchange_api(Py_TYPE(object))) {
+            dlpack::Tensor tensor;
+            if (api->describe(object, &tensor) != 0) return false;
+            if (tensor.device_type != dlpack::cpu) return refuse(name, "expected a tensor on the CPU");
+            if (tensor.ndim > 3) return refuse(name, "expected at most 3 axes");
+            array = {static_cast<char*>(tensor.data) + tensor.byte_offset, dlpack::dtype_of(tensor), tensor.ndim, {}, {}};
+            for (int k = 0; k < tensor.ndim; ++k) {
+                array.shape[k] = tensor.shape[k];
+                array.strides[k] = tensor.strides[k];
+            }
+            return true;
+        }
+        Py_buffer& buffer = buffers_[count_];
+        if (PyObject_GetBuffer(object, &buffer, PyBUF_STRIDES | PyBUF_FORMAT | (written ? PyBUF_WRITABLE : 0)) != 0) {
+            if (!written || PyObject_CheckBuffer(object)) PyErr_Clear();
+            return refuse(name, written ? "expected an array that can be written" : "expected an array or a CPU tensor");
+        }
+        ++count_;
+        if (buffer.ndim > 3) return refuse(name, "expected at most 3 axes");
+        array = {buffer.buf, dtype_of(buffer), buffer.ndim, {}, {}};
+        for (int k = 0; k < buffer.ndim; ++k) {
+            array.shape[k] = buffer.shape[k];
+            array.strides[k] = buffer.strides[k] / buffer.itemsize;
+            if (buffer.strides[k] % buffer.itemsize && buffer.shape[k] > 1)
+                return refuse(name, "expected strides that are a whole number of elements");
+        }
+        return true;
+    }
+
+private:
+    static bool refuse(const char* name, const char* words) {
+        PyErr_Format(PyExc_ValueError, "%s: %s", name, words);
+        return false;
+    }
+
+    static int32_t dtype_of(const Py_buffer& buffer) {
+        const char* format = buffer.format;
+        if (*format == '@' || *format == '=' || (*format == '<' && PY_LITTLE_ENDIAN) || (*format == '>' && PY_BIG_ENDIAN)) ++format;
+        if (format[0] == 0 || format[1] != 0) return PENSTOCK_OTHER;
+        switch (format[0]) {
+            case 'f': return PENSTOCK_FLOAT32;
+            case 'd': return PENSTOCK_FLOAT64;
+            case 'l':
+            case 'q': return buffer.itemsize == 8 ? PENSTOCK_INT64 : PENSTOCK_OTHER;
+            case '?': return PENSTOCK_BOOL;
+            case 'b': return PENSTOCK_INT8;
+            default: return PENSTOCK_OTHER;
+        }
+    }
+
+    Py_buffer buffers_[most];
+    int count_ = 0;
+};
+
+}  // namespace penstock
