@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.nn import GRUCell as GRUCell
     from penstock.nn import LanguageModel as LanguageModel
     from penstock.nn import gru as gru
+    from penstock.nn import packed as packed
     from penstock.ops import explain as explain
     from penstock.runtime import load as load
 
@@ -34,6 +35,7 @@ _ROOM_OF = {
     "gru": "penstock.nn",
     "load": "penstock.runtime",
     "look": "penstock.look",
+    "packed": "penstock.nn",
     "trace": "penstock.look.models",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "gru",
     "load",
     "look",
+    "packed",
     "trace",
 ]
 

@@ -148,11 +148,13 @@ def _load_weights(path: Path, config: ModelConfig) -> Weights:
             f"{path}: {name}: expected {config.shapes().get(name, 'nothing')}, got {got.get(name, 'nothing')}"
         )
     for name, value in weights.items():
-        kind = np.bool_ if name.endswith("reset_after") else np.float32
-        if value.dtype != kind:
-            raise PenstockError(f"{path}: {name}: expected {np.dtype(kind)}, got {value.dtype}")
+        if value.dtype != np.float32:
+            raise PenstockError(f"{path}: {name}: expected float32, got {value.dtype}")
     for k in range(config.num_layers):
-        form = "after" if weights[f"layers.{k}.reset_after"] else "before"
+        mark = float(weights[f"layers.{k}.reset_after"])
+        if not min(abs(mark), abs(mark - 1)) <= 0.01:  # of averaged weights it is rounded
+            raise PenstockError(f"{path}: layers.{k}.reset_after: expected 0 or 1, got {mark:.6g}")
+        form = "after" if mark > 0.5 else "before"
         if form != config.reset:
             raise PenstockError(f'{path}: the weights are of reset="{form}", {CONFIG} says reset="{config.reset}"')
     return weights

@@ -22,7 +22,8 @@ def save(folder: Path, hidden: int = 9, *, vocabulary: Any = None, seed: int = 0
         name: (rng.normal(size=shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    save_model(folder, config, vocabulary, weights | {f"layers.{k}.reset_after": np.array(False) for k in (0, 1)})
+    before = {f"layers.{k}.reset_after": np.zeros((), np.float32) for k in (0, 1)}
+    save_model(folder, config, vocabulary, weights | before)
     return folder
 
 

@@ -92,7 +92,7 @@ def _save(folder: Path, hidden: int, vocabulary: CharVocabulary, rng: np.random.
     weights: dict[str, Any] = {
         name: (rng.uniform(-1, 1, shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }
-    save_model(folder, config, vocabulary, weights | {"layers.0.reset_after": np.array(False)})
+    save_model(folder, config, vocabulary, weights | {"layers.0.reset_after": np.zeros((), np.float32)})
 
 
 def _peak(of: Model, threads: int, rng: np.random.Generator) -> tuple[Callable[[], list[Any]], int]:

@@ -6,7 +6,15 @@ from typing import Literal, overload
 from torch import Tensor
 
 from penstock.gates import Gates
-from penstock.nn.checks import check_kind, check_reset_form, check_resets, check_shape, checked_lengths
+from penstock.nn.checks import (
+    check_kind,
+    check_reset_form,
+    check_resets,
+    check_shape,
+    checked_decay,
+    checked_lengths,
+    checked_state,
+)
 from penstock.ops import Call, gru_layer
 
 
@@ -22,6 +30,7 @@ def gru(
     reset: str = ...,
     lengths: Tensor | Sequence[int] | None = ...,
     resets: Tensor | None = ...,
+    decay: Tensor | None = ...,
     reverse: bool = ...,
     return_gates: Literal[False] = ...,
     recompute: bool = ...,
@@ -38,6 +47,7 @@ def gru(
     reset: str = ...,
     lengths: Tensor | Sequence[int] | None = ...,
     resets: Tensor | None = ...,
+    decay: Tensor | None = ...,
     reverse: bool = ...,
     return_gates: Literal[True],
     recompute: bool = ...,
@@ -53,6 +63,7 @@ def gru(
     reset: str = "before",
     lengths: Tensor | Sequence[int] | None = None,
     resets: Tensor | None = None,
+    decay: Tensor | None = None,
     reverse: bool = False,
     return_gates: bool = False,
     recompute: bool = False,
@@ -69,6 +80,8 @@ def gru(
         reset: ``"before"`` (Cho et al. 2014, arXiv:1406.1078v3, section 2.3) or ``"after"`` (cuDNN, ``torch.nn.GRU``).
         lengths: (N,) integers in 0 … L, any order, any device: how many steps each sequence has.
         resets: (L, N) bool: step t starts an episode, with the state cleared before both the gates and z ⊙ h.
+        decay: (L, N, H) or (L, N, 1), γ in [0, 1]: the state that enters step t is γ_t ⊙ h_{t-1}; in reverse, what
+            passes from step t+1 to t is multiplied by γ_{t+1}. See ``penstock.GRU``.
         reverse: from each sequence's last step to its first; an episode is then entered at its last step.
         return_gates: also return what the gates decided.
         recompute: keep no gates for backward, which then computes them again.
@@ -100,22 +113,15 @@ def gru(
     if h_0 is None:
         h_0 = x.new_zeros(N, H, dtype=weight_hh.dtype)
     else:
-        check_shape("h_0", h_0, {"N": N, "H": H})
-        check_kind("h_0", h_0, weight_hh)
-    check_resets(resets, {"L": L, "N": N}, x.device)
-    call = Call(
-        x,
-        h_0.to(weight_hh.dtype),
-        weight_ih,
-        weight_hh,
-        bias_ih,
-        bias_hh,
-        reset,
-        checked_lengths(lengths, L, N, x.device),
-        resets,
-        reverse=reverse,
-        return_gates=return_gates,
-        recompute=recompute,
+        h_0 = checked_state("h_0", h_0, "NH", (N, H), weight_hh)
+    if lengths is not None:
+        lengths = checked_lengths(lengths, L, N, x.device)
+    if resets is not None:
+        check_resets(resets, "LN", (L, N), x.device)
+    if decay is not None:
+        decay = checked_decay(decay, "LN", (L, N), H, weight_hh)
+    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    output, h_n, gates = gru_layer(
+        Call(x, h_0, *weights, reset, lengths, resets, decay, reverse, return_gates, recompute)
     )
-    output, h_n, gates = gru_layer(call)
     return (output, h_n) if gates is None else (output, h_n, Gates(*gates))

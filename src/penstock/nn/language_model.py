@@ -98,10 +98,7 @@ class LanguageModel(nn.Module):
         state = self.state_dict()
         if self.config.tied:
             del state["output.weight"]
-        weights = {
-            name: (value.float() if value.is_floating_point() else value).detach().cpu().numpy()
-            for name, value in state.items()
-        }
+        weights = {name: value.detach().float().cpu().numpy() for name, value in state.items()}
         save_model(folder, self.config, self.vocabulary, weights)
 
     @classmethod
