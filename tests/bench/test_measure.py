@@ -104,6 +104,9 @@ def test_an_error_is_a_share_of_the_largest_value() -> None:
     one, other = np.array([1.0, -4.0]), np.array([1.0, -4.4])
     assert error_of([one], [other]) == pytest.approx(0.4 / 4.4)
     assert error_of([one, one], [one]) == math.inf
+    assert error_of([one[:1]], [one]) == math.inf
+    assert error_of([one[:, None]], [one[None]]) == math.inf
+    assert error_of([one[None], one], [one, one[None, None]]) == 0
     assert error_of([np.zeros(2)], [np.zeros(2)]) == 0
 
 

@@ -8,10 +8,11 @@ import pytest
 from bench.machine import MACHINE
 from rich.console import Console
 
-from penstock.bench import report
+from penstock.bench import busy, one_step, report
 from penstock.bench.measure import Entry, Row
 from penstock.bench.scoring import Scoring
 from penstock.bench.shapes import Shape
+from penstock.bench.tables import Results, notes, tables
 from penstock.errors import PenstockError
 
 FAST = Entry("Penstock", error=1e-7, milliseconds=2.0, gflops=50.0, share=0.5)
@@ -23,10 +24,25 @@ ROWS = [
     Row("inference", Shape(1, 2, 3, 4), 0.5, 1.0, FAST, [SLOW, ABSENT, WRONG], [VARIANT]),
     Row("training", Shape(5, 6, 7, 8), None, 1.0, FAST, [SLOW, ABSENT]),
 ]
+STEPS = one_step.Group(
+    "penstock.GRU",
+    "torch.nn.GRU",
+    0.75,
+    [
+        one_step.Step(one_step.LARGEST, 1, FAST, SLOW, 1.0),
+        one_step.Step(Shape(32, 1, 8, 8), 2, SLOW, FAST, 1.0),
+        one_step.Step(Shape(1, 1, 8, 8), 2, WRONG, FAST, 1.0),
+    ],
+)
+LOADED = [
+    busy.Busy(busy.FULL.cases[0], load, {1: FAST, 2: SLOW}, Entry("torch.nn.GRU", milliseconds=load * 10.0))
+    for load in (1, 2)
+]
+RESULTS = Results(MACHINE, ROWS, [Scoring(256, 1000, 400_000, peak=1e6, bulk=875e3)], [STEPS], LOADED)
 
 
 def test_tables_hold_times_ratios_and_targets() -> None:
-    roofline, inference, training, variants = report.tables(MACHINE, ROWS)
+    roofline, inference, training, variants = tables(Results(MACHINE, ROWS))
     assert ["read bandwidth, L2 (1 MiB)", "100 GB/s", "200 GB/s"] in roofline.rows
     assert inference.rows == [["(1, 2, 3, 4)", "2.00", "5.00", "–", "–", "0.40", "≤ 0.50", "50.0", "50%"]]
     assert training.rows == [["(5, 6, 7, 8)", "2.00", "5.00", "–", "0.40", "–", "50.0", "50%"]]
@@ -38,14 +54,56 @@ def test_tables_hold_times_ratios_and_targets() -> None:
 
 
 def test_bulk_scoring_is_shown_as_a_share_of_the_core_alone() -> None:
-    scored = [Scoring(256, 1000, 400_000, peak=1e6, bulk=875e3)]
-    *_, table = report.tables(MACHINE, ROWS, scored)
+    *_, table = tables(RESULTS._replace(steps=[], busy=[]))
     assert table.rows == [["256", "1,000", "400,000", "1,000,000", "875,000", "88%", "≥ 80%"]]
-    assert report.as_json({}, MACHINE, ROWS, scored)["scoring"][0]["share"] == 0.875
+    assert report.as_json({}, RESULTS)["scoring"][0]["share"] == 0.875
+
+
+def test_one_step_is_shown_cell_by_cell_and_as_geometric_means() -> None:
+    _, cells, means = tables(Results(MACHINE, steps=[STEPS]))
+    assert cells.rows == [
+        ["1", "1024", "1", "2000", "5000", "0.40", "≤ 1.00", "50%"],
+        ["32", "8", "2", "5000", "2000", "2.50", "≤ 1.00", "20%"],
+        ["1", "8", "2", "–", "2000", "–", "≤ 1.00", "–"],
+    ]
+    assert means.rows == [["penstock.GRU", "1.00", "≤ 0.75", "2.50", "N 32, H 8, 2 threads"]]
+    assert notes(Results(MACHINE, steps=[STEPS])) == [
+        "penstock.GRU, (1, 1, 1024, 1024), 1 thread: 50% of the speed at which this machine reads 24 MiB of weights",
+        "OpenVINO: refused: its answer is off",
+    ]
+    (facts,) = report.as_json({}, RESULTS)["steps"]
+    assert facts["mean"] == pytest.approx(1)
+    assert [step["ratio"] for step in facts["steps"]] == [0.4, 2.5, None]
+    assert facts["steps"][1]["shape"] == {"N": 32, "L": 1, "D": 8, "H": 8}
+
+
+def test_a_busy_machine_is_shown_by_load() -> None:
+    _, cases, means = tables(Results(MACHINE, busy=LOADED))
+    assert cases.rows == [
+        ["1,1,512,512", "1", "5.00 / –", "2.00 on 1", "10.0 / –", "2.50", "0.50"],
+        ["1,1,512,512", "2", "5.00 / –", "2.00 on 1", "20.0 / –", "2.50", "0.25"],
+    ]
+    assert means.rows == [
+        ["1", "2.50", "≤ 1.3", "0.50", "0.50", "≤ 1.0"],
+        ["2", "2.50", "≤ 1.3", "0.25", "0.25", "≤ 1.0"],
+    ]
+    row = report.as_json({}, RESULTS)["busy"][1]
+    assert (row["load"], row["best_threads"], row["to_best"], row["to_torch"]) == (2, 1, 2.5, 0.25)
+    assert row["case"] == {"name": "native.Layer", "kind": "inference", "shape": {"N": 1, "L": 1, "D": 512, "H": 512}}
+
+
+def test_one_step_and_a_busy_machine_read_well_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    slow = Entry("torch.nn.GRUCell", milliseconds=9999.0, late_milliseconds=9999.0, share=1.0)
+    step = one_step.Step(Shape(32, 64, 1024, 1024), 128, slow, slow, 1.0)
+    group = one_step.Group("penstock.GRUCell × 64, training", "torch.nn.GRUCell", 0.6, [step])
+    case = busy.Case("penstock.GRU, training", "training", Shape(32, 128, 128, 128))
+    loaded = busy.Busy(case, 4, {1: slow, 128: slow}, slow)
+    report.show(Console(width=200), tables(Results(MACHINE, steps=[group], busy=[loaded])), [])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_who_was_not_timed_is_listed_with_the_reason() -> None:
-    assert report.notes(ROWS) == [
+    assert notes(Results(MACHINE, ROWS)) == [
         "JAX: jax not installed",
         "OpenVINO: refused: its answer is off, on inference (1, 2, 3, 4)",
     ]
@@ -53,11 +111,11 @@ def test_who_was_not_timed_is_listed_with_the_reason() -> None:
 
 def test_times_that_vary_raise_a_doubt() -> None:
     shaky = [Row("training", Shape(1, 2, 3, 4), 0.5, 1.0, dataclasses.replace(FAST, spread=0.4), [SLOW])]
-    assert report.notes(shaky) == ["1 of 2 times vary by more than 15%: was the machine idle?"]
+    assert notes(Results(MACHINE, shaky)) == ["1 of 2 times vary by more than 15%: was the machine idle?"]
 
 
 def test_tables_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    report.show(Console(width=160), report.tables(MACHINE, ROWS), report.notes(ROWS))
+    report.show(Console(width=160), tables(RESULTS), notes(RESULTS))
     shown = capsys.readouterr().out
     assert "200 GFLOP/s" in shown
     assert "JAX: jax not installed" in shown
@@ -66,7 +124,7 @@ def test_tables_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_results_are_written_as_a_page_a_plot_and_json(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     folder = tmp_path / "new" / "folder"
-    report.write(folder, report.machine(), MACHINE, ROWS)
+    report.write(folder, report.machine(), RESULTS)
     facts = json.loads((folder / "results.json").read_text())
     assert facts["roofline"]["levels"][0]["bandwidth"] == {"one": 200, "all": 400}
     assert facts["rows"][0]["shape"] == {"N": 1, "L": 2, "D": 3, "H": 4}
@@ -79,11 +137,11 @@ def test_results_are_written_as_a_page_a_plot_and_json(tmp_path: Path) -> None:
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
     svg = (folder / "results.svg").read_bytes()
     assert b"</svg>" in svg
-    report.write(folder, report.machine(), MACHINE, ROWS)
+    report.write(folder, report.machine(), RESULTS)
     assert (folder / "results.svg").read_bytes() == svg
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PenstockError, match=r"--out: .*file/folder: cannot be made: Not a directory"):
-        report.write(tmp_path / "file" / "folder", report.machine(), MACHINE, [])
+        report.write(tmp_path / "file" / "folder", report.machine(), Results(MACHINE))

@@ -25,6 +25,13 @@ def test_every_figure_is_positive(name: str, threads: int) -> None:
     assert (roofline.barrier > 0) == (threads > 1)
 
 
+def test_one_thread_of_it() -> None:
+    one = MACHINE.on_one_thread()
+    assert (one.threads, one.barrier, one.peak["float64"]) == (1, 0, Rate(50, 50))
+    assert one.levels[1] == Level("L2", 1 << 20, Rate(100, 100))
+    assert seconds_to_read(one, 32 << 10) == pytest.approx((32 << 10) / 200e9)
+
+
 def test_caches_grow_with_their_level() -> None:
     sizes = [size for _, size in sorted(cache_sizes().items())]
     assert sizes == sorted(sizes)

@@ -39,6 +39,30 @@ def test_everyone_who_is_here_is_right_and_timed(options: list[str], left_out: s
         assert all(entry["milliseconds"] > 0 for entry in row["variants"])
 
 
+def test_one_step_and_a_busy_machine() -> None:
+    done = penstock("bench", "--steps", "--busy", "--quick", "--threads", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["rows"] == []
+    assert all(group["mean"] > 0 for group in facts["steps"])
+    assert {(row["case"]["name"], row["load"]) for row in facts["busy"]} == {
+        (name, load) for name in ("native.Layer", "penstock.GRU", "penstock.GRU, training") for load in (0, 1, 2)
+    }
+
+
+@pytest.mark.parametrize("flag", ["--training", "--steps", "--busy"])
+def test_without_torch_what_needs_it_says_so(flag: str) -> None:
+    code = (
+        f"import sys; sys.modules['torch'] = None; sys.argv = ['penstock', 'bench', {flag!r}]\n"
+        "from penstock.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"penstock: error: {flag} needs PyTorch, which is not installed: pip install 'penstock[train]'\n"
+    )
+
+
 def test_the_roofline_alone() -> None:
     done = penstock("bench", "--roofline")
     assert done.returncode == 0, done.stderr

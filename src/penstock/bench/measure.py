@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +47,8 @@ class Entry:
     error: float | None = None
     milliseconds: float | None = None
     """The median."""
+    late_milliseconds: float | None = None
+    """The 99th percentile."""
     spread: float | None = None
     """From the first to the third quartile, as a share of the median."""
     gflops: float | None = None
@@ -76,17 +79,61 @@ class Row:
 
     def to_best_peer(self, entry: Entry) -> float | None:
         """The entry's time, divided by the best peer's."""
-        return _ratio(entry, self.best_peer)
+        return ratio(entry, self.best_peer)
 
     def to_plain(self, entry: Entry) -> float | None:
         """The entry's time, divided by that of Penstock's plain call."""
-        return _ratio(entry, self.penstock)
+        return ratio(entry, self.penstock)
 
 
-def _ratio(one: Entry, other: Entry | None) -> float | None:
+def ratio(one: Entry, other: Entry | None) -> float | None:
+    """The one's time, divided by the other's; None if either has none."""
     if other is None or one.milliseconds is None or other.milliseconds is None:
         return None
     return one.milliseconds / other.milliseconds
+
+
+class Contestant(NamedTuple):
+    """Somebody who solves a problem."""
+
+    entry: Entry
+    prepare: Callable[[Problem], Run]
+    variant: Variant = PLAIN
+    may_fail: bool = False
+    """In any way, and the others run on."""
+
+
+def checked(kind: Kind, shape: Shape, threads: int, contestants: Sequence[Contestant]) -> list[tuple[Entry, Run]]:
+    """Those whose answers agree with float64, ready to run; the entries of the others say why they are not."""
+    solved: dict[Variant, tuple[Problem, list[Array]]] = {}
+    runs: list[tuple[Entry, Run]] = []
+    for entry, prepare, variant, may_fail in contestants:
+        if variant not in solved:
+            problem = draw(shape, threads, variant)
+            solved[variant] = problem, answers(problem, kind)
+        problem, want = solved[variant]
+        try:
+            run = prepare(problem)
+            entry.error = error_of([_array(value) for value in run()], want)
+        except Exception as error:
+            if not may_fail:
+                raise
+            entry.note = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            continue
+        allowed = TOLERANCE[variant.precision]
+        if entry.error <= allowed:
+            runs.append((entry, run))
+        else:
+            entry.note = f"refused: its answer is off by {entry.error:.1e} of the largest value, allowed {allowed:.0e}"
+    return runs
+
+
+def timed(runs: Sequence[tuple[Entry, Run]], effort: Effort) -> None:
+    """Writes into each entry how long its run takes, interleaved with the others."""
+    for (entry, _), times in zip(runs, interleave([run for _, run in runs], effort), strict=True):
+        first, seconds, third, late = np.percentile(times, [25, 50, 75, 99]).tolist()
+        entry.spread = (third - first) / seconds
+        entry.milliseconds, entry.late_milliseconds = seconds * 1e3, late * 1e3
 
 
 def measure(
@@ -100,40 +147,22 @@ def measure(
 ) -> Row:
     """Checks and times everyone on one shape."""
     row = Row(kind, shape, TARGETS[kind].get(shape), _bound(roofline, kind, shape, PLAIN) * 1e3)
-    runs: list[tuple[Entry, Variant, Run]] = []
-
-    def enter(entry: Entry, variant: Variant, make: Callable[[Problem], Run], problem: Problem, want: Any) -> None:
-        run = make(problem)
-        entry.error = error_of([np.asarray(value) for value in run()], want)
-        allowed = TOLERANCE[variant.precision]
-        if entry.error <= allowed:
-            runs.append((entry, variant, run))
-        else:
-            entry.note = f"refused: its answer is off by {entry.error:.1e} of the largest value, allowed {allowed:.0e}"
-
     our = ours.inference if kind == "inference" else ours.training
-    problem = draw(shape, roofline.threads)
-    want = answers(problem, kind)
-    enter(row.penstock, PLAIN, our, problem, want)
+    contestants = [Contestant(row.penstock, our)]
     for peer in peers:
         if kind in peer.functions:
             row.peers.append(entry := Entry(peer.name, note=peer.missing()))
             if entry.note is None:
-                try:
-                    enter(entry, PLAIN, functools.partial(peer.prepare, kind), problem, want)
-                except Exception as error:  # a peer may fail in any way; the others run on
-                    entry.note = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:100]}"
+                contestants.append(Contestant(entry, functools.partial(peer.prepare, kind), may_fail=True))
     for variant in VARIANTS[kind] if variants else ():
-        problem = draw(shape, roofline.threads, variant)
         row.variants.append(entry := Entry(variant.name, variant.target))
-        enter(entry, variant, our, problem, answers(problem, kind))
-
-    for (entry, variant, _), times in zip(runs, interleave([run for *_, run in runs], effort), strict=True):
-        first, seconds, third = np.percentile(times, [25, 50, 75]).tolist()
-        entry.spread = (third - first) / seconds
-        entry.milliseconds = seconds * 1e3
-        entry.gflops = operations(*shape, training=kind == "training") / seconds / 1e9
-        entry.share = _bound(roofline, kind, shape, variant) / seconds
+        contestants.append(Contestant(entry, our, variant))
+    timed(checked(kind, shape, roofline.threads, contestants), effort)
+    for entry, _, variant, _ in contestants:
+        if entry.milliseconds is not None:
+            seconds = entry.milliseconds / 1e3
+            entry.gflops = operations(*shape, training=kind == "training") / seconds / 1e9
+            entry.share = _bound(roofline, kind, shape, variant) / seconds
     return row
 
 
@@ -141,12 +170,25 @@ def _bound(roofline: Roofline, kind: Kind, shape: Shape, variant: Variant) -> fl
     return bound(roofline, *shape, training=kind == "training", precision=variant.precision)
 
 
+def _array(value: Any) -> Array:
+    """A result as NumPy has it: a tensor without its history."""
+    return np.asarray(value.detach() if hasattr(value, "detach") else value)
+
+
 def error_of(got: Sequence[Array], want: Sequence[Array]) -> float:
-    """The largest error of any value, divided by the largest value of its array; infinite for NaN or a missing one."""
-    if [a.shape for a in got] != [b.shape for b in want]:
+    """The largest error of any value, divided by the largest value of its array; infinite for NaN or a missing one.
+
+    Leading axes of size one, as PyTorch's h_n (1, N, H) has one more, are of no account.
+    """
+    if [_bare(a.shape) for a in got] != [_bare(b.shape) for b in want]:
         return math.inf
-    errors = [float(np.abs(a - b).max() / (np.abs(b).max() or 1.0)) for a, b in zip(got, want, strict=True)]
+    pairs = [(a.reshape(b.shape), b) for a, b in zip(got, want, strict=True)]
+    errors = [float(np.abs(a - b).max() / (np.abs(b).max() or 1.0)) for a, b in pairs]
     return math.inf if any(map(math.isnan, errors)) else max(errors)
+
+
+def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(itertools.dropwhile(lambda size: size == 1, shape))
 
 
 def interleave(runs: Sequence[Run], effort: Effort) -> list[list[float]]:

@@ -41,6 +41,15 @@ class Roofline(NamedTuple):
     barrier: float
     """µs that threads take to pass a barrier they come to together; 0 for one thread."""
 
+    def on_one_thread(self) -> Roofline:
+        """What one thread can do."""
+        return self._replace(
+            threads=1,
+            peak={name: Rate(rate.one, rate.one) for name, rate in self.peak.items()},
+            levels=tuple(level._replace(bandwidth=Rate(*[level.bandwidth.one] * 2)) for level in self.levels),
+            barrier=0.0,
+        )
+
 
 def measure(threads: int) -> Roofline:
     """Measures in about two seconds, on 1 and on ``threads`` threads.

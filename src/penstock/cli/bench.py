@@ -20,13 +20,15 @@ def bench(
     inference: Flag = False,
     training: Flag = False,
     scoring: Flag = False,
+    steps: Flag = False,
+    busy: Flag = False,
     shape: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False, negative=())] = (),
     threads: Annotated[int | None, Parameter(show_default=False)] = None,
     quick: Flag = False,
     json_: Json = False,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> int:
-    """Measure this machine's roofline, and Penstock beside its peers; everything unless you choose.
+    """Measure this machine's roofline, and Penstock beside its peers; everything but --busy unless you choose.
 
     Args:
         roofline: What the machine can do at best.
@@ -34,6 +36,9 @@ def bench(
             far as they are installed.
         training: Forward and backward through PyTorch, beside torch.nn.GRU, torch.compile and JAX.
         scoring: penstock score, beside the core alone on full batches.
+        steps: One step at a time, as users call it: penstock.GRU and GRUCell beside those of torch.nn, native.Layer and
+            Model.step beside the core alone, generate beside Model.step.
+        busy: Calls while other processes spin, on each number of threads, beside torch.nn.GRU under that load.
         shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
         threads: For everyone; as many as there are cores unless you say.
         quick: A few shapes, briefly, without torch.compile: seconds instead of minutes.
@@ -46,28 +51,32 @@ def bench(
     threads = available if threads is None else threads
     if not 1 <= threads <= available:
         raise PenstockError(f"--threads: expected 1 … {available}, the cores that this process may use, got {threads}")
-    if training and find_spec("torch") is None:
-        raise PenstockError("--training needs PyTorch, which is not installed: pip install 'penstock[train]'")
+    for name, chosen in (("training", training), ("steps", steps), ("busy", busy)):
+        if chosen and find_spec("torch") is None:
+            raise PenstockError(f"--{name} needs PyTorch, which is not installed: pip install 'penstock[train]'")
     if scoring and find_spec("pyarrow") is None:
         raise PenstockError("--scoring needs Parquet, which is not installed: pip install 'penstock[parquet]'")
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
 
-    from penstock.bench import peers
+    from penstock.bench import busy as under_load
+    from penstock.bench import one_step, peers
     from penstock.bench import roofline as machine
     from penstock.bench import scoring as bulk
     from penstock.bench.measure import FULL, QUICK, Row, measure
-    from penstock.bench.report import as_json, notes, show, tables, write
+    from penstock.bench.report import as_json, show, write
     from penstock.bench.report import machine as machine_facts
     from penstock.bench.shapes import QUICK as QUICK_SHAPES
     from penstock.bench.shapes import TARGETS, VARIED, Kind, parse
+    from penstock.bench.tables import Results, notes, tables
 
     # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
     kinds: list[Kind] = ["inference"] if inference else []
     kinds += ["training"] if training else []
-    if not kinds and (shape or not (roofline or scoring)):
+    if not kinds and (shape or not (roofline or scoring or steps or busy)):
         kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
         scoring = not shape and find_spec("pyarrow") is not None
+        steps = not shape and find_spec("torch") is not None
     given = [parse(text) for text in shape]
     contestants = [peer for peer in peers.PEERS if not (quick and peer.slow_start)]
     progress = Console(stderr=True)
@@ -75,21 +84,29 @@ def bench(
     facts, roof = machine_facts(), machine.measure(threads)
     rows: list[Row] = []
     scored: list[bulk.Scoring] = []
+
+    def say(line: str) -> None:
+        progress.print(line, highlight=False)
+
     for hidden in (bulk.HIDDEN[:1] if quick else bulk.HIDDEN) if scoring else ():
-        progress.print(f"scoring, {hidden} units", highlight=False)
+        say(f"scoring, {hidden} units")
         scored.append(bulk.measure(hidden, threads, bulk.QUICK if quick else bulk.FULL))
     for kind in kinds:
         for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
-            progress.print(f"{kind} {size}", highlight=False)
+            say(f"{kind} {size}")
             variants = bool(given) or size in VARIED[kind]
             rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
+    groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, say) if steps else []
+    loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, say) if busy else []
+    results = Results(roof, rows, scored, groups, loaded)
     if json_:
-        print(json.dumps(as_json(facts, roof, rows, scored), ensure_ascii=False))
+        print(json.dumps(as_json(facts, results), ensure_ascii=False))
     else:
         console = Console()
         # a table that is cut to the width of a pipe is of no use to anyone
-        show(console if console.is_terminal else Console(width=160), tables(roof, rows, scored), notes(rows))
+        show(console if console.is_terminal else Console(width=160), tables(results), notes(results))
     if out is not None:
-        write(out, facts, roof, rows, scored)
-    refused = any(entry.note for row in rows for entry in (row.penstock, *row.variants))
-    return 1 if refused else 0
+        write(out, facts, results)
+    ours = [entry for row in rows for entry in (row.penstock, *row.variants)]
+    ours += [step.ours for group in groups for step in group.steps]
+    return 1 if any(entry.note for entry in ours) else 0

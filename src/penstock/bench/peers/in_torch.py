@@ -8,28 +8,32 @@ import torch
 from torch import Tensor
 
 from penstock.bench.problem import Problem, Run
-from penstock.bench.torch_call import forward_and_backward, load
+from penstock.bench.torch_call import cells, forward, forward_and_backward, load
+
+
+def _module(problem: Problem) -> Any:
+    return torch.nn.GRU(problem.shape.D, problem.shape.H)
 
 
 def inference(problem: Problem) -> Run:
     """``torch.nn.GRU``."""
-    torch.set_num_threads(problem.threads)
-    module = torch.nn.GRU(problem.shape.D, problem.shape.H)
-    load(problem, module)
-    x, h_0 = torch.tensor(problem.x), torch.tensor(problem.h_0)[None]
+    return forward(problem, _module(problem), torch.inference_mode)
 
-    def run() -> list[Any]:
-        with torch.inference_mode():
-            output, h_n = module(x, h_0)
-        return [output, h_n[0]]
 
-    return run
+def without_gradients(problem: Problem) -> Run:
+    """``torch.nn.GRU`` under ``torch.no_grad``."""
+    return forward(problem, _module(problem))
 
 
 def training(problem: Problem) -> Run:
     """``torch.nn.GRU``, forward and backward."""
-    module = torch.nn.GRU(problem.shape.D, problem.shape.H)
-    return forward_and_backward(problem, module, lambda x, h_0: module(x, h_0[None]))
+    module = _module(problem)
+    return forward_and_backward(problem, module, module, problem.h_0[None])
+
+
+def cells_in_a_loop(problem: Problem) -> Run:
+    """``torch.nn.GRUCell``, forward and backward."""
+    return cells(problem, torch.nn.GRUCell(problem.shape.D, problem.shape.H))
 
 
 def _compiled(problem: Problem) -> tuple[Any, Any]:
@@ -53,7 +57,7 @@ def _compiled(problem: Problem) -> tuple[Any, Any]:
             outputs.append(h)
         return torch.stack(outputs)
 
-    module = torch.nn.GRU(problem.shape.D, problem.shape.H)
+    module = _module(problem)
     weights = list(module.parameters())
 
     def call(x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,4 +87,4 @@ def compiled_inference(problem: Problem) -> Run:
 def compiled_training(problem: Problem) -> Run:
     """The same loop, forward and backward."""
     module, call = _compiled(problem)
-    return forward_and_backward(problem, module, call)
+    return forward_and_backward(problem, module, call, problem.h_0)
