@@ -25,17 +25,16 @@ class Sizes(NamedTuple):
     N: tuple[int, ...]
     H: tuple[int, ...]
     """Of the modules; D is the same."""
+    cells: Shape
+    """Of a cell in a loop over L steps."""
     effort: Effort
 
 
 LARGEST = Shape(1, 1, 1024, 1024)
 """Waits for memory, whoever computes."""
 
-FULL = Sizes((1, 32), (8, 32, 64, 128, 256, 512, LARGEST.H), Effort(7, 0.03))
-QUICK = Sizes((1, 32), (32, 256), Effort(3, 0.01))
-
-CELLS = Shape(32, 64, 128, 128)
-"""Of the cell in a loop."""
+FULL = Sizes((1, 32), (8, 32, 64, 128, 256, 512, LARGEST.H), Shape(32, 64, 128, 128), Effort(7, 0.03))
+QUICK = Sizes((1, 32), (32, 256), FULL.cells, Effort(3, 0.01))
 
 OVER_CORE = {64: 2.2, 128: 1.5, 256: 1.1}
 """By H: how much of the core's own time a call from NumPy may take."""
@@ -169,11 +168,11 @@ def _modules(each: Sequence[Roofline], sizes: Sizes, say: Callable[[str], None])
 def _cells(each: Sequence[Roofline], sizes: Sizes, say: Callable[[str], None]) -> Group:
     from penstock.bench.peers import in_torch
 
-    group = Group("penstock.GRUCell × 64, training", "torch.nn.GRUCell", 0.6)
+    group = Group(f"penstock.GRUCell × {sizes.cells.L}, training", "torch.nn.GRUCell", 0.6)
     calls: dict[str, Prepare] = {group.name: ours.cells_in_a_loop, group.other: in_torch.cells_in_a_loop}
     for roofline in each:
         say(f"{group.name}, threads: {roofline.threads}")
-        group.add(CELLS, roofline, _contest("training", CELLS, roofline, sizes.effort, calls))
+        group.add(sizes.cells, roofline, _contest("training", sizes.cells, roofline, sizes.effort, calls))
     return group
 
 
