@@ -1,7 +1,10 @@
 """The compiled core behind torch: exact whatever the threads, and at home in torch's machinery."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ import torch
 from helpers import draw, draw_weights
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from penstock.native import core
 from penstock.ops import Call, composite, fused
@@ -19,6 +24,16 @@ LENGTHS = torch.tensor([5, 0, 3])
 RESETS = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 1]]).bool()
 
 
+@contextlib.contextmanager
+def on_threads(threads: int) -> Iterator[None]:
+    """As many as this, whatever the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    with mock.patch.object(core, "thread_limit", return_value=64):
+        yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("recompute", [False, True])
 @given(
     L=st.integers(0, 30),
@@ -27,11 +42,13 @@ RESETS = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 1]]).b
     H=st.integers(1, 70),
     form=st.sampled_from(["before", "after"]),
     masked=st.booleans(),
+    fading=st.sampled_from(["", "all units alike", "each unit"]),
     reverse=st.booleans(),
-    threads=st.integers(1, 4),
+    threads=st.integers(2, 4),
 )
 def test_gradients_are_those_of_the_composite_whatever_the_threads(
     instruction_set: str,
+    fine_grain: None,
     recompute: bool,
     L: int,
     N: int,
@@ -39,56 +56,66 @@ def test_gradients_are_those_of_the_composite_whatever_the_threads(
     H: int,
     form: str,
     masked: bool,
+    fading: str,
     reverse: bool,
     threads: int,
 ) -> None:
     generator = torch.Generator().manual_seed(L + 31 * N + 1300 * H)
     scale = max(D, H) ** -0.5
     inputs = [draw(L, N, D), draw(N, H), *(w * scale for w in draw_weights(D, H))]
-    for value in inputs:
-        value.requires_grad_()
+    decay = torch.sigmoid(draw(L, N, H if fading == "each unit" else 1)) if fading else None
+    wanted = [value.requires_grad_() for value in (*inputs, *([] if decay is None else [decay]))]
     lengths = torch.randint(0, L + 1, (N,), generator=generator) if masked else None
     resets = torch.rand(L, N, generator=generator) < 0.1 if masked else None
-    call = Call(*inputs, form, lengths, resets, reverse=reverse, recompute=recompute)
+    call = Call(*inputs, form, lengths, resets, decay, reverse, recompute=recompute)
 
-    def gradients(backend: Any, threads: int) -> list[torch.Tensor]:
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        result = backend.run(call)
-        values = [value for value in (result.output, result.h_n) if value.requires_grad]
-        found = torch.autograd.grad(values, inputs, [draw(*v.shape) for v in values], allow_unused=True)
-        torch.set_num_threads(before)
-        return [torch.zeros_like(i) if g is None else g for g, i in zip(found, inputs, strict=True)]
+    def everything(backend: Any, threads: int) -> list[torch.Tensor]:
+        with on_threads(threads):
+            result = backend.run(call)
+            values = [value for value in (result.output, result.h_n) if value.requires_grad]
+            found = torch.autograd.grad(values, wanted, [draw(*v.shape) for v in values], allow_unused=True)
+        gradients = [torch.zeros_like(i) if g is None else g for g, i in zip(found, wanted, strict=True)]
+        return [result.output, result.h_n, *gradients]
 
-    mine = gradients(fused, threads)
-    for a, b in zip(mine, gradients(composite, 1), strict=True):
+    mine = everything(fused, threads)
+    for a, b in zip(mine, everything(composite, 1), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
-    for a, b in zip(mine, gradients(fused, 1), strict=True):
+    for a, b in zip(mine, everything(fused, 1), strict=True):
         assert torch.equal(a, b)
 
 
-def example(reset: str, dtype: torch.dtype = torch.float64, **options: Any) -> tuple[Any, ...]:
-    inputs = [draw(5, 3, 2), draw(3, 9), *draw_weights(2, 9)]
-    tensors = [value.to(dtype).requires_grad_() for value in inputs]
-    given = {"after": reset == "after", "lengths": None, "resets": None, "reverse": False, "keep_gates": True}
-    return (*tensors, *(given | options).values())
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize(("N", "D", "H"), [(13, 300, 301), (14, 700, 320), (1, 1030, 515)])
+def test_products_longer_than_a_block(
+    instruction_set: str, fine_grain: None, reset: str, N: int, D: int, H: int, recompute: bool
+) -> None:
+    """In float32, whose chains are cut at other places than float64's: against the composite in float64."""
+    L = 3
+    scale = max(D, H) ** -0.5
+    exact = [draw(L, N, D), draw(N, H), *(w * scale for w in draw_weights(D, H))]
+    rounded = [value.float() for value in exact]
+    lengths, resets = torch.arange(N) % (L + 1), draw(L, N) > 1
+
+    def everything(backend: Any, inputs: list[torch.Tensor], threads: int) -> list[torch.Tensor]:
+        inputs = [value.detach().requires_grad_() for value in inputs]
+        with on_threads(threads):
+            result = backend.run(Call(*inputs, reset, lengths, resets, recompute=recompute))
+            grads = [draw(*value.shape).to(value.dtype) for value in result[:2]]
+            return [*result[:2], *torch.autograd.grad(result[:2], inputs, grads)]
+
+    mine = everything(fused, rounded, 3)
+    for a, b in zip(mine, everything(fused, rounded, 1), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(mine, everything(composite, exact, 1), strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-5 * b.detach().abs().max().item())
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"lengths": LENGTHS, "resets": RESETS, "reverse": True}, {"keep_gates": False}]
-)
-def test_the_operators_are_what_torch_expects(reset: str, options: dict[str, Any]) -> None:
-    torch.library.opcheck(torch.ops.penstock.gru.default, example(reset, **options))
-    with torch.no_grad():
-        *tensors, after, lengths, resets, reverse, _ = arguments = example(reset, **options)
-        output, h_n, *gates = torch.ops.penstock.gru(*arguments)
-        grads = [torch.ones_like(output), torch.ones_like(h_n), None, None, None]
-        backward = (*tensors, after, lengths, resets, reverse, output, gates, grads, [True] * 6)
-        torch.library.opcheck(torch.ops.penstock.gru_backward.default, backward)
+def example(reset: str, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
+    return [t.to(dtype).requires_grad_() for t in (draw(5, 3, 2), draw(3, 9), *draw_weights(2, 9))]
 
 
 def test_any_layout_is_read_where_it_lies(reset: str) -> None:
-    x, h_0, *w = (value.detach() for value in example(reset)[:6])
+    x, h_0, *w = (value.detach() for value in example(reset))
     expected = fused.run(Call(x, h_0, *w, reset)).output
     for other in (x.transpose(0, 1).contiguous().transpose(0, 1), x.transpose(1, 2).contiguous().transpose(1, 2)):
         assert torch.equal(fused.run(Call(other, h_0, *w, reset)).output, expected)
@@ -100,27 +127,76 @@ def test_any_layout_is_read_where_it_lies(reset: str) -> None:
 
 
 def test_only_what_is_needed_has_a_gradient(reset: str) -> None:
-    tensors = [value.detach() for value in example(reset)[:6]]
+    tensors = [value.detach() for value in example(reset)]
     for k, tensor in enumerate(tensors):
         tensor.requires_grad_()
         result = fused.run(Call(*tensors, reset))
         (alone,) = torch.autograd.grad(result.output.sum(), [tensor])
         tensor.requires_grad_(False)
-        everything = example(reset)[:6]
+        everything = example(reset)
         together = torch.autograd.grad(fused.run(Call(*everything, reset)).output.sum(), everything[k])
         assert torch.equal(alone, together[0])
 
 
 def test_backward_may_be_taken_again(reset: str) -> None:
-    tensors = example(reset)[:6]
+    tensors = example(reset)
     output = fused.run(Call(*tensors, reset)).output.sum()
     first = torch.autograd.grad(output, tensors, retain_graph=True)
     for one, other in zip(first, torch.autograd.grad(output, tensors), strict=True):
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_plain_call_goes_straight_to_the_core_and_a_watched_one_by_the_operator(reset: str, grad: bool) -> None:
+    class Operations(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+            seen.append(function)
+            return function(*arguments, **(options or {}))
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+            seen.append(function)
+            return function(*arguments, **(options or {}))
+
+    class Other(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+            seen.append(function)
+            return super().__torch_function__(function, types, arguments, options)
+
+    tensors = [value.requires_grad_(grad) for value in example(reset)]
+    call, operator = Call(*tensors, reset, LENGTHS, RESETS), torch.ops.penstock.gru
+    seen: list[Any] = []
+    with mock.patch.object(torch.ops.penstock, "gru", side_effect=AssertionError("by the operator")):
+        expected = fused.run(call)
+    for watching in (Operations(), Functions(), contextlib.nullcontext()):
+        seen.clear()
+        x = call.x if not isinstance(watching, contextlib.nullcontext) else call.x.detach().as_subclass(Other)
+        with watching:
+            result = fused.run(call._replace(x=x))
+        assert operator in seen or operator.default in seen
+        assert torch.equal(torch.Tensor(result.output), expected.output)
+    with torch.profiler.profile() as profile:
+        assert torch.equal(fused.run(call).output, expected.output)
+    assert "penstock::gru" in {event.name for event in profile.events() or ()}
+
+
+def test_packed_weights_are_used_where_no_gradient_is_needed(reset: str) -> None:
+    x, h_0, *w = (value.detach() for value in example(reset))
+    packed = core.chosen().pack(reset == "after", 1, *w)
+    call = Call(x, h_0, *w, reset, packed=packed)
+    expected = fused.run(call._replace(packed=None))
+    others = call._replace(weight_ih=w[0] * 0, weight_hh=w[1] * 0)
+    for one, other in zip(expected[:2], fused.run(others)[:2], strict=True):
+        assert torch.equal(one, other)
+    others = others._replace(weight_ih=others.weight_ih.requires_grad_())
+    assert not torch.equal(fused.run(others).output, expected.output)
+    with torch.no_grad():
+        assert torch.equal(fused.run(others).output, expected.output)
+
+
 def test_recomputing_keeps_no_gates(reset: str) -> None:
-    tensors = example(reset)[:6]
+    tensors = example(reset)
 
     def kept(recompute: bool) -> int:
         sizes = []
@@ -133,11 +209,12 @@ def test_recomputing_keeps_no_gates(reset: str) -> None:
 
 
 def test_under_autocast_it_computes_in_the_weights_type(reset: str) -> None:
-    x, h_0, *w = (value.detach() for value in example(reset, torch.float32)[:6])
+    x, h_0, *w = (value.detach() for value in example(reset, torch.float32))
     with torch.autocast("cpu", torch.bfloat16):
         lowered = x.bfloat16()
         output = fused.run(Call(lowered, h_0, *w, reset)).output
-        direct = torch.ops.penstock.gru(lowered, h_0, *w, reset == "after", None, None, False, False)[0]
+        options = (reset == "after", None, None, False)
+        direct = torch.ops.penstock.gru(lowered, h_0, *w, None, *options, False, False)[0]
     assert output.dtype == torch.float32
     assert torch.equal(output, fused.run(Call(lowered.float(), h_0, *w, reset)).output)
     assert torch.equal(output, direct)
@@ -151,7 +228,7 @@ def test_under_autocast_it_computes_in_the_weights_type(reset: str) -> None:
     ],
 )
 def test_it_says_why_it_declines(change: dict[str, Any], reason: str) -> None:
-    tensors = [value.to(**change) for value in example("after")[:6]]
+    tensors = [value.to(**change) for value in example("after")]
     assert reason in (fused.declines(Call(*tensors, "after")) or "")
 
 

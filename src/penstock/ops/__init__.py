@@ -7,7 +7,10 @@ nothing here checks it again.
 
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
+
+import torch
 
 from penstock.ops import composite, cudnn, fused
 from penstock.ops.call import Call, Result
@@ -35,14 +38,18 @@ BACKENDS: tuple[Backend, ...] = (cudnn, fused, composite)
 Asked = list[tuple[str, str]]
 """(backend, what it says) for each that is asked, in order: why it declines, and at the end how one computes."""
 
-_explained: list[Asked] | None = None
+_explained: ContextVar[list[Asked] | None] = ContextVar("explained", default=None)
+"""What ``explain`` has heard so far, in its own thread alone."""
+
+_ON_CPU = tuple(backend for backend in BACKENDS if backend is not cudnn)
+"""Those worth asking for tensors on the CPU, where the answer is waited for."""
 
 
 def gru_layer(call: Call) -> Result:
     """Runs one layer in one direction on the first backend that takes it."""
-    if _explained is not None:
-        _explained.append(explain_layer(call))
-    for backend in BACKENDS:
+    if not torch.compiler.is_compiling() and (explained := _explained.get()) is not None:
+        explained.append(explain_layer(call))
+    for backend in _ON_CPU if call.x.is_cpu else BACKENDS:
         if backend.declines(call) is None:
             return backend.run(call)
     raise AssertionError("the composite backend declines nothing")
@@ -65,13 +72,12 @@ def explain(module: Callable[..., Any], *arguments: Any, **options: Any) -> str:
     Runs the module once. Alike layers share a paragraph: a line for each backend that was asked, the last of which
     computes. ``module`` is a ``penstock.GRU``, any module or function that has some inside.
     """
-    global _explained
     found: list[Asked] = []
-    _explained = found
+    token = _explained.set(found)
     try:
         module(*arguments, **options)
     finally:
-        _explained = None
+        _explained.reset(token)
     if not found:
         return "no GRU layer of Penstock was called"
     alike = [(asked, len(list(group))) for asked, group in itertools.groupby(found)]

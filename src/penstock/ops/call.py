@@ -1,5 +1,6 @@
 """What a backend is asked and what it answers."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -30,3 +31,17 @@ class Result(NamedTuple):
     output: Tensor  # (L, N, H), zero past each sequence's end
     h_n: Tensor  # (N, H)
     gates: tuple[Tensor, Tensor, Tensor] | None = None  # r, z, n, each (L, N, H)
+
+
+# The compiled core's calls in parts, each of which is handed on as one.
+
+NAMES = ("x", "h_0", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "decay")
+Tensors = Sequence[Tensor | None]
+"""What has a gradient: one for each of ``NAMES``, biases and decay perhaps None."""
+
+Options = tuple[bool, Tensor | None, Tensor | None, bool]
+"""after, lengths, resets, reverse."""
+
+KeptGates = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]
+"""r, z, n and, of the "after" form, W_hn h + b_hn, which its backward needs: (L, N, H) each."""
+NO_GATES: KeptGates = (None, None, None, None)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from penstock.ops import composite
+from penstock.ops import derivative
 from penstock.ops.call import Call, Result
 
 
@@ -58,7 +58,9 @@ class _TwiceDifferentiable(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
-        ctx.call = call
+        lengths = None if call.lengths is None else call.lengths.clone()  # the caller's buffer may be written again
+        call = call._replace(lengths=lengths)
+        ctx.call = _with(call, [None] * 6)
         device = call.x.device.type
         ctx.autocast = torch.autocast(
             device, torch.get_autocast_dtype(device), enabled=torch.is_autocast_enabled(device)
@@ -69,28 +71,21 @@ class _TwiceDifferentiable(torch.autograd.Function):
                 None if tensor is None else tensor.detach().requires_grad_(needed)
                 for tensor, needed in zip(tensors, ctx.needs_input_grad[1:], strict=True)
             ]
-            ctx.results = _run(_with(call, ctx.leaves))
-        return ctx.results.output.detach(), ctx.results.h_n.detach()
+            ctx.results = _run(_with(call, ctx.leaves))[:2]
+        return tuple(result.detach() for result in ctx.results)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        twice = torch.is_grad_enabled()
-        tensors = ctx.saved_tensors if twice else ctx.leaves
-        result = ctx.results
-        if twice:
-            with ctx.autocast:  # as forward was run: backward is outside of it
-                result = composite.run(_with(ctx.call, tensors))
-        wanted = [i for i, needed in enumerate(ctx.needs_input_grad[1:]) if needed]
-        found = torch.autograd.grad(
-            (result.output, result.h_n),
-            [tensors[i] for i in wanted],
-            gradients,
-            create_graph=twice,
-            retain_graph=True,
-            allow_unused=True,
-        )
-        of_tensor = dict(zip(wanted, found, strict=True))
-        return (None, *(of_tensor.get(i) for i in range(len(tensors))))
+        tensors, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]  # an error where the graph was freed
+        if derivative.by_composite(gradients):
+            call = _with(ctx.call, tensors)
+            return None, *derivative.through_composite(call, gradients, (*needed, False), ctx.autocast)[:6]
+        keep = torch._C._autograd._get_current_graph_task_keep_graph()
+        wanted = [leaf for leaf, need in zip(ctx.leaves, needed, strict=True) if need]
+        found = iter(torch.autograd.grad(ctx.results, wanted, gradients, retain_graph=keep, allow_unused=True))
+        if not keep:  # as torch frees what it saved: the loss may live on
+            del ctx.leaves, ctx.results
+        return None, *(next(found) if need else None for need in needed)
 
 
 def _with(call: Call, tensors: Any) -> Call:
