@@ -1,4 +1,7 @@
-"""The Python that the pages show runs, page by page from top to bottom, and prints what stands below it."""
+"""The Python that the pages show runs, page by page from top to bottom, and prints what stands below it.
+
+The lesson's in English: ``test_lesson.py`` holds that the Chinese pages have the same code and print the same.
+"""
 
 import contextlib
 import io
@@ -10,7 +13,7 @@ import torch
 from docs.pages import DOCS, PAGES, blocks, name
 from helpers import penstock
 
-WITH_PYTHON = [page for page in PAGES if any(block.kind == "python" for block in blocks(page))]
+TO_RUN = [page for page in PAGES if "zh" not in page.parts and any(block.kind == "python" for block in blocks(page))]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
+@pytest.mark.parametrize("page", TO_RUN, ids=name)
 def test_blocks_run_and_print_what_stands_below(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
     found, lines = blocks(page), page.read_text(encoding="utf-8").splitlines()
