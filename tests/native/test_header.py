@@ -1,0 +1,343 @@
+"""penstock.h as C sees it: compiled alone, an example compiled and run, and calls whose descriptions are wrong.
+
+What Python cannot hold, a C program can say: null pointers, strides and sizes without end, types that are none. Such a
+call is refused, or it is right; that no memory was touched beyond the arrays is AddressSanitizer's to say.
+"""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import core_calls as calls
+import numpy as np
+import pytest
+from core_calls import Array, Call
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import as_strided
+
+from penstock.native import core
+
+pytestmark = pytest.mark.skipif(core.unavailable is not None, reason=f"no compiled core: {core.unavailable}")
+
+ROOT = Path(__file__).parents[2]
+HEADER = ROOT / "core" / "penstock.h"
+STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+DTYPES = ["float32", "float64", "bfloat16", "int8", "int64", "bool"]
+"""In the header's order."""
+OK, BAD_VALUE, BAD_TYPE, NO_MEMORY = range(4)
+
+
+class Described(ctypes.Structure):
+    """penstock_array."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("dtype", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("shape", ctypes.c_int64 * 3),
+        ("strides", ctypes.c_int64 * 3),
+    )
+
+
+def arrays_named(*names: str) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, Described) for name in names)
+
+
+class Weights(ctypes.Structure):
+    """penstock_weights."""
+
+    _fields_ = arrays_named("ih", "hh", "bias_ih", "bias_hh")
+
+
+class CCall(ctypes.Structure):
+    """penstock_call."""
+
+    _fields_ = (
+        ("set", ctypes.c_void_p),
+        ("form", ctypes.c_int32),
+        ("reverse", ctypes.c_int32),
+        ("threads", ctypes.c_int32),
+        ("weights", Weights),
+        ("packed", ctypes.c_void_p),
+        *arrays_named("x", "h_0", *calls.MASKS, "output", "h_n", *calls.GATES),
+    )
+
+
+class Gradients(ctypes.Structure):
+    """penstock_gradients."""
+
+    _fields_ = (
+        *arrays_named("output", "h_n", "reset", "update", "candidate", "x", "h_0"),
+        ("weights", Weights),
+        *arrays_named("decay"),
+    )
+
+
+def library() -> Any:
+    """The core's C functions: the Python module exports them."""
+    found = ctypes.CDLL(core._core.__file__)
+    found.penstock_message.restype = ctypes.c_char_p
+    return found
+
+
+def message() -> str:
+    return str(library().penstock_message().decode())
+
+
+def described(array: Array | None) -> Described:
+    if array is None:
+        return Described()
+    itemsize, shape = array.itemsize, (ctypes.c_int64 * 3)(*array.shape)
+    strides = (ctypes.c_int64 * 3)(*(stride // itemsize for stride in array.strides))
+    return Described(array.ctypes.data, DTYPES.index(str(array.dtype)), array.ndim, shape, strides)
+
+
+class Arena:
+    """The arrays of a call, each with room around it: a description that leads a little astray stays inside."""
+
+    room = 1 << 11
+
+    def __init__(self, call: Call) -> None:
+        self.memory: dict[str, Array] = {}
+        self.call = dict(call)
+        for name, value in call.items():
+            if isinstance(value, np.ndarray):
+                fill = np.nan if value.dtype.kind == "f" else 1
+                memory = self.memory[name] = np.full(value.size + 2 * self.room, fill, value.dtype)
+                inside = memory[self.room : self.room + value.size].reshape(value.shape)
+                inside[...] = value
+                self.call[name] = inside
+
+    def view(self, name: str, array: Described) -> Array | None:
+        """What the description says, where that lies within the room; None where it cannot be had."""
+        memory = self.memory[name]
+        if (
+            not 0 < array.ndim <= 3
+            or array.dtype != DTYPES.index(str(memory.dtype))
+            or min(array.shape[: array.ndim]) < 0
+        ):
+            return None
+        shape, strides = tuple(array.shape[: array.ndim]), tuple(array.strides[: array.ndim])
+        if 0 in shape:
+            return np.empty(shape, memory.dtype) if max(shape) < 1 << 20 else None
+        at, astray = divmod((array.data or 0) - memory.ctypes.data, memory.itemsize)
+        reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+        first, last = at + sum(r for r in reach if r < 0), at + sum(r for r in reach if r > 0)
+        if astray or not array.data or first < 0 or last >= memory.size:
+            return None
+        return as_strided(memory[at:], shape, [s * memory.itemsize for s in strides])
+
+    def lies(self, name: str, array: Described) -> bool:
+        """Whether the description claims memory that a caller might have, and this one has not: no check finds that."""
+        if self.view(name, array) is not None or not array.data or not 0 < array.ndim <= 3:
+            return False
+        shape, strides = array.shape[: array.ndim], array.strides[: array.ndim]
+        size = self.memory[name].itemsize
+        return min(shape) > 0 and all((n - 1) * abs(s) * size <= 1 << 57 for n, s in zip(shape, strides, strict=True))
+
+
+def field(call: CCall, gradients: Gradients, name: str) -> Described:
+    """Where an array of the binding's name is described."""
+    holder: Any = gradients if name.startswith("grad_") else call
+    name = name.removeprefix("grad_")
+    if name in calls.WEIGHTS:
+        holder, name = holder.weights, name.removeprefix("weight_")
+    found: Described = getattr(holder, name)
+    return found
+
+
+def in_c(call: Call) -> tuple[CCall, Gradients]:
+    of_call, gradients = CCall(form=int(call["after"]), reverse=call["reverse"], threads=1), Gradients()
+    for name in dict.fromkeys((*calls.FORWARD, *calls.BACKWARD)):
+        if name not in calls.HOW and name != "packed":
+            ctypes.pointer(field(of_call, gradients, name))[0] = described(call.get(name))
+    return of_call, gradients
+
+
+def everything(after: bool) -> Call:
+    """A small call with every argument of forward and backward."""
+    call = calls.inputs(3, 2, 5, 4, after=after, masks=True, decay=4)
+    call |= calls.results(call)
+    calls.forward(call)
+    rng = np.random.default_rng(2)
+    come = {f"grad_{name}": calls.draw(rng, *call[name].shape) for name in calls.FIELDS}
+    return call | come | calls.gradients(call)
+
+
+ODD = st.sampled_from([0, 1, -1, 2, 3, 4, 5, 8, 20, 2**31, 2**32 + 1, -(2**40), 2**61, 2**62, 2**63 - 1, -(2**63)])
+SMALL = st.sampled_from([0, 1, -1, 2, 3, 4, 5, 6, 7, 99, 2**31 - 1, -(2**31)])
+CHANGES = st.one_of(
+    st.tuples(st.just("data"), st.sampled_from([None, 1, 3, 8])),
+    st.tuples(st.sampled_from(["dtype", "ndim"]), SMALL),
+    st.tuples(st.sampled_from(["shape", "strides"]), st.integers(0, 2), ODD),
+)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@given(data=st.data(), after=st.booleans())
+def test_descriptions_that_are_wrong(backward: bool, data: st.DataObject, after: bool) -> None:
+    arena = Arena(everything(after))
+    of_call, gradients = in_c(arena.call)
+    names = [n for n in (calls.BACKWARD if backward else calls.FORWARD) if n in arena.memory]
+    for name in data.draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True), label="arrays"):
+        array = field(of_call, gradients, name)
+        for change in data.draw(st.lists(CHANGES, min_size=1, max_size=3), label=name):
+            if change[0] == "data":
+                array.data = array.data + change[1] if array.data and change[1] else None
+            elif len(change) == 2:
+                setattr(array, change[0], change[1])
+            else:
+                getattr(array, change[0])[change[1]] = change[2]
+    if data.draw(st.booleans(), label="how"):
+        for name in ("form", "reverse", "threads"):
+            setattr(of_call, name, data.draw(st.one_of(st.just(getattr(of_call, name)), SMALL), label=name))
+    if any(arena.lies(name, field(of_call, gradients, name)) for name in names):
+        return
+
+    read: Call = {"after": of_call.form == 1, "reverse": of_call.reverse != 0}
+    for name in names:
+        array = field(of_call, gradients, name)
+        view = None if not array.ndim and not array.data else arena.view(name, array)
+        read[name] = None if view is None else view.copy()
+    before = {name: memory.tobytes() for name, memory in arena.memory.items()}
+    if backward:
+        status = library().penstock_backward(ctypes.byref(of_call), ctypes.byref(gradients))
+    else:
+        status = library().penstock_forward(ctypes.byref(of_call))
+    written = [name for name in names if name.startswith("grad_") and name[5:] in calls.GRADIENTS_OF]
+    if not backward:
+        written = [name for name in (*calls.FIELDS, "recurrent") if name in names]
+    if status != OK:
+        assert status in (BAD_VALUE, BAD_TYPE, NO_MEMORY)
+        assert message()
+        assert "\n" not in message()
+        assert {name: memory.tobytes() for name, memory in arena.memory.items()} == before, message()
+        return
+    for name in names:
+        if name not in written:
+            assert arena.memory[name].tobytes() == before[name], f"{name} was written to"
+    calls.check_sizes(read, backward)
+    found = {name: arena.view(name, field(of_call, gradients, name)) for name in written if read[name] is not None}
+    if not backward:
+        calls.check_forward(read, found, calls.ERROR["float64"])
+    elif np.allclose(calls.oracle(read).hidden, read["output"], rtol=0, atol=1e-12):  # it is this call's output
+        made = {name: value for name, value in found.items() if value is not None}
+        calls.check_backward(read, made, 1e-11, np.random.default_rng(3))
+
+
+@given(
+    ndim=st.integers(-3, 1000),
+    shape=st.lists(ODD, min_size=3, max_size=3),
+    name=st.sampled_from(["bias_ih", "bias_hh", "hh", "ih"]),
+)
+def test_weights_beside_packed_ones(ndim: int, shape: list[int], name: str) -> None:
+    """They are not looked into, whatever they claim to be."""
+    call = everything(True)
+    of_call, _ = in_c(call)
+    packed = ctypes.c_void_p()
+    assert library().penstock_pack(None, 1, 1, ctypes.byref(of_call.weights), ctypes.byref(packed)) == OK
+    of_call.packed, of_call.weights = packed, Weights()
+    array = getattr(of_call.weights, name)
+    array.data, array.ndim, array.shape[:] = call["x"].ctypes.data, ndim, shape
+    library().penstock_forward(ctypes.byref(of_call))
+    library().penstock_free(packed)
+
+
+def test_null_pointers() -> None:
+    c, array, handle = library(), described(np.zeros((2, 3))), ctypes.c_void_p()
+    of_call, gradients = (ctypes.byref(value) for value in in_c(everything(True)))
+    at = ctypes.byref(array)
+    wrong: list[tuple[Any, list[Any]]] = [
+        (c.penstock_forward, [None]),
+        (c.penstock_backward, [of_call, None]),
+        (c.penstock_backward, [None, gradients]),
+        (c.penstock_pack, [None, 0, 0, None, ctypes.byref(handle)]),
+        (c.penstock_pack, [None, 0, 0, at, None]),
+        (c.penstock_step, [None, at, at, at, 1]),
+        (c.penstock_pack_output, [None, None, at, ctypes.byref(handle)]),
+        (c.penstock_pack_output, [None, at, None, ctypes.byref(handle)]),
+        (c.penstock_pack_output, [None, at, at, None]),
+        (c.penstock_score, [None, at, at, at, 1]),
+        (c.penstock_logits, [None, at, at, 1]),
+    ]
+    for function, arguments in wrong:
+        assert function(*arguments) == BAD_VALUE, function
+        assert "got null" in message()
+        assert handle.value is None
+    c.penstock_free(None)
+    c.penstock_free_output(None)
+    weights = in_c(everything(True))[0].weights
+    assert c.penstock_pack(None, 1, 1, ctypes.byref(weights), ctypes.byref(handle)) == OK
+    for k in range(3):
+        assert c.penstock_step(handle, *(None if k == j else at for j in range(3)), 1) == BAD_VALUE
+    empty = ctypes.byref(Described())
+    assert c.penstock_step(handle, empty, empty, empty, 1) == BAD_VALUE
+    c.penstock_free(handle)
+
+
+def test_instruction_sets_that_are_none() -> None:
+    c = library()
+    c.penstock_choose.restype = ctypes.c_void_p
+    c.penstock_set_at.restype = ctypes.c_void_p
+    assert c.penstock_choose(b"sse") is None
+    assert "got sse" in message()
+    assert c.penstock_choose(None) == c.penstock_choose(b"")
+    assert c.penstock_set_at(-1) is None
+    assert c.penstock_set_at(99) is None
+    of_call, _ = in_c(everything(True))
+    of_call.set = ctypes.addressof(of_call)
+    assert c.penstock_forward(ctypes.byref(of_call)) == BAD_VALUE
+    assert message().startswith("set: expected")
+
+
+@pytest.fixture(scope="module")
+def compiler() -> str:
+    """A C compiler."""
+    found = shutil.which(os.environ.get("CC", "cc"))
+    if found is None:
+        pytest.skip("no C compiler")
+    return found
+
+
+def run_it(*command: Any) -> str:
+    """What it prints; never on a sanitizer that this process runs on."""
+    clean = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.run(command, env=clean, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("language", [["-x", "c", "-std=c99"], ["-x", "c++", "-std=c++20"]])
+def test_the_header_stands_alone(compiler: str, language: list[str]) -> None:
+    run_it(compiler, *language, *STRICT, "-fsyntax-only", HEADER)
+
+
+def test_structures_are_laid_out_as_here(compiler: str, tmp_path: Path) -> None:
+    program, source = tmp_path / "sizes", tmp_path / "sizes.c"
+    of = {"array": Described, "weights": Weights, "call": CCall, "gradients": Gradients}
+    sizes = ", ".join(f"(int)sizeof(penstock_{name})" for name in of)
+    source.write_text(
+        f'#include <stdio.h>\n#include "penstock.h"\nint main(void) {{ printf("%d %d %d %d", {sizes}); return 0; }}\n'
+    )
+    run_it(compiler, "-std=c99", f"-I{HEADER.parent}", source, "-o", program)
+    assert run_it(program) == " ".join(str(ctypes.sizeof(structure)) for structure in of.values())
+
+
+def test_the_example_runs(compiler: str, tmp_path: Path) -> None:
+    """With the library that the Python module was made of."""
+    built = next(ROOT.glob("build/cp*/libpenstock.a"), None)
+    if built is None:
+        pytest.skip("not installed from here: no build/cp*/libpenstock.a")
+    program = tmp_path / "gru"
+    link = [f"-L{built.parent}", "-lpenstock", "-lstdc++", "-lm", "-lpthread"]
+    run_it(compiler, "-std=c99", *STRICT, f"-I{HEADER.parent}", ROOT / "examples" / "gru.c", *link, "-o", program)
+    said = run_it(program)
+    assert re.fullmatch(r"20 steps on \w+: one at a time, the same bits\nrefused: lengths: .* L=20, got 21\n", said)
+
+
+def test_the_version_is_the_headers() -> None:
+    (version,) = re.findall(r"#define PENSTOCK_HEADER_VERSION (\d+)", HEADER.read_text())
+    assert library().penstock_header_version() == int(version)
