@@ -88,26 +88,33 @@ def test_unbatched_input() -> None:
     x, h_0 = draw(6, D), draw(4, H)
     for mine, other in zip(ours(x, h_0), theirs(x, h_0), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-11, atol=1e-12)
-    output, h_n, gates = ours(x, h_0, resets=torch.tensor([0, 0, 1, 0, 0, 0]).bool(), return_gates=True)
+    options = {"resets": torch.tensor([0, 0, 1, 0, 0, 0]).bool(), "decay": draw(6, H).sigmoid()}
+    output, h_n, gates = ours(x, h_0, **options, return_gates=True)
     assert output.shape == (6, 2 * H)
     assert h_n.shape == (4, H)
     assert gates.update.shape == (4, 6, H)
+    one = {name: value[None] for name, value in options.items()}
+    for mine, batched in zip((output, h_n), ours(x[None], h_0[:, None], **one), strict=True):
+        torch.testing.assert_close(mine, batched.squeeze(0 if batched.shape[0] == 1 else 1), rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize(("bidirectional", "batch_first"), list(itertools.product(BOOLS, BOOLS)))
-def test_two_layers_are_the_equations_twice(reset: str, bidirectional: bool, batch_first: bool) -> None:
+@pytest.mark.parametrize("units", [None, 1, H])
+def test_two_layers_are_the_equations_twice(
+    reset: str, bidirectional: bool, batch_first: bool, units: int | None
+) -> None:
     L, N, K = 6, 3, 2 * (1 + bidirectional)
     gru = GRU(D, H, 2, bidirectional=bidirectional, batch_first=batch_first, reset=reset, dtype=torch.float64)
     x, h_0 = draw(L, N, D), draw(K, N, H)
     lengths, resets = np.array([4, 0, 6]), np.random.default_rng(0).random((L, N)) < 0.3
+    decay = None if units is None else draw(L, N, units).sigmoid()
     value, expected, states = x.numpy(), [], []
     for layer in range(2):
         outputs = []
         for reverse, suffix in enumerate(["", "_reverse"][: 1 + bidirectional]):
             w = [getattr(gru, f"{name}_l{layer}{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-            steps = oracle(
-                value, h_0[len(states)], w, reset=reset, lengths=lengths, resets=resets, reverse=bool(reverse)
-            )
+            options = {"reset": reset, "lengths": lengths, "resets": resets, "reverse": bool(reverse)}
+            steps = oracle(value, h_0[len(states)], w, decay=None if decay is None else decay.numpy(), **options)
             expected.append(steps)
             states.append(steps.h_n)
             outputs.append(steps.hidden)
@@ -117,7 +124,12 @@ def test_two_layers_are_the_equations_twice(reset: str, bidirectional: bool, bat
         return a.transpose(0, 1) if batch_first else a
 
     output, h_n, gates = gru(
-        laid_out(x), h_0, lengths=torch.tensor(lengths), resets=laid_out(torch.tensor(resets)), return_gates=True
+        input=laid_out(x),
+        hx=h_0,
+        lengths=torch.tensor(lengths),
+        resets=laid_out(torch.tensor(resets)),
+        decay=None if decay is None else laid_out(decay),
+        return_gates=True,
     )
     np.testing.assert_allclose(laid_out(output.detach()), value, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(h_n.detach(), states, rtol=1e-12, atol=1e-14)
@@ -235,20 +247,48 @@ def test_copies_and_pickles(reset: str) -> None:
         assert repr(other) == repr(gru)
 
 
-def test_there_and_back_with_torch() -> None:
-    torch.manual_seed(0)
-    theirs = torch.nn.GRU(D, H, 2, dropout=0.1, bidirectional=True, batch_first=True, dtype=torch.float64).eval()
-    theirs.weight_hh_l0.requires_grad_(False)
-    back = GRU.from_torch(theirs).to_torch()
-    assert [p.requires_grad for p in back.parameters()] == [p.requires_grad for p in theirs.parameters()]
-    assert repr(back) == repr(theirs)
-    assert not back.training
-    x = draw(2, 4, D)
-    assert torch.equal(back(x)[0], theirs(x)[0])
-    with pytest.raises(TypeError, match=r"module: expected a torch.nn.GRU, got LSTM"):
-        GRU.from_torch(torch.nn.LSTM(D, H))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r'torch.nn.GRU computes reset="after" alone, this is reset="before"'):
-        GRU(D, H).to_torch()
+@pytest.mark.parametrize("units", [1, H])
+def test_decay_is_differentiable(reset: str, units: int) -> None:
+    gru = GRU(D, H, 2, bidirectional=True, reset=reset, dtype=torch.float64)
+    x, h_0, decay = draw(4, 2, D), draw(4, 2, H), draw(4, 2, units).sigmoid().requires_grad_()
+    lengths, resets = torch.tensor([4, 3]), torch.tensor([[0, 0], [1, 0], [0, 0], [0, 1]]).bool()
+    assert torch.autograd.gradcheck(
+        lambda decay: gru(x, h_0, lengths=lengths, resets=resets, decay=decay)[0], [decay], fast_mode=True
+    )
+
+
+def test_no_decay_is_a_decay_of_one_and_a_reset_one_of_zero(reset: str) -> None:
+    gru = GRU(D, H, 2, bidirectional=True, reset=reset)
+    x, h_0, resets = torch.randn(6, 3, D), torch.randn(4, 3, H), torch.rand(6, 3) < 0.3
+    assert torch.equal(gru(x, h_0, decay=torch.ones(6, 3, H))[0], gru(x, h_0)[0])
+    found = gru(x, h_0, decay=(~resets)[..., None].float())
+    for mine, other in zip(found, gru(x, h_0, resets=resets), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-6)
+
+
+def test_a_packed_sequence_takes_padded_resets_and_decay(reset: str) -> None:
+    gru = GRU(D, H, 2, batch_first=True, reset=reset, dtype=torch.float64)
+    sequences = [draw(length, D, seed=length) for length in (3, 5, 1)]
+    resets, decay = torch.rand(5, 3) < 0.3, draw(5, 3, 1).sigmoid()
+    packed, h_n, gates = gru(
+        pack_sequence(sequences, enforce_sorted=False), resets=resets, decay=decay, return_gates=True
+    )
+    x = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+    options = {"lengths": [3, 5, 1], "resets": resets.t(), "decay": decay.transpose(0, 1)}
+    expected = gru(x, **options, return_gates=True)
+    torch.testing.assert_close(pad_packed_sequence(packed, batch_first=True)[0], expected[0], rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(h_n, expected[1], rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(gates.update, expected[2].update.transpose(1, 2), rtol=1e-12, atol=1e-13)
+
+
+def test_what_comes_back_shares_no_memory_with_what_went_in(reset: str) -> None:
+    for L in (0, 1, 4):
+        x, h_0 = torch.randn(L, 2, D), torch.randn(1, 2, H)
+        given = h_0.clone()
+        with torch.no_grad():
+            for value in GRU(D, H, reset=reset)(x, h_0):
+                value.add_(1)
+        assert torch.equal(h_0, given)
 
 
 def test_the_textbooks_form_is_the_default() -> None:

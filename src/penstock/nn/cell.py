@@ -10,7 +10,7 @@ from penstock.nn.checks import alike, check_dtype, check_kind, check_shape, chec
 from penstock.nn.conversion import Target, converted
 from penstock.nn.graphs import leaf
 from penstock.nn.reset_form import ResetForm
-from penstock.ops import Call, gru_layer
+from penstock.ops import Call, composite, gru_layer
 
 
 class GRUCell(ResetForm):
@@ -76,7 +76,8 @@ class GRUCell(ResetForm):
             h_0 = checked_state("hx", hx, "NH", (N, H), weight)
         else:
             h_0 = checked_state("hx", hx, "H", (H,), weight)[None]
-        _, h_n, _ = gru_layer(Call(x, h_0, *weights, self.reset, packed=handles and handles[0]))
+        compute = gru_layer if H else composite.run  # others need a unit
+        _, h_n, _ = compute(Call(x, h_0, *weights, self.reset, packed=handles and handles[0]))
         return h_n if batched else h_n[0]
 
     @classmethod

@@ -236,7 +236,7 @@ class GRU(ResetForm):
         packed = None
         if not isinstance(input, Tensor):
             if isinstance(input, torch.fx.Proxy):
-                options = {"lengths": lengths, "resets": resets, "decay": decay, "return_gates": return_gates or None}
+                options = {"lengths": lengths, "resets": resets, "decay": decay, "return_gates": return_gates}
                 return leaf(self, input, hx, **options)
             packed = input
             input, lengths = _unpacked(input, lengths)

@@ -57,11 +57,7 @@ class ResetForm(nn.Module):
 
     def _get_class(self) -> type:
         cls = type(self)
-        if (
-            self.__dict__.get("reset") != "after"
-            or issubclass(cls, self.torchs)
-            or TracingContext.try_get() is not None
-        ):
+        if self.__dict__.get("reset") != "after" or TracingContext.try_get() is not None:
             return cls
         return seen_as(cls, self.torchs)  # type: ignore[arg-type]
 
@@ -207,8 +203,13 @@ def _value(mark: Tensor) -> float | None:
         mark = torch._C._functorch.get_unwrapped(mark)
     if type(mark) not in (Tensor, nn.Parameter) or mark.is_meta or is_compiling():
         return None
-    bounds = torch.aminmax(mark.detach().double())  # of stacked modules there are several
-    return (float(bounds.min) + float(bounds.max)) / 2
+    traced = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]  # what is read here is no part of the graph that torch.jit draws
+    try:
+        bounds = torch.aminmax(mark.detach().double())  # of stacked modules there are several
+        return (float(bounds.min) + float(bounds.max)) / 2
+    finally:
+        torch._C._set_tracing_state(traced)  # type: ignore[attr-defined]
 
 
 def _blank(cls: type[ResetForm]) -> Any:
