@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +19,11 @@ PRECISIONS = ("float32", "float64", "bfloat16", "int8")
 
 
 class Layer:
-    """A layer's weights, packed once for the instruction set in use, and the call that runs them.
+    """A layer's weights, packed once for the instruction set in use, and the calls that run them.
+
+    It never changes: what is done to the arrays afterwards does not reach it. It can be pickled and copied, also to a
+    machine with another instruction set, where it is packed anew; for that it keeps the weights as they came (an array
+    that is read-only is kept itself, of others a copy).
 
     With D input features and H hidden units:
 
@@ -27,12 +33,13 @@ class Layer:
         bias_ih: (3H,) or None.
         bias_hh: (3H,) or None.
         reset: ``"before"`` or ``"after"``; see ``penstock.equations``.
-        precision: how weights are kept. ``"float64"`` computes in float64; the others compute, add up and keep the
-            state in float32. ``"bfloat16"`` rounds each weight to 8 significant bits; ``"int8"`` keeps 256 levels of
+        precision: how weights are packed. ``"float64"`` computes in float64; the others compute, add up and keep the
+            state in float32. ``"bfloat16"`` rounds each weight to 8 significant bits; ``"int8"`` keeps 255 levels of
             each row's largest weight.
 
     Raises:
-        ValueError: a shape cannot work, or ``reset`` or ``precision`` is none of those.
+        ValueError: a shape cannot work, ``reset`` or ``precision`` is none of those, or a weight to be kept as int8 is
+            not finite.
         RuntimeError: there is no compiled core.
     """
 
@@ -52,27 +59,17 @@ class Layer:
             raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
         self.reset, self.precision = reset, precision
         self.dtype = np.dtype(np.float64 if precision == "float64" else np.float32)
-        weights = [
-            None if value is None else np.ascontiguousarray(value, self.dtype)
-            for value in (weight_ih, weight_hh, bias_ih, bias_hh)
-        ]
-        of_input, of_state, *biases = weights
-        if of_state is None or of_state.ndim != 2 or of_state.shape[0] != 3 * of_state.shape[1] or not of_state.size:
-            raise ValueError(f"weight_hh: expected (3H, H), got {np.shape(weight_hh)}")
-        H = self.hidden_size = of_state.shape[1]
-        if of_input is None or of_input.ndim != 2 or of_input.shape[0] != 3 * H or not of_input.size:
-            raise ValueError(f"weight_ih: expected (3H={3 * H}, D), got {np.shape(weight_ih)}")
-        D = self.input_size = of_input.shape[1]
-        for name, bias in zip(("bias_ih", "bias_hh"), biases, strict=True):
-            if bias is not None and bias.shape != (3 * H,):
-                raise ValueError(f"{name}: expected (3H={3 * H},), got {bias.shape}")
-        self._set = core.chosen()
-        self._shape, self._precision = (D, H, reset == "after"), PRECISIONS.index(precision)
-        size = self._set.packed_size(self._shape, self._precision)
-        self._memory = np.empty(size + 64, np.uint8)
-        self._packed = -(-self._memory.ctypes.data // 64) * 64
-        self._set.pack(self._shape, self._precision, tuple(weights), self._packed)
+        self._weights = tuple(
+            None if weight is None else kept(weight, self.dtype) for weight in (weight_ih, weight_hh, bias_ih, bias_hh)
+        )
+        self._set, self._threads = core.chosen(), core.available_threads()
+        self._packed = self._set.pack(reset == "after", PRECISIONS.index(precision), *self._weights)
+        self.input_size, self.hidden_size = np.shape(weight_ih)[1], np.shape(weight_hh)[1]
 
+    def __reduce__(self) -> tuple[Callable[..., Layer], tuple[Array | None, ...]]:
+        return functools.partial(type(self), reset=self.reset, precision=self.precision), self._weights
+
+    @overload
     def __call__(
         self,
         x: ArrayLike,
@@ -80,10 +77,39 @@ class Layer:
         *,
         lengths: ArrayLike | None = None,
         resets: ArrayLike | None = None,
+        decay: ArrayLike | None = None,
+        reverse: bool = False,
+        return_gates: Literal[False] = False,
+        threads: int | None = None,
+        out: tuple[Array, Array] | None = None,
+    ) -> tuple[Array, Array]: ...
+    @overload
+    def __call__(
+        self,
+        x: ArrayLike,
+        h_0: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        resets: ArrayLike | None = None,
+        decay: ArrayLike | None = None,
         reverse: bool = False,
         return_gates: bool = False,
         threads: int | None = None,
-    ) -> tuple[Array, Array] | tuple[Array, Array, Gates]:
+        out: tuple[Array, Array] | None = None,
+    ) -> Any: ...
+    def __call__(
+        self,
+        x: ArrayLike,
+        h_0: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        resets: ArrayLike | None = None,
+        decay: ArrayLike | None = None,
+        reverse: bool = False,
+        return_gates: bool = False,
+        threads: int | None = None,
+        out: tuple[Array, Array] | None = None,
+    ) -> Any:
         """Runs the layer over x.
 
         A sequence's result is the same to the last bit whatever else is in its batch, however it is cut into calls and
@@ -94,9 +120,14 @@ class Layer:
             h_0: (N, H), or None for zeros.
             lengths: (N,) integers in 0 … L: how many steps each sequence has.
             resets: (L, N) bool: step t starts an episode, with the state cleared before both the gates and z ⊙ h.
-            reverse: from each sequence's last step to its first; an episode is then entered at its last step.
+            decay: (L, N, H) or (L, N, 1), in [0, 1]: what is left of the state at step t, before both likewise; a reset
+                wins over it.
+            reverse: from each sequence's last step to its first; what passes from t + 1 to t is then cleared by the
+                reset and multiplied by the decay of t + 1.
             return_gates: also return what the gates decided.
             threads: at most so many; None chooses by the work there is.
+            out: contiguous arrays that take output and h_n, in memory of their own, but h_n's may be ``h_0`` itself;
+                None for new ones.
 
         Returns:
             output (L, N, H), zero past each sequence's end; h_n (N, H); with ``return_gates`` also ``Gates`` of
@@ -106,50 +137,74 @@ class Layer:
             ValueError: a shape or a length cannot work.
             TypeError: resets are not bool or lengths no integers.
         """
-        x = np.ascontiguousarray(x, self.dtype)
-        H = self.hidden_size
-        if x.ndim != 3 or x.shape[2] != self.input_size:
-            raise ValueError(f"x: expected (L, N, D={self.input_size}), got {x.shape}")
-        L, N, D = x.shape
-        if h_0 is None:
-            h_0 = np.zeros((N, H), self.dtype)
-        h_0 = np.ascontiguousarray(h_0, self.dtype)
-        if h_0.shape != (N, H):
-            raise ValueError(f"h_0: expected (N={N}, H={H}), got {h_0.shape}")
-        lengths = _checked_lengths(lengths, L, N)
-        if resets is not None:
-            resets = np.ascontiguousarray(resets)
-            if resets.dtype != np.bool_:
-                raise TypeError(f"resets: expected bool, got {resets.dtype}")
-            if resets.shape != (L, N):
-                raise ValueError(f"resets: expected (L={L}, N={N}), got {resets.shape}")
-        output, h_n = np.empty((L, N, H), self.dtype), np.empty((N, H), self.dtype)
-        gates = [np.empty((L, N, H), self.dtype) for _ in range(3)] if return_gates else [None] * 3
+        x = _rows(x, self.dtype)
+        every_step = (*x.shape[:2], self.hidden_size)
+        h_0 = np.zeros(every_step[1:], self.dtype) if h_0 is None else np.ascontiguousarray(h_0, self.dtype)
+        output, h_n = (np.empty(every_step, self.dtype), np.empty(h_0.shape, self.dtype)) if out is None else out
+        gates = [np.empty(every_step, self.dtype) if return_gates else None for _ in range(3)]
         self._set.forward(
-            self._shape,
-            (L, N, lengths, resets, N, 1, reverse),
-            (0, 0, 0, 0),
-            self._packed,
-            self._precision,
-            (x, N * D, D),
+            self.reset == "after",
+            reverse,
+            threads or self._threads,
+            x,
             h_0,
-            (output, N * H, H),
+            *(None, None, None, None),  # the weights, which are packed
+            None if lengths is None else integers(lengths),
+            None if resets is None else np.asarray(resets),
+            None if decay is None else np.asarray(decay, self.dtype),
+            self._packed,
+            output,
             h_n,
-            (*gates, None),
-            core.threads_for(L * N * 3 * H * (D + H), threads),
+            *gates,
+            None,
         )
         return (output, h_n, Gates(*gates)) if return_gates else (output, h_n)
 
+    def step(
+        self, x: ArrayLike, h: ArrayLike | None = None, *, threads: int | None = None, out: Array | None = None
+    ) -> Array:
+        """One step, of one row or of several; the same bits as in a sequence.
 
-def _checked_lengths(lengths: ArrayLike | None, L: int, N: int) -> Array | None:
-    if lengths is None:
-        return None
-    lengths = np.asarray(lengths)
-    if lengths.size and not np.issubdtype(lengths.dtype, np.integer):
-        raise TypeError(f"lengths: expected integers, got {lengths.dtype}")
-    if lengths.shape != (N,):
-        raise ValueError(f"lengths: expected (N={N},), got {lengths.shape}")
-    outside = lengths[(lengths < 0) | (lengths > L)]
-    if outside.size:
-        raise ValueError(f"lengths: expected 0 … L={L}, got {outside[0]}")
-    return np.ascontiguousarray(lengths, np.int64)
+        Args:
+            x: (D,) or (N, D).
+            h: the state before, (H,) or (N, H) likewise; None for zeros.
+            threads: at most so many; None chooses by the work there is.
+            out: takes the result, a contiguous array in memory of its own, or ``h`` itself; None for a new one.
+
+        Returns:
+            The state after, of h's shape.
+
+        Raises:
+            ValueError: a shape cannot work.
+        """
+        x = np.ascontiguousarray(x, self.dtype)
+        h = (
+            np.zeros((*x.shape[:-1], self.hidden_size), self.dtype)
+            if h is None
+            else np.ascontiguousarray(h, self.dtype)
+        )
+        new = np.empty(h.shape, self.dtype) if out is None else out
+        if x.ndim > 1:
+            self._packed.step(x, h, new, threads or self._threads)
+        else:
+            self._packed.step(x[None], h[None], new[None], threads or self._threads)
+        return new
+
+
+def kept(weight: ArrayLike, dtype: np.dtype[Any]) -> Array:
+    """A contiguous array that nobody changes: the one that is given where it is read-only, else a copy."""
+    if isinstance(weight, np.ndarray) and not weight.flags.writeable:
+        return np.ascontiguousarray(weight, dtype)
+    return np.array(weight, dtype, order="C")
+
+
+def _rows(value: ArrayLike, dtype: np.dtype[Any]) -> Array:
+    """An array whose last axis is contiguous."""
+    array = np.asarray(value, dtype)
+    return array if array.strides[-1:] == (array.itemsize,) else np.ascontiguousarray(array)
+
+
+def integers(value: ArrayLike) -> Array:
+    """Integers as int64; what is something else as it is, for the core to refuse."""
+    array = np.asarray(value)
+    return np.ascontiguousarray(array, np.int64) if np.issubdtype(array.dtype, np.integer) or not array.size else array

@@ -1,17 +1,25 @@
-"""The output layer on NumPy arrays, by the compiled core: how unexpected each token was."""
+"""The output layer on NumPy arrays, by the compiled core: what it expects next, and how unexpected each token was."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.native import core
+from penstock.native.layer import integers, kept
+
+Array = NDArray[Any]
+FLOAT32 = np.dtype(np.float32)
 
 
 class OutputLayer:
     """A layer from H hidden units to the logits of V tokens, packed once for the instruction set in use; float32.
+
+    Of a row the results are the same to the last bit whatever other rows there are and whatever the number of threads.
+    It never changes, and can be pickled and copied, as ``Layer``.
 
     Args:
         weight: (V, H).
@@ -23,21 +31,35 @@ class OutputLayer:
     """
 
     def __init__(self, weight: ArrayLike, bias: ArrayLike) -> None:
-        weight, bias = np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32)
-        if weight.ndim != 2 or not weight.size:
-            raise ValueError(f"weight: expected (V, H), got {weight.shape}")
-        V, H = self.vocabulary_size, self.hidden_size = weight.shape
-        if bias.shape != (V,):
-            raise ValueError(f"bias: expected (V={V},), got {bias.shape}")
-        self._set = core.chosen()
-        self._memory = np.empty(self._set.packed_output_size(H, V) + 64, np.uint8)
-        self._packed = -(-self._memory.ctypes.data // 64) * 64
-        self._set.pack_output(H, V, weight, bias, self._packed)
+        self._weights = kept(weight, FLOAT32), kept(bias, FLOAT32)
+        self._packed = core.chosen().pack_output(*self._weights)
+        self.vocabulary_size, self.hidden_size = self._weights[0].shape
+
+    def __reduce__(self) -> tuple[Callable[..., OutputLayer], tuple[Array, ...]]:
+        return type(self), self._weights
+
+    def logits(self, hidden: ArrayLike, *, threads: int | None = None, out: Array | None = None) -> Array:
+        """What the softmax is taken of.
+
+        Args:
+            hidden: (H,) or (rows, H).
+            threads: at most so many; None chooses by the work there is.
+            out: takes the result, a contiguous array in memory of its own; None for a new one.
+
+        Returns:
+            (V,) or (rows, V) likewise, float32.
+
+        Raises:
+            ValueError: a shape cannot work.
+        """
+        hidden = np.ascontiguousarray(hidden, FLOAT32)
+        logits = np.empty((*hidden.shape[:-1], self.vocabulary_size), FLOAT32) if out is None else out
+        rows = (hidden, logits) if hidden.ndim > 1 else (hidden[None], logits[None])
+        self._packed.logits(*rows, threads or core.available_threads())
+        return logits
 
     def nats(self, hidden: ArrayLike, tokens: ArrayLike, *, threads: int | None = None) -> NDArray[np.float64]:
         """−log of the softmax of each row's logits at its token.
-
-        A row's figure is the same to the last bit whatever other rows there are and whatever the number of threads.
 
         Args:
             hidden: (rows, H).
@@ -51,22 +73,7 @@ class OutputLayer:
             ValueError: a shape or a token cannot work.
             TypeError: tokens are no integers.
         """
-        hidden, tokens = np.ascontiguousarray(hidden, np.float32), np.asarray(tokens)
-        V, H = self.vocabulary_size, self.hidden_size
-        if hidden.ndim != 2 or hidden.shape[1] != H:
-            raise ValueError(f"hidden: expected (rows, H={H}), got {hidden.shape}")
-        rows = len(hidden)
-        _check_tokens(tokens, rows, V)
-        nats = np.empty(rows)
-        tokens = np.ascontiguousarray(tokens, np.int64)
-        self._set.score(H, V, self._packed, rows, hidden, tokens, nats, core.threads_for(rows * H * V, threads))
+        hidden = np.ascontiguousarray(hidden, FLOAT32)
+        nats = np.empty(hidden.shape[:1])
+        self._packed.score(hidden, integers(tokens), nats, threads or core.available_threads())
         return nats
-
-
-def _check_tokens(tokens: NDArray[Any], rows: int, V: int) -> None:
-    if tokens.size and not np.issubdtype(tokens.dtype, np.integer):
-        raise TypeError(f"tokens: expected integers, got {tokens.dtype}")
-    if tokens.shape != (rows,):
-        raise ValueError(f"tokens: expected (rows={rows},), got {tokens.shape}")
-    if rows and not (tokens.min() >= 0 and tokens.max() < V):
-        raise ValueError(f"tokens: expected 0 … V − 1={V - 1}, got {tokens.min()} … {tokens.max()}")
