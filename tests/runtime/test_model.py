@@ -1,21 +1,37 @@
 """The model without torch: scoring is what torch scores, and writing is reproducible."""
 
+import copy
 import math
+import pickle
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import penstock
-from penstock import LanguageModel
+from penstock import LanguageModel, native
 from penstock.model_folder import ModelConfig
 from penstock.runtime import Model, model
 from penstock.text import UNKNOWN, CharVocabulary, build_vocabulary
 
+pytestmark = pytest.mark.usefixtures("fine_grain")
 TEXT = "the cat, which already ate the food, was full. " * 4
+
+
+@pytest.fixture(params=[native.unavailable, "hidden"])
+def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """Two layers, with the compiled core and without it."""
+    monkeypatch.setattr(native, "unavailable", request.param)
+    rng, vocabulary = np.random.default_rng(0), CharVocabulary(TEXT)
+    config = ModelConfig(len(vocabulary), 6, 19, num_layers=2, residual=True)
+    shapes = config.shapes().items()
+    weights = {name: np.asarray(0.6 * rng.normal(size=shape) if shape else 0, np.float32) for name, shape in shapes}
+    return Model(config, vocabulary, weights)
 
 
 @pytest.fixture(params=["byte", "char", "bpe"])
@@ -112,6 +128,102 @@ def test_writing_is_stepping(models: tuple[LanguageModel, Model]) -> None:
         text.append(int(expected.argmax()))
         expected, state = light.step(text[-1], state)
     assert "".join(light.generate("the cat", length=20, temperature=0)) == "".join(light.vocabulary.pieces(text))
+
+
+def test_a_step_is_what_torch_expects(models: tuple[LanguageModel, Model]) -> None:
+    module, light = models
+    ids = module.vocabulary.encode(TEXT)[:30]
+    logits, state = module(torch.from_numpy(ids)[:, None])
+    expected, stepped = torch.log_softmax(logits[:, 0].detach(), -1), None
+    for token, row in zip(ids, expected, strict=True):
+        found, stepped = light.step(token, stepped)
+        assert found.dtype == stepped.dtype == np.float32
+        np.testing.assert_allclose(found, row, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(stepped, state[:, 0].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_stepping_leaves_the_state_that_reading_leaves(small: Model) -> None:
+    ids, state = small.vocabulary.encode("the cat, which"), None
+    for token in ids:
+        before = None if state is None else state.copy()
+        _, after = small.step(token, state)
+        if state is not None:
+            np.testing.assert_array_equal(state, before)
+        state = after
+    assert state.tobytes() == small.state_after(ids).tobytes()
+
+
+def test_a_step_writes_where_it_is_told(small: Model) -> None:
+    log_p, state = np.empty(small.config.vocabulary_size, np.float32), small.initial_state()
+    expected, expected_state = small.step(5)
+    given = (log_p, state)
+    assert small.step(5, state, out=given) is given
+    np.testing.assert_array_equal(log_p, expected)
+    np.testing.assert_array_equal(state, expected_state)
+    wide = np.empty((2, small.config.hidden_size + 1), np.float64)[:, 1:]
+    small.step(7, state, out=(log_p, wide))
+    np.testing.assert_array_equal(wide, small.step(7, state)[1])
+
+
+def test_what_a_step_cannot_read(small: Model) -> None:
+    V, H = small.config.vocabulary_size, small.config.hidden_size
+    for token in (-1, V):
+        with pytest.raises(ValueError, match=rf"^token: expected 0 … V − 1={V - 1}, got {token}$"):
+            small.step(token)
+    with pytest.raises(ValueError, match=rf"^state: expected \(K=2, H={H}\), got \(1, {H}\)$"):
+        small.step(0, np.zeros((1, H), np.float32))
+    log_p, state = np.empty(V, np.float32), small.initial_state()
+    with pytest.raises(ValueError, match=rf"^out: expected log-probabilities \({V},\), got \(3, {V}\)$"):
+        small.step(0, out=(np.empty((3, V), np.float32), state))
+    with pytest.raises(ValueError, match=rf"^out: expected state \(2, {H}\), got \({H},\)$"):
+        small.step(0, out=(log_p, state[0]))
+
+
+def test_a_copy_and_a_pickle_are_the_same_model(models: tuple[LanguageModel, Model]) -> None:
+    _, light = models
+    for other in (copy.copy(light), copy.deepcopy(light), pickle.loads(pickle.dumps(light))):
+        assert other.config == light.config
+        assert other.score(TEXT) == light.score(TEXT)
+        assert "".join(other.generate("the ", length=20, seed=3)) == "".join(light.generate("the ", length=20, seed=3))
+        assert other.step(3)[0].tobytes() == light.step(3)[0].tobytes()
+
+
+def test_a_change_of_the_weights_is_an_error(small: Model) -> None:
+    for weight in (*small.weights.values(), *pickle.loads(pickle.dumps(small)).weights.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            weight[...] = 0
+
+
+def test_many_threads_step_one_model(small: Model) -> None:
+    expected, wrong = "".join(small.generate("the ", length=60, seed=0)), []
+
+    def write() -> None:
+        for _ in range(5):
+            if "".join(small.generate("the ", length=60, seed=0)) != expected:
+                wrong.append(1)
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"seed": 0}, "uffafsfffsiasfrfsfffffffffuufffffffffisf"),
+        ({"seed": 1}, "uufuffrffffffffffffffffsuffffsfffffrffff"),
+        ({"seed": 0, "temperature": 0.8}, "uffffrfffis.ffffffffffffffuuffffffffffrf"),
+        ({"seed": 0, "temperature": 0}, "uufffffffffsffffffffffffffffffffffffffff"),
+        ({"seed": 0, "top_k": 3}, "uffffsfffsffffffffffffffffrufffffffffiuf"),
+        ({"seed": 0, "top_p": 0.5}, "uufffffffsufffffffffffffffffffffffffffff"),
+        ({"seed": 0, "temperature": 3.0, "top_k": 5, "top_p": 0.9}, "ufffsussruufufsfurffffrosluusrsffsrfhuuh"),
+    ],
+)
+def test_a_seed_goes_on_to_write_what_it_has_written(small: Model, options: dict[str, Any], text: str) -> None:
+    assert "".join(small.generate("the ", length=40, **options)) == text
 
 
 def test_it_streams(models: tuple[LanguageModel, Model]) -> None:

@@ -1,6 +1,7 @@
-"""A model's layers over a batch: by the compiled core, or by NumPy, row by row, where there is none."""
+"""A model's layers: by the compiled core, or by NumPy where there is none."""
 
-from collections.abc import Callable
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,53 +9,73 @@ from numpy.typing import NDArray
 from penstock import equations, native
 
 Floats = NDArray[np.float32]
-Run = Callable[[Floats, Floats, NDArray[np.int64] | None, int | None], tuple[Floats, Floats]]
-"""From x (L, N, D), a state (N, H), lengths (N,) or None and the most threads: every step's state (L, N, H), and each
-sequence's last one (N, H)."""
-Surprise = Callable[[Floats, NDArray[np.int64], int | None], NDArray[np.float64]]
-"""From hidden units (rows, H), the tokens (rows,) that came next and the most threads: −log p of each, (rows,)."""
 
 
-def layer(weight_ih: Floats, weight_hh: Floats, bias_ih: Floats, bias_hh: Floats, *, reset: str) -> Run:
-    """What runs a layer with these weights, of PyTorch's shapes; float32."""
-    if native.unavailable is None:
-        compiled = native.Layer(weight_ih, weight_hh, bias_ih, bias_hh, reset=reset)
+class LayerInNumPy:
+    """What a model needs of ``native.Layer``, by the equations, row by row: a product of many rounds each by its place.
 
-        def run(x: Floats, h: Floats, lengths: NDArray[np.int64] | None, threads: int | None) -> tuple[Floats, Floats]:
-            output, h_n = compiled(x, h, lengths=lengths, threads=threads)[:2]
-            return output, h_n
+    Letters: N batch, L steps, D input features, H hidden units; float32.
+    """
 
-        return run
-    by_gate = equations.by_gate(weight_ih, weight_hh, bias_ih, bias_hh)
+    def __init__(self, weight_ih: Floats, weight_hh: Floats, bias_ih: Floats, bias_hh: Floats, *, reset: str) -> None:
+        self.weights, self.reset = equations.by_gate(weight_ih, weight_hh, bias_ih, bias_hh), reset
 
-    def run_in_numpy(
-        x: Floats, h: Floats, lengths: NDArray[np.int64] | None, threads: int | None
+    def __call__(
+        self, x: Floats, h_0: Floats, *, lengths: NDArray[np.int64] | None = None, threads: int | None = None
     ) -> tuple[Floats, Floats]:
-        output, h_n = np.zeros((*x.shape[:2], h.shape[1]), np.float32), h.copy()
-        for n in range(len(h)):  # a product of several rows rounds each by where it stands
+        """From x (L, N, D), a state (N, H) and lengths (N,): every step's state (L, N, H), each row's last (N, H)."""
+        output, h_n = np.zeros((*x.shape[:2], h_0.shape[1]), np.float32), h_0.copy()
+        for n in range(len(h_0)):
             for t in range(len(x) if lengths is None else lengths[n]):
-                *_, h_n[n] = equations.step(x[t, n], h_n[n], by_gate, reset)
-                output[t, n] = h_n[n]
+                output[t, n] = h_n[n] = self._next(x[t, n], h_n[n])
         return output, h_n
 
-    return run_in_numpy
+    def step(self, x: Floats, h: Floats, *, out: Floats | None = None) -> Floats:
+        """From x (N, D) and a state (N, H): the next one (N, H), in ``out`` or a new array."""
+        new = np.empty(h.shape, np.float32) if out is None else out
+        for n in range(len(h)):
+            new[n] = self._next(x[n], h[n])
+        return new
+
+    def _next(self, x: Floats, h: Floats) -> Floats:
+        return equations.step(x, h, self.weights, self.reset)[3]
 
 
-def surprise(weight: Floats, bias: Floats) -> Surprise:
-    """What tells how unexpected tokens were to an output layer with these weights, (V, H) and (V,)."""
-    if native.unavailable is None:
-        compiled = native.OutputLayer(weight, bias)
-        return lambda hidden, tokens, threads: compiled.nats(hidden, tokens, threads=threads)
+class OutputLayerInNumPy:
+    """``native.OutputLayer``, row by row likewise. Letters: H hidden units, V tokens; float32."""
 
-    def surprise_in_numpy(hidden: Floats, tokens: NDArray[np.int64], threads: int | None) -> NDArray[np.float64]:
-        logits = (weight @ row + bias for row in hidden)
-        return np.array([-log_softmax(row)[token] for row, token in zip(logits, tokens, strict=True)], np.float64)
+    def __init__(self, weight: Floats, bias: Floats) -> None:
+        self.weight, self.bias = weight, bias
 
-    return surprise_in_numpy
+    def logits(self, hidden: Floats) -> Floats:
+        """Of hidden (rows, H): (rows, V)."""
+        return np.stack([self.weight @ row + self.bias for row in hidden])
+
+    def nats(self, hidden: Floats, tokens: NDArray[np.int64], *, threads: int | None = None) -> NDArray[np.float64]:
+        """Of hidden (rows, H) and the tokens (rows,) that came next: −log p of each, (rows,)."""
+        log_p = (log_softmax(self.weight @ row + self.bias) for row in hidden)
+        return np.array([-row[token] for row, token in zip(log_p, tokens, strict=True)], np.float64)
 
 
-def log_softmax(logits: Floats) -> Floats:
+def layer(
+    weight_ih: Floats, weight_hh: Floats, bias_ih: Floats, bias_hh: Floats, *, reset: str
+) -> native.Layer | LayerInNumPy:
+    """The layer with these weights, of PyTorch's shapes."""
+    made = native.Layer if native.unavailable is None else LayerInNumPy
+    return made(weight_ih, weight_hh, bias_ih, bias_hh, reset=reset)
+
+
+def output_layer(weight: Floats, bias: Floats) -> native.OutputLayer | OutputLayerInNumPy:
+    """The output layer with these weights, (V, H) and (V,)."""
+    return (native.OutputLayer if native.unavailable is None else OutputLayerInNumPy)(weight, bias)
+
+
+def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """log of the softmax over the last axis, in place."""
-    logits -= logits.max(axis=-1, keepdims=True)
-    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    if logits.ndim == 1:  # one step's: what the calls cost is most of it
+        logits -= logits[logits.argmax()]
+        logits -= math.log(np.add.reduce(np.exp(logits)))
+    else:
+        logits -= logits.max(axis=-1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return logits

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import ModelConfig, Weights, load_model
-from penstock.runtime.layer import layer, log_softmax, surprise
+from penstock.runtime.layer import layer, log_softmax, output_layer
 from penstock.runtime.sampling import check_sampling, sample
 from penstock.runtime.score import Score, count_characters
 from penstock.text.vocabulary import Vocabulary
@@ -28,19 +28,27 @@ class Reading(NamedTuple):
 
 
 class Model:
-    """A language model to run. Letters: K layers, H hidden units, V tokens; everything is float32."""
+    """A language model to run. Letters: K layers, H hidden units, V tokens; everything is float32.
+
+    It never changes, may be used from many threads at once, and can be pickled and copied.
+    """
 
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, weights: Weights) -> None:
-        self.config, self.vocabulary, self.weights = config, vocabulary, weights
-        self._embedding = weights["embedding.weight"]
+        # read-only, since the layers below are packed: a change would reach a part of the model
+        self.config, self.vocabulary, self.weights = config, vocabulary, {k: _read_only(w) for k, w in weights.items()}
+        self._embedding = self.weights["embedding.weight"]
+        self._rows = self._embedding[:, None]  # each token's, (1, E)
+        self._state_shape = config.num_layers, config.hidden_size
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         self._layers = [
-            layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.reset)
+            layer(*(self.weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.reset)
             for k in range(config.num_layers)
         ]
-        self._output = weights["embedding.weight" if config.tied else "output.weight"]
-        self._output_bias = weights["output.bias"]
-        self._surprise = surprise(self._output, self._output_bias)
+        output = self.weights["embedding.weight" if config.tied else "output.weight"]
+        self._output = output_layer(output, self.weights["output.bias"])
+
+    def __reduce__(self) -> tuple[type, tuple[ModelConfig, Vocabulary, Weights]]:
+        return type(self), (self.config, self.vocabulary, self.weights)
 
     def initial_state(self) -> Floats:
         """The state before a text, (K, H)."""
@@ -53,11 +61,47 @@ class Model:
             _, state = self._read(ids[start : start + steps, None], state)
         return state[:, 0]
 
-    def step(self, token: int, state: Floats | None = None) -> tuple[Floats, Floats]:
-        """Reads one token: log-probabilities (V,) of the next one, and the new state (K, H)."""
-        before = self.initial_state() if state is None else state
-        hidden, after = self._read(np.array([[token]]), before[:, None])
-        return log_softmax(hidden[0, 0] @ self._output.T + self._output_bias), after[:, 0]
+    def step(
+        self, token: int, state: Floats | None = None, *, out: tuple[Floats, Floats] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Reads one token.
+
+        Args:
+            token: its id.
+            state: (K, H), the one before; None for a text's start.
+            out: arrays that take the two results, or None for new ones; the second may be ``state`` itself.
+
+        Returns:
+            log-probabilities (V,) of the next token, and the new state (K, H).
+
+        Raises:
+            ValueError: there is no such token, or a shape cannot work.
+        """
+        logits, new = self._step(token, self.initial_state() if state is None else state)
+        results = log_softmax(logits), new
+        if out is None:
+            return results
+        for name, to, result in zip(("log-probabilities", "state"), out, results, strict=True):
+            if to.shape != result.shape:
+                raise ValueError(f"out: expected {name} {result.shape}, got {to.shape}")
+            to[...] = result
+        return out
+
+    def _step(self, token: int, state: Floats) -> tuple[Floats, Floats]:
+        """Logits (V,) of the next token, and the new state (K, H)."""
+        if not 0 <= token < len(self._rows):
+            raise ValueError(f"token: expected 0 … V − 1={len(self._rows) - 1}, got {token}")
+        if state.shape != self._state_shape:
+            raise ValueError("state: expected (K={}, H={}), got {}".format(*self._state_shape, state.shape))
+        x = self._rows[token]
+        if len(self._layers) == 1:  # whose state (K, H) is one of a batch of one, (N, H)
+            x = new = self._layers[0].step(x, state)
+        else:
+            new = np.empty(self._state_shape, np.float32)
+            for k, run in enumerate(self._layers):
+                h = run.step(x, state[k : k + 1], out=new[k : k + 1])
+                x = x + h if k and self.config.residual else h
+        return self._output.logits(x)[0], new
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
@@ -110,7 +154,7 @@ class Model:
             hidden, state[:, :alive] = self._read(ids[at], state[:, :alive], lengths, threads)
             followed = t < left - 1
             following = at[followed] + 1
-            nats[following] = self._surprise(hidden[followed], ids[following], threads)
+            nats[following] = self._output.nats(hidden[followed], ids[following], threads=threads)
             start += steps
         readings: dict[int, Reading] = {}
         for k, n in enumerate(order):
@@ -148,7 +192,7 @@ class Model:
             temperature: below 1 is safer, above 1 bolder; 0 always takes the most likely token.
             top_k: draw from the k most likely tokens only.
             top_p: draw from the fewest tokens that together have this probability.
-            seed: the same seed writes the same text; None draws one.
+            seed: the same seed writes the same text, on one instruction set; None draws one.
 
         Raises:
             ValueError: a setting means nothing.
@@ -169,12 +213,12 @@ class Model:
         seed: int | None,
     ) -> Iterator[int]:
         generator, state, unknown = np.random.default_rng(seed), self.state_after(ids[:-1]), self.vocabulary.unknown
-        token = ids[-1]
+        token = int(ids[-1])
         for _ in range(length):
-            log_probabilities, state = self.step(token, state)
+            logits, state = self._step(token, state)
             if unknown is not None:
-                log_probabilities[unknown] = -np.inf
-            token = sample(log_probabilities, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+                logits[unknown] = -np.inf
+            token = sample(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
             yield token
 
     def _read(
@@ -187,9 +231,15 @@ class Model:
         """The top layer's outputs (L, N, H) for tokens (L, N) from a state (K, N, H), and the new state."""
         x, new = self._embedding[tokens], np.empty_like(state)
         for k, run in enumerate(self._layers):
-            output, new[k] = run(x, state[k], lengths, threads)
+            output, new[k] = run(x, state[k], lengths=lengths, threads=threads)
             x = x + output if k and self.config.residual else output
         return x, new
+
+
+def _read_only(weight: Floats) -> Floats:
+    view = np.asarray(weight)[...]
+    view.flags.writeable = False
+    return view
 
 
 def load(folder: str | Path) -> Model:
