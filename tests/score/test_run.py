@@ -158,8 +158,8 @@ def test_unknown_characters_are_counted(model: Path, tmp_path: Path) -> None:
 def test_a_model_that_diverged_scores_nothing(tmp_path: Path) -> None:
     save(tmp_path / "model")
     light = load(tmp_path / "model")
-    light.weights["output.bias"][2] = np.nan
-    save_model(tmp_path / "model", light.config, light.vocabulary, light.weights)
+    weights = light.weights | {"output.bias": np.full_like(light.weights["output.bias"], np.nan)}
+    save_model(tmp_path / "model", light.config, light.vocabulary, weights)
     (tmp_path / "a.txt").write_text("the cat\n")
     with pytest.raises(
         PenstockError, match=r"not one row could be scored: .*row 1: the model's score is no finite number"
