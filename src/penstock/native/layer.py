@@ -135,7 +135,7 @@ class Layer:
 
         Raises:
             ValueError: a shape or a length cannot work.
-            TypeError: resets are not bool or lengths no integers.
+            TypeError: resets are not bool, lengths no integers, or out of another type.
         """
         x = _rows(x, self.dtype)
         every_step = (*x.shape[:2], self.hidden_size)
@@ -176,6 +176,7 @@ class Layer:
 
         Raises:
             ValueError: a shape cannot work.
+            TypeError: out is of another type.
         """
         x = np.ascontiguousarray(x, self.dtype)
         h = (
