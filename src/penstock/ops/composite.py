@@ -32,8 +32,8 @@ def run(call: Call) -> Result:
     if alive is not None:
         x = x.masked_fill(~alive, 0)  # else backward multiplies a gradient of zero by what stands there, NaN perhaps
     # In the "after" form the candidate's recurrent bias is inside r ⊙ (…): only the "before" form may sum the two.
-    if before and bias is not None and bias_hh is not None:
-        bias = bias + bias_hh
+    if before and bias_hh is not None:
+        bias = bias_hh if bias is None else bias + bias_hh
     inputs = torch.split(linear(x, call.weight_ih, bias), [2 * H, H], dim=-1)
     # unbound at once: the derivative of indexing one step is as large as all steps
     inputs_gates, inputs_candidate = (values.unbind(0) for values in inputs)

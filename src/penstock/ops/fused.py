@@ -50,11 +50,9 @@ def describe(call: Call) -> str:
 
 def run(call: Call) -> Result:
     """Computes the call. Under autocast it computes in the type of the weights all the same: that is faster."""
-    x, decay, dtype = call.x, call.decay, call.weight_hh.dtype
-    if x.dtype != dtype:
-        x = x.to(dtype)
-    if decay is not None and decay.dtype != dtype:
-        decay = decay.to(dtype)
+    x, decay = call.x, call.decay
+    if torch.is_autocast_enabled("cpu"):
+        x, decay = x.to(call.weight_hh.dtype), None if decay is None else decay.to(call.weight_hh.dtype)
     tensors = (x, call.h_0, call.weight_ih, call.weight_hh, call.bias_ih, call.bias_hh, decay)
     options = (call.reset == "after", call.lengths, call.resets, call.reverse)
     grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)

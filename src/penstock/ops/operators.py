@@ -103,7 +103,8 @@ def _derivative(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     tensors, (lengths, resets, states), (r, z, n, u) = _parts(ctx.saved_tensors, 7, 3, 4)
     after, reverse = ctx.form_and_direction
     options, gates, needed = (after, lengths, resets, reverse), (r, z, n, u), ctx.needs_input_grad[:7]
-    return (*derivative.gradients(backward, tensors, options, states, gates, grads[:5], needed), *[None] * 6)
+    grads = (*grads[:2], *([None] * 3 if r is None else grads[2:5]))  # of gates that were not returned
+    return (*derivative.gradients(backward, tensors, options, states, gates, grads, needed), *[None] * 6)
 
 
 def backward(
