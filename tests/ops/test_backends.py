@@ -141,3 +141,11 @@ def test_a_reset_wins_over_a_decay(backend: Any, reset: str) -> None:
     for other in gradients[1:]:
         for ours, clean in zip(other, gradients[0], strict=True):
             assert torch.equal(ours, clean)
+
+
+def test_one_bias_may_be_alone(backend: Any, reset: str) -> None:
+    x, h_0, weight_ih, weight_hh, bias_ih, bias_hh = draw(3, 2, 3), draw(2, 5), *draw_weights(3, 5)
+    for alone in ((bias_ih, None), (None, bias_hh)):
+        steps = oracle(x, h_0, [weight_ih, weight_hh, *(bias_ih * 0 if b is None else b for b in alone)], reset=reset)
+        result = backend.run(Call(x, h_0, weight_ih, weight_hh, *alone, reset))
+        np.testing.assert_allclose(result.output, steps.hidden, rtol=1e-12, atol=1e-14)

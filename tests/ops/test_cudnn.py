@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import draw, draw_weights, oracle
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from penstock.ops import Call, composite, cudnn, explain_layer
 
@@ -73,12 +74,53 @@ def test_only_what_needs_a_gradient_gets_one() -> None:
     assert gradient.abs().sum() > 0
 
 
+def test_backward_frees_what_was_kept_for_it() -> None:
+    """The loss may live on."""
+    inputs = differentiable(draw(4, 3, 2), draw(3, 5), *draw_weights(2, 5))
+    x = inputs[0] * 1
+    output, h_n, _ = cudnn.run(Call(x, *inputs[1:], "after"))
+    loss = output.square().sum() + h_n.sum()
+    kept = [StorageWeakRef(value.untyped_storage()) for value in (x, output)]
+    del x, output, h_n
+    first = torch.autograd.grad(loss, inputs, retain_graph=True)
+    assert not any(memory.expired() for memory in kept)
+    for one, other in zip(first, torch.autograd.grad(loss, inputs), strict=True):
+        assert torch.equal(one, other)
+    assert all(memory.expired() for memory in kept)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+
+
+def test_a_buffer_of_lengths_may_be_written_again() -> None:
+    inputs = differentiable(draw(4, 3, 2), draw(3, 5), *draw_weights(2, 5))
+    found = []
+    for backend in (cudnn, composite):
+        lengths = torch.tensor([4, 0, 2])
+        loss = backend.run(Call(*inputs, "after", lengths)).output.square().sum()
+        if backend is cudnn:
+            lengths.fill_(1)
+        first = torch.autograd.grad(loss, inputs, create_graph=True)
+        found.append([*first, *torch.autograd.grad(sum(g.square().sum() for g in first), inputs)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+def test_many_gradients_at_once() -> None:
+    inputs, V = differentiable(draw(4, 3, 2), draw(3, 5), *draw_weights(2, 5)), draw(6, 4, 3, 5)
+    output = cudnn.run(Call(*inputs, "after")).output
+    together = torch.autograd.grad(output, inputs, V, is_grads_batched=True, retain_graph=True)
+    alone = [torch.autograd.grad(output, inputs, v, retain_graph=True) for v in V]
+    for ours, theirs in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(ours, torch.stack(theirs), rtol=1e-11, atol=1e-12)
+
+
 @needs_cuda
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"reset": "before"}, 'computes reset="after" alone'),
-        ({"resets": True}, "no episode resets"),
+        ({"resets": torch.zeros(3, 2, dtype=torch.bool)}, "no episode resets"),
+        ({"decay": torch.ones(3, 2, 1, dtype=torch.float64)}, "no decay"),
         ({"return_gates": True}, "does not return its gates"),
     ],
 )
@@ -86,8 +128,7 @@ def test_it_says_why_it_declines(change: dict[str, object], reason: str) -> None
     tensors = [t.cuda() for t in (draw(3, 2, 2), draw(2, 3), *draw_weights(2, 3))]
     call = Call(*tensors, "after")
     assert [name for name, _ in explain_layer(call)] == ["cudnn"]
-    if change.get("resets"):
-        change = {"resets": torch.zeros(3, 2, dtype=torch.bool, device="cuda")}
+    change = {name: value.cuda() if isinstance(value, torch.Tensor) else value for name, value in change.items()}
     assert reason in explain_layer(call._replace(**change))[0][1]
 
 

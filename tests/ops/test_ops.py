@@ -1,5 +1,8 @@
 """The operator boundary: who is asked, who computes, and what is said of it."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from helpers import draw, draw_weights
@@ -38,3 +41,39 @@ def test_explain_tells_the_memory_that_backward_needs() -> None:
     assert "it keeps 2.0 MB of states and gates" in penstock.explain(penstock.GRU(3, 50, reset="after"), x)
     said = penstock.explain(penstock.GRU(3, 50, reset="after", recompute=True), x)
     assert "it keeps 0.4 MB of states, from which gates are computed again" in said
+
+
+@needs_core
+def test_explain_hears_its_own_thread_alone() -> None:
+    gru, x = penstock.GRU(3, 5), torch.zeros(4, 2, 3)
+    inside, done = threading.Event(), threading.Event()
+
+    def slowly(x: torch.Tensor) -> None:
+        gru(x)
+        inside.set()
+        assert done.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        said = pool.submit(penstock.explain, slowly, x)
+        assert inside.wait(60)
+        gru(x)
+        assert penstock.explain(lambda x: (gru(x), gru(x)), x).startswith("2 × one layer")
+        done.set()
+        assert said.result().startswith("1 × one layer")
+
+
+@needs_core
+def test_an_explanation_inside_another_is_apart() -> None:
+    gru, x = penstock.GRU(3, 5), torch.zeros(4, 2, 3)
+    inner = []
+    outer = penstock.explain(lambda: (gru(x), inner.append(penstock.explain(gru, x)), gru(x)))
+    assert outer.startswith("2 × one layer")
+    assert inner[0].startswith("1 × one layer")
+
+
+@needs_core
+def test_an_error_ends_the_explanation() -> None:
+    gru, x = penstock.GRU(3, 5), torch.zeros(4, 2, 3)
+    with pytest.raises(ValueError, match="expected"):
+        penstock.explain(gru, torch.zeros(4, 2, 7))
+    assert penstock.explain(gru, x).startswith("1 × one layer")
