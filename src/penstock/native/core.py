@@ -20,9 +20,6 @@ from penstock.errors import PenstockError
 FORCE_VARIABLE = "PENSTOCK_INSTRUCTION_SET"
 THREADS_VARIABLE = "PENSTOCK_THREADS"
 
-WORTH_A_THREAD = 1 << 20
-"""Multiply-adds below which waking another thread costs more than it computes."""
-
 _core: Any = None
 unavailable: str | None = None
 """Why there is no compiled core, in words; None where there is one."""
@@ -168,11 +165,6 @@ def _share(group: Path) -> float | None:
 def set_grain(multiply_adds: int) -> int:
     """Sets how much work is worth one more thread; returns what it was. Tests set 1, so that small work has many."""
     return int(_core.set_grain(multiply_adds))
-
-
-def threads_for(multiply_adds: int, limit: int | None = None) -> int:
-    """How many threads share so much work; ``limit`` bounds them, None by ``available_threads``."""
-    return max(1, min(limit or available_threads(), multiply_adds // WORTH_A_THREAD + 1))
 
 
 def borrow_threads(parallel: int, thread_num: int, num_threads: int) -> None:
