@@ -155,6 +155,7 @@ class ResetForm(nn.Module):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+        self._mark_parameters()
 
     @staticmethod
     def _mark_of(mark: Any, weights: list[Any]) -> float | None:
