@@ -43,6 +43,10 @@ def weighted(change: Callable[[dict], None]) -> Callable[[Path], None]:
     return apply
 
 
+def marked(value: float) -> Callable[[Path], None]:
+    return weighted(lambda weights: weights["layers.0.reset_after"].fill(value))
+
+
 def bfloat16(folder: Path) -> None:
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     weights["output.bias"] = weights["output.bias"].bfloat16()
@@ -75,6 +79,10 @@ def bfloat16(folder: Path) -> None:
             "output.bias: expected float32, got f",
         ),
         (bfloat16, "expected float32"),
+        (marked(0.5), "layers.0.reset_after: expected 0 or 1, got 0.5"),
+        (marked(np.nan), "layers.0.reset_after: expected 0 or 1, got nan"),
+        (marked(1), 'the weights are of reset="after", config.json says reset="before"'),
+        (weighted(lambda w: w.update({"layers.0.reset_after": np.array(False)})), "expected float32, got bool"),
         (weighted(lambda w: w.pop("output.bias")), "output.bias: expected (4,), got nothing"),
         (weighted(lambda w: w.update(extra=w["output.bias"])), "extra: expected nothing, got (4,)"),
     ],
@@ -99,3 +107,10 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     model = LanguageModel.load(folder)
     with pytest.raises(PenstockError, match=r"cannot be made"):
         model.save(folder / "config.json" / "model")
+
+
+def test_a_mark_that_an_average_rounded(folder: Path) -> None:
+    expected = LanguageModel.load(folder).state_dict()
+    marked(1e-4)(folder)
+    assert all(torch.equal(value, expected[name]) for name, value in LanguageModel.load(folder).state_dict().items())
+    assert penstock.load(folder).config.reset == "before"

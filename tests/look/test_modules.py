@@ -64,9 +64,7 @@ def test_layouts_states_and_types(make: Any, batch_first: bool) -> None:
     np.testing.assert_allclose(trace.layers[0].hidden[-1], h_n[0, 2].detach(), rtol=0, atol=1e-14)
     assert (trace.layers[0].h_0 == h_0[0, 2].numpy()).all()
     output, _ = gru(x[:, 0], h_0[:, 0])  # unbatched
-    trace = penstock.trace(
-        gru, {"input" if make is nn.GRU else "x": x[:, 0], "hx" if make is nn.GRU else "h_0": h_0[:, 0]}
-    )
+    trace = penstock.trace(gru, {"input": x[:, 0], "hx": h_0[:, 0]})
     np.testing.assert_allclose(trace.layers[1].hidden, output.detach(), rtol=0, atol=1e-14)
 
 
@@ -74,7 +72,7 @@ def test_lengths_and_packed_sequences() -> None:
     torch.manual_seed(0)
     x = torch.randn(6, 3, 4)
     gru = penstock.GRU(4, 5)
-    trace = penstock.trace(gru, {"x": x, "lengths": [6, 2, 4]}, batch_index=1)
+    trace = penstock.trace(gru, {"input": x, "lengths": [6, 2, 4]}, batch_index=1)
     assert len(trace) == 2
     close(trace.layers[0].hidden, gru(x)[0][:2, 1])
     packed = pack_padded_sequence(x, torch.tensor([6, 2, 4]), enforce_sorted=False)
@@ -131,6 +129,7 @@ class Uncalled(nn.Module):
         (Uncalled(), torch.zeros(2, 3), ValueError, "it ran without calling its GRU"),
         (nn.GRU(3, 4), torch.zeros(2, 1, 3), ValueError, r"batch_index: expected 0 … 0, got 1"),
         (penstock.GRU(3, 4), torch.zeros(0, 2, 3), ValueError, "x: expected at least one step, got none"),
+        (penstock.GRU(3, 4), {"input": torch.zeros(2, 2, 3), "decay": torch.ones(2, 2, 1)}, ValueError, "decay: a trace"),
         ("runs/first", "text", TypeError, "model: expected a language model or a torch module with a GRU, got str"),
     ],
 )  # fmt: skip

@@ -50,9 +50,9 @@ def _calls(module: Any, x: Any) -> list[_Called]:
     calls: list[_Called] = []
 
     def note(child: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
-        parameters = ("x", "h_0")  # torch.nn.GRU calls them input and hx
-        arguments = dict(zip(parameters, positional, strict=False)) | named
-        arguments |= {ours: named[theirs] for ours, theirs in (("x", "input"), ("h_0", "hx")) if theirs in named}
+        arguments = dict(zip(("input", "hx"), positional, strict=False)) | named
+        if arguments.get("decay") is not None:
+            raise ValueError("decay: a trace does not show it: expected a call without, got one with decay")
         calls.append(_Called(names[child] or "gru", child, arguments))
 
     hooks = [child.register_forward_pre_hook(note, with_kwargs=True) for child in names]
@@ -113,7 +113,7 @@ def _layers(called: _Called, batch_index: int) -> list[Layer]:
 def _sequence(called: _Called, n: int) -> tuple[Floats, Floats, NDArray[np.bool_] | None]:
     """x (L, D), h_0 (K, H) and resets (L,) of one sequence of the batch that a GRU was called with."""
     torch, gru = sys.modules["torch"], called.module
-    x, h_0 = called.arguments["x"], called.arguments.get("h_0")
+    x, h_0 = called.arguments["input"], called.arguments.get("hx")
     lengths, resets = called.arguments.get("lengths"), called.arguments.get("resets")
     time_first = not gru.batch_first
     if isinstance(x, torch.nn.utils.rnn.PackedSequence):

@@ -51,7 +51,10 @@ class Ranks:
             return model
         # A parameter a bucket: larger ones are put together anew after a first step, and where an element stands in
         # its bucket decides the order of its sum: a resumed run, which has a first step again, would go another way.
-        return nn.parallel.DistributedDataParallel(model, bucket_cap_mb=1 / 2**20, gradient_as_bucket_view=True)
+        # The only buffers are the marks of a form, which stay as they are.
+        return nn.parallel.DistributedDataParallel(
+            model, broadcast_buffers=False, bucket_cap_mb=1 / 2**20, gradient_as_bucket_view=True
+        )
 
     def shard(self, count: int, rank: int | None = None) -> slice:
         """This rank's streams of ``count``: contiguous, as equal in number as can be."""
