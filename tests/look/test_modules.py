@@ -129,7 +129,7 @@ class Uncalled(nn.Module):
         (Uncalled(), torch.zeros(2, 3), ValueError, "it ran without calling its GRU"),
         (nn.GRU(3, 4), torch.zeros(2, 1, 3), ValueError, r"batch_index: expected 0 … 0, got 1"),
         (penstock.GRU(3, 4), torch.zeros(0, 2, 3), ValueError, "x: expected at least one step, got none"),
-        (penstock.GRU(3, 4), {"input": torch.zeros(2, 2, 3), "decay": torch.ones(2, 2, 1)}, ValueError, "decay: a trace"),
+        (penstock.GRU(3, 4), {"input": torch.zeros(2, 2, 3), "decay": torch.ones(2, 2, 1)}, ValueError, "decay: a "),
         ("runs/first", "text", TypeError, "model: expected a language model or a torch module with a GRU, got str"),
     ],
 )  # fmt: skip
