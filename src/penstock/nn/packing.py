@@ -18,21 +18,26 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @contextmanager
 def packed(module: Module) -> Iterator[Module]:
-    """Inside it, the weights of every ``GRU`` and ``GRUCell`` in ``module`` are packed for the compiled core, once.
+    """Packs the weights of every ``GRU`` and ``GRUCell`` in ``module`` once, for all calls inside the block.
 
     For many short calls, as one step at a time: each would else read the weights in the order in which PyTorch keeps
-    them. Results are the same to the last bit. Calls are without gradients of the weights, and the weights stay as they
-    are: what replaces one, moves it or writes to it as PyTorch's own operations do makes the next call raise. A write
-    through ``p.data``, or from another process, cannot be seen: the calls go on with the weights as they were. On a GPU
-    and in other types than float32 and float64 nothing is packed, and all the same holds.
+    them. Results are the same to the last bit::
 
         with torch.inference_mode(), penstock.packed(policy):
             for x_t in stream:
                 action, state = policy(x_t, state)
 
+    Calls are without gradients of the weights, and the weights stay as they are: what replaces one, moves it or writes
+    to it by PyTorch's operations makes the next call raise. A write through ``p.data`` or from another process cannot
+    be seen, and calls go on with the weights as they were. On other devices than the CPU and in other types than
+    float32 and float64 nothing is packed, and the same rules hold.
+
+    Args:
+        module: any module with GRUs or cells in it; the block gets it back as its value.
+
     Raises:
-        ValueError: there is no ``GRU`` or ``GRUCell`` in the module, or a weight of one is computed at every call.
-        RuntimeError: a call wants gradients of the weights, or a weight has changed.
+        ValueError: there is none in it, or a weight of one is computed at every call.
+        RuntimeError: a call inside wants gradients of the weights, or a weight has changed.
     """
     forms = [form for form in module.modules() if isinstance(form, ResetForm)]
     if not forms:

@@ -217,7 +217,7 @@ class GRU(ResetForm):
                 (N, L, ·), unbatched (L, ·), differentiable. The state that enters step t is γ_t ⊙ h_{t-1}, in every
                 layer; in the reverse direction what passes from step t+1 to t is multiplied by γ_{t+1}. A reset is
                 γ = 0; GRU-D's fading over a time gap δ is γ = exp(−max(0, W δ + b)) (Che et al. 2018,
-                arXiv:1606.01865, equation 10).
+                arXiv:1606.01865).
             return_gates: also return what the gates decided, differentiable.
 
         Returns:
