@@ -1,6 +1,7 @@
 """The derivative of a call of the compiled core, from what autograd kept of it."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ BATCHED = torch._C._dispatch_key_parse("Batched")
 
 
 def gradients(
-    backward: Backward,
+    backward: Backward | None,
     tensors: Tensors,
     options: Options,
     states: Tensor | None,
@@ -23,7 +24,10 @@ def gradients(
     grads: Tensors,
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
-    """The gradients of ``tensors`` as ``backward`` makes them; where there are no states, they are computed again.
+    """The gradients of ``tensors`` as ``backward`` makes them, or for None the composite.
+
+    Args:
+        states: what forward returned as output; None if that was changed since: it is computed again.
 
     Raises:
         ValueError, TypeError: something is not as forward saw it.
@@ -31,20 +35,21 @@ def gradients(
     dtype = next((grad.dtype for grad in grads if grad is not None), None)
     if dtype is None:
         return [None] * len(tensors)
-
-    def typed(tensor: Tensor | None) -> Tensor | None:
-        """In the type that forward computed in: hooks may have kept it in another."""
-        return tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype)
-
-    tensors = [typed(tensor) for tensor in tensors]
-    if by_composite(grads):
+    tensors, gates = _typed(tensors, dtype), _typed(gates, dtype)
+    if backward is None:
         after, lengths, resets, reverse = options
         form = "after" if after else "before"
         call = Call._make([*tensors[:6], form, lengths, resets, tensors[6], reverse, False, False, None])
         return through_composite(call, grads, needed, torch.autocast("cpu", enabled=False))
     states = kernel.forward(tensors, options, False)[0] if states is None else states.to(dtype)
-    r, z, n, u = map(typed, gates)
-    return backward(tensors, options, states, (r, z, n, u), grads, needed)
+    return backward(tensors, options, states, gates, grads, needed)
+
+
+def _typed(tensors: Any, dtype: torch.dtype) -> Any:
+    """In the type that forward computed in: hooks may have kept them in another."""
+    if {tensor.dtype for tensor in tensors if tensor is not None} <= {dtype}:
+        return tensors
+    return tuple(None if tensor is None else tensor.to(dtype) for tensor in tensors)
 
 
 def by_composite(grads: Tensors) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from penstock.native import core
 from penstock.ops import derivative, kernel, operators, threads
@@ -30,7 +31,7 @@ def declines(call: Call) -> str | None:
         return f"the compiled core computes in float32 and float64, the weights are {call.weight_hh.dtype}"
     if torch._C._are_functorch_transforms_active():
         return "torch.func transforms need plain torch operations"
-    if torch.autograd.forward_ad._current_level >= 0:
+    if forward_ad._current_level >= 0:
         return "forward-mode derivatives need plain torch operations"
     return None
 
@@ -61,7 +62,7 @@ def run(call: Call) -> Result:
     if _is_watched(*tensors, call.lengths, call.resets):
         output, h_n, *gates = _by_operator(tensors, options, call.return_gates, keep_gates, grad)
     elif grad:
-        output, h_n, *gates = _GRU.apply(call.return_gates, keep_gates, *options, *tensors)  # type: ignore[no-untyped-call]
+        output, h_n, *gates = _apply(call.return_gates, keep_gates, *options, *tensors)
     else:
         output, h_n, gates = kernel.forward(tensors, options, keep_gates, call.packed)
     return Result(output, h_n, tuple(gates[:3]) if call.return_gates else None)
@@ -107,19 +108,22 @@ class _GRU(torch.autograd.Function):
         ctx.versions = tuple(map(_version, (output, *returned)))
         ctx.seen = [None if t is None else (weakref.ref(t), t.data_ptr()) for t in tensors]
         ctx.weights = [None if w is None else w.detach() for w in tensors[2:6]]
-        # by `data` they are kept though they may be changed in place: their versions say so
-        ctx.save_for_backward(*tensors, *(None if t is None else t.data for t in (output, *gates)))
+        # `data`: may be changed in place and is kept all the same; its version will tell
+        kept = (None if gate is None else gate.data for gate in gates) if return_gates else gates
+        ctx.save_for_backward(*tensors, output.data, *kept)
         ctx.set_materialize_grads(False)
         return (output, h_n, *returned)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         *tensors, states, r, z, n, u = ctx.saved_tensors
-        backward = operators.backward
-        if not _is_watched(*tensors, *grads):
-            backward = kernel.backward
-            if not derivative.by_composite(grads):
-                tensors[2:6] = ctx.weights
+        watched = _is_watched(*tensors, *grads)
+        backward: derivative.Backward | None = operators.backward if watched else kernel.backward
+        if derivative.by_composite(grads):
+            backward = None
+        elif not watched:
+            tensors[2:6] = ctx.weights
+        if not watched:
             _expect_as_seen(ctx.seen, tensors)
         output_changed, *gates_changed = (version._version > 0 for version in ctx.versions)
         found = derivative.gradients(
@@ -133,6 +137,9 @@ class _GRU(torch.autograd.Function):
         )
         return (*[None] * 6, *found)
 
+
+# Past what Function.apply does first for functorch, which is not there: a fifth of the whole call.
+_apply: Any = super(torch.autograd.Function, _GRU).apply
 
 NOTHING = {dtype: torch.empty(0, dtype=dtype, device="cpu") for dtype in DTYPES}
 

@@ -54,21 +54,20 @@ def backward(
         ValueError, TypeError, MemoryError: as the core.
     """
     after, lengths, resets, reverse = options
-    for name, tensor in zip(NAMES, tensors, strict=True):
+    for name, tensor in zip((*NAMES, "output"), (*tensors, states), strict=True):
         expect_memory(name, tensor)
-    expect_memory("output", states)
+    read = _as_the_core_reads(tensors, lengths, resets, False)
+    like = (tensors[0], *read[1:6], None if tensors[6] is None else states)
     found = [
-        torch.empty_like(states if name == "decay" else tensor, memory_format=torch.contiguous_format)
-        if tensor is not None and need
-        else None
-        for name, tensor, need in zip(NAMES, tensors, needed, strict=True)
+        torch.empty_like(t, memory_format=torch.contiguous_format) if need and t is not None else None
+        for t, need in zip(like, needed, strict=True)
     ]
     grad_output, *other_grads = (_in_memory(grad) for grad in grads)
     core.chosen().backward(
         after,
         reverse,
         threads.allowed(),
-        *_as_the_core_reads(tensors, lengths, resets, False),
+        *read,
         _rows(states),
         *map(_whole, gates),
         _rows(grad_output),
@@ -83,11 +82,13 @@ def backward(
 
 def expect_memory(name: str, tensor: Tensor | None) -> None:
     """Raises where a tensor's storage has become too small for it since forward."""
-    if tensor is None or not tensor.numel():
+    if tensor is None:
         return
-    last = tensor.storage_offset() + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    needed, there = (last + 1) * tensor.itemsize, tensor.untyped_storage().nbytes()
-    if needed > there:
+    elements = tensor.numel()
+    if elements and not tensor.is_contiguous():
+        elements = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    needed, there = (tensor.storage_offset() + elements) * tensor.itemsize, tensor.untyped_storage().nbytes()
+    if needed > there and elements:
         raise ValueError(f"{name}: expected {needed} bytes of memory as in forward, got {there}: it was freed since")
 
 

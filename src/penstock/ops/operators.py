@@ -104,7 +104,8 @@ def _derivative(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
     after, reverse = ctx.form_and_direction
     options, gates, needed = (after, lengths, resets, reverse), (r, z, n, u), ctx.needs_input_grad[:7]
     grads = (*grads[:2], *([None] * 3 if r is None else grads[2:5]))  # of gates that were not returned
-    return (*derivative.gradients(backward, tensors, options, states, gates, grads, needed), *[None] * 6)
+    way = None if derivative.by_composite(grads) else backward
+    return (*derivative.gradients(way, tensors, options, states, gates, grads, needed), *[None] * 6)
 
 
 def backward(
