@@ -8,9 +8,9 @@ namespace {
 
 // Of a shape or of strides, as Python prints a tuple.
 std::string tuple(const int64_t* values, int count) {
-    std::string text = "(";
-    for (int k = 0; k < count; ++k) text += (k ? ", " : "") + std::to_string(values[k]);
-    return text + (count == 1 ? ",)" : ")");
+    std::string text;
+    for (int k = 0; k < count; ++k) text.append(k ? ", " : "(").append(std::to_string(values[k]));
+    return text.append(count == 0 ? "()" : count == 1 ? ",)" : ")");
 }
 
 bool empty(const penstock_array& array) {
@@ -28,23 +28,34 @@ void refuse(penstock_status status, std::string message) { throw Refusal{status,
 
 size_t size_of(int32_t dtype) {
     switch (dtype) {
-        case PENSTOCK_FLOAT32: return 4;
+        case PENSTOCK_FLOAT32:
+            return 4;
         case PENSTOCK_FLOAT64:
-        case PENSTOCK_INT64: return 8;
-        case PENSTOCK_BFLOAT16: return 2;
-        default: return 1;
+        case PENSTOCK_INT64:
+            return 8;
+        case PENSTOCK_BFLOAT16:
+            return 2;
+        default:
+            return 1;
     }
 }
 
 const char* name_of(int32_t dtype) {
     switch (dtype) {
-        case PENSTOCK_FLOAT32: return "float32";
-        case PENSTOCK_FLOAT64: return "float64";
-        case PENSTOCK_BFLOAT16: return "bfloat16";
-        case PENSTOCK_INT8: return "int8";
-        case PENSTOCK_INT64: return "int64";
-        case PENSTOCK_BOOL: return "bool";
-        default: return "another type";
+        case PENSTOCK_FLOAT32:
+            return "float32";
+        case PENSTOCK_FLOAT64:
+            return "float64";
+        case PENSTOCK_BFLOAT16:
+            return "bfloat16";
+        case PENSTOCK_INT8:
+            return "int8";
+        case PENSTOCK_INT64:
+            return "int64";
+        case PENSTOCK_BOOL:
+            return "bool";
+        default:
+            return "another type";
     }
 }
 
@@ -58,18 +69,20 @@ void expect_shape(const char* name, const penstock_array& array, std::initialize
     }
     if (fits) return;
     std::string expected;
-    for (const Axis& axis : axes)
-        expected += (expected.empty() ? "" : ", ") + std::string(axis.letter) + (axis.size < 0 ? "" : "=" + std::to_string(axis.size));
-    const std::string came = !given(array)                         ? "none"
-                             : array.ndim < 0 || array.ndim > 3    ? std::to_string(array.ndim) + " axes"
-                                                                   : tuple(array.shape, array.ndim);
+    for (const Axis& axis : axes) {
+        expected.append(expected.empty() ? "" : ", ").append(axis.letter);
+        if (axis.size >= 0) expected.append("=").append(std::to_string(axis.size));
+    }
+    const std::string came = !given(array)                      ? "none"
+                             : array.ndim < 0 || array.ndim > 3 ? std::to_string(array.ndim) + " axes"
+                                                                : tuple(array.shape, array.ndim);
     refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected (" + expected + "), got " + came);
 }
 
 void expect_dtype(const char* name, const penstock_array& array, int32_t dtype, const char* as) {
     if (array.dtype == dtype) return;
-    refuse(PENSTOCK_BAD_TYPE, std::string(name) + ": expected " + name_of(dtype) + (as ? std::string(", as ") + as : "") +
-                                  ", got " + name_of(array.dtype));
+    refuse(PENSTOCK_BAD_TYPE, std::string(name) + ": expected " + name_of(dtype) +
+                                  (as ? std::string(", as ") + as : "") + ", got " + name_of(array.dtype));
 }
 
 void expect_addressable(const char* name, const penstock_array& array) {
@@ -117,12 +130,14 @@ void expect_apart(const char* name, const penstock_array& array) {
     for (int done = 0; done < array.ndim; ++done) {
         int nearest = -1;
         for (int k = 0; k < array.ndim; ++k)
-            if (!counted[k] && (nearest < 0 || std::abs(array.strides[k]) < std::abs(array.strides[nearest]))) nearest = k;
+            if (!counted[k] && (nearest < 0 || std::abs(array.strides[k]) < std::abs(array.strides[nearest])))
+                nearest = k;
         counted[nearest] = true;
         const int64_t size = array.shape[nearest], stride = std::abs(array.strides[nearest]);
         if (size == 1) continue;
         if (stride < within)
-            refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected its elements in places of their own, got strides " +
+            refuse(PENSTOCK_BAD_VALUE, std::string(name) +
+                                           ": expected its elements in places of their own, got strides " +
                                            tuple(array.strides, array.ndim));
         within += __int128(size - 1) * stride;
     }

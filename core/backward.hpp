@@ -1,9 +1,9 @@
 // The backward pass. The reverse loop carries only the state's gradient; what it leaves behind for a stretch of steps,
-// the gradients of the pre-activations, then goes into large products: of the weights, and of x. What a step computes is
-// the cell's (cell.hpp).
+// the gradients of the pre-activations, then goes into large products: of the weights, and of x. What a step computes
+// is the cell's (cell.hpp).
 //
-// With dh the gradient of a step's state as it came to it, decayed: d decay = dh ⊙ h before it decayed, and what goes on
-// backwards is dh ⊙ decay.
+// With dh the gradient of a step's state as it came to it, decayed: d decay = dh ⊙ h before it decayed, and what goes
+// on backwards is dh ⊙ decay.
 #pragma once
 
 #include <optional>
@@ -46,6 +46,17 @@ struct BackwardUnit : RowBack<T> {
     Vec<T> grad_operand() const { return load(RowBack<T>::grad_operand + unit); }
     void leave(int section, Vec<T> value) const { store_first(this->grads + section * H + unit, value, count); }
 };
+
+// Zeros in the gradients of x and decay where row i's sequence has ended, or passes nothing on.
+template <class T>
+void clear_gradients_past_end(const Backward<T>& call, const Rows& rows, int64_t i) {
+    const int64_t n = rows.sequence(i), N = call.sequences.N, length = rows.length(i);
+    for (int64_t t = 0; t < call.sequences.L; ++t) {
+        if (call.grad_x.at && t >= length) std::fill_n(call.grad_x(t, n), call.shape.D, T(0));
+        if (call.grad_decay && (t >= length || (rows.of.reverse && t == 0)))
+            std::fill_n(call.grad_decay + (t * N + n) * call.shape.H, call.shape.H, T(0));
+    }
+}
 
 template <class T, class Cell>
 class BackwardPass {
@@ -103,7 +114,8 @@ public:
         const Arithmetic arithmetic;
         Share share = share_of(member, members, std::min(N, rows_behind), panels_, 3 * H * H * int64_t(sizeof(T)));
         pack_weights(share);
-        std::fill(sum_bias_ + part(grad_stride_, member, members), sum_bias_ + part(grad_stride_, member + 1, members), T(0));
+        std::fill(sum_bias_ + part(grad_stride_, member, members), sum_bias_ + part(grad_stride_, member + 1, members),
+                  T(0));
         if (!meet_all(share)) return;
         bool fresh = true;
         for (int64_t first = 0; first < N; first += rows_behind) {
@@ -161,7 +173,8 @@ private:
         if (share.column_groups == 1) return true;
         Meeting::Seat seat{share.column_group, share.column_groups};
         if (!meetings_[share.row_group].wait(seat, share.row_groups == 1)) return false;
-        if (seat.members < share.column_groups || seat.member != share.column_group) share.seat(seat.member, seat.members, panels_);
+        if (seat.members < share.column_groups || seat.member != share.column_group)
+            share.seat(seat.member, seat.members, panels_);
         return true;
     }
 
@@ -175,7 +188,8 @@ private:
     void pack_weights(const Share& share) {
         if (!direct_) {
             const auto pack = [](const T* source, int64_t K, int64_t size, int64_t panel, T* to) {
-                pack_panel(K, size - panel * width, source + panel * width, size, 1, to, [](T value, int64_t) { return value; });
+                pack_panel(K, size - panel * width, source + panel * width, size, 1, to,
+                           [](T value, int64_t) { return value; });
             };
             const int64_t count = panels_ + (call_.grad_x.at ? input_panels_ : 0);
             for (int64_t q = share.member; q < count; q += share.members) {
@@ -185,20 +199,19 @@ private:
                     pack(call_.weights.ih, 3 * H, D, q - panels_, of_input_ + (q - panels_) * 3 * H * width);
             }
         }
-        if (layer_) layer_->pack(call_.weights, part(panels_, share.member, share.members), part(panels_, share.member + 1, share.members));
+        if (layer_)
+            layer_->pack(call_.weights, part(panels_, share.member, share.members),
+                         part(panels_, share.member + 1, share.members));
     }
 
     void prepare_rows(const Share& share) {
         const int64_t count = share.end - share.begin;
         for (int64_t j = share.member; j < count; j += share.members) {
-            const int64_t i = share.begin + j, n = rows_.sequence(i), length = rows_.length(i);
+            const int64_t i = share.begin + j, n = rows_.sequence(i);
             T* g = grad_state(share, i);
             std::fill(g, g + state_stride_, T(0));
             if (call_.grad_h_n) std::copy(call_.grad_h_n + n * H, call_.grad_h_n + (n + 1) * H, g);
-            for (int64_t t = length; call_.grad_x.at && t < L; ++t)
-                std::fill(call_.grad_x(t, n), call_.grad_x(t, n) + D, T(0));
-            for (int64_t t = 0; call_.grad_decay && t < L; ++t)  // none passes here but where `step` says so
-                if (t >= length || (rows_.of.reverse && t == 0)) std::fill_n(call_.grad_decay + (t * N + n) * H, H, T(0));
+            clear_gradients_past_end(call_, rows_, i);
         }
     }
 
@@ -240,7 +253,8 @@ private:
     void pack_inputs(const Share& share, int64_t rows) {
         const auto each = [&](int64_t row, int64_t size, T* panels, auto value) {
             for (int64_t begin = 0; begin < size; begin += width, panels += capacity_ * width)
-                for (int64_t v = 0; v < width; v += lanes<T>) store(panels + row * width + v, value(begin + v, size - begin - v));
+                for (int64_t v = 0; v < width; v += lanes<T>)
+                    store(panels + row * width + v, value(begin + v, size - begin - v));
         };
         for (int64_t row = share.member; row < rows; row += share.members) {
             const int64_t t = row_time_[row], i = row_index_[row];
@@ -292,10 +306,12 @@ private:
                 const T* from = call_.x(row_time_[row + j], rows_.sequence(row_index_[row + j]));
                 std::copy(from, from + D, x + j * x_stride_);
                 for (int64_t p = 0; p < panels_; ++p)
-                    std::copy_n(h_panels_ + (p * capacity_ + row + j) * width, width, h + j * state_stride_ + p * width);
+                    std::copy_n(h_panels_ + (p * capacity_ + row + j) * width, width,
+                                h + j * state_stride_ + p * width);
                 std::copy(layer_->bias, layer_->bias + layer_->row(), pre + j * pre_stride_);
             }
-            product<T, T>(count, D, x, x_stride_, layer_->of_input(), 0, panels_ * 3, {pre, pre_stride_, layer_->input_columns()});
+            product<T, T>(count, D, x, x_stride_, layer_->of_input(), 0, panels_ * 3,
+                          {pre, pre_stride_, layer_->input_columns()});
             each_phase<phases>([&](auto phase) {
                 constexpr Phase of = Cell::phases[phase];
                 product<T, T>(count, H, h, state_stride_, layer_->of_phase(phase), 0, panels_ * of.count,
@@ -303,9 +319,12 @@ private:
                 for (int64_t j = 0; j < count; ++j) {
                     T* to = recomputed_ + (row + j) * 4 * H;
                     for (int64_t unit = 0; unit < H; unit += lanes<T>)
-                        Cell::template forward<phase>(Again{
-                            pre + j * pre_stride_ + unit / width * layer_->row_of_panel + unit % width,
-                            h + j * state_stride_, unit, H - unit, {to, to + H, to + 2 * H, to + 3 * H}});
+                        Cell::template forward<phase>(
+                            Again{pre + j * pre_stride_ + unit / width * layer_->row_of_panel + unit % width,
+                                  h + j * state_stride_,
+                                  unit,
+                                  H - unit,
+                                  {to, to + H, to + 2 * H, to + 3 * H}});
                 }
             });
         }
@@ -327,7 +346,8 @@ private:
                 grads(row)};
     }
 
-    // C[:, panels first … last − 1] += A · rows k … k + K − 1 of W (3H, size), which was packed or is read where it lies.
+    // C[:, panels first … last − 1] += A · rows k … k + K − 1 of W (3H, size), which was packed or is read where it
+    // lies.
     void product_of_rows(const Share& share, int64_t M, int64_t k, int64_t K, const T* a, int64_t rs, const T* weight,
                          const T* packed, int64_t size, int64_t first, int64_t last, const Target<T>& C) {
         if (!direct_) return product<T, T>(M, K, a, rs, {packed + k * width, 3 * H * width}, first, last, C);
@@ -348,7 +368,8 @@ private:
         }
     }
 
-    // One step backwards, from the last phase to the first. False: this thread was late, and the others go on without it.
+    // One step backwards, from the last phase to the first. False: this thread was late, and the others go on without
+    // it.
     bool step(Share& share, int64_t s, int64_t begin) {
         const int64_t t = rows_.time(s), alive = share.count(rows_.alive(t));
         bool stays = true;
@@ -357,7 +378,8 @@ private:
             constexpr Phase of = Cell::phases[phase];
             for (int64_t j = 0; j < alive; ++j) {
                 BackwardUnit<T> unit{row_of(share, t, share.row(j), begin), H, 0, 0};
-                for (unit.unit = share.first * width; unit.unit < std::min(H, share.last * width); unit.unit += lanes<T>) {
+                for (unit.unit = share.first * width; unit.unit < std::min(H, share.last * width);
+                     unit.unit += lanes<T>) {
                     unit.count = H - unit.unit;
                     Cell::template backward<phase>(std::as_const(unit));
                 }
@@ -365,8 +387,8 @@ private:
             if (!(stays = meet(share)) || alive <= 0) return;
             const int64_t i = share.row(0), k = of.gates[0] * H;
             T* to = phase == 0 ? grad_state(share, i) : grad_operand(share, i);
-            product_of_rows(share, alive, k, of.count * H, grads(begin + i - share.begin) + k, share.row_groups * grad_stride_,
-                            call_.weights.hh, of_state_, H, share.first, share.last,
+            product_of_rows(share, alive, k, of.count * H, grads(begin + i - share.begin) + k,
+                            share.row_groups * grad_stride_, call_.weights.hh, of_state_, H, share.first, share.last,
                             {to, share.row_groups * state_stride_, Columns{1, width}, phase != 0});
         });
         if (!stays) return false;
@@ -396,10 +418,10 @@ private:
         }
     }
 
-    // sums (columns, size) += grads[:, begin … begin + columns − 1]ᵀ · B, this member's part of the rows of `sums`. A panel
-    // that a row's end cuts is added up beside it, in `tails`.
-    void add_products(const Share& share, int64_t rows, int64_t begin, int64_t columns, const T* B, int64_t size, T* sums, T* tails,
-                      bool fresh) {
+    // sums (columns, size) += grads[:, begin … begin + columns − 1]ᵀ · B, this member's part of the rows of `sums`. A
+    // panel that a row's end cuts is added up beside it, in `tails`.
+    void add_products(const Share& share, int64_t rows, int64_t begin, int64_t columns, const T* B, int64_t size,
+                      T* sums, T* tails, bool fresh) {
         const int64_t tiles = ceil_div(columns, tile_rows), stop = part(tiles, share.member + 1, share.members);
         const int64_t whole = size / width;
         T* packed = tiles_ + share.member * tiles_at_once * tile_rows * depth_at_once;
@@ -428,20 +450,21 @@ private:
     void add_weight_gradients(const Share& share, int64_t rows, bool fresh) {
         if (T* to = call_.grad_weights.ih)
             for (int gate : {gate_r, gate_z, gate_n})
-                add_products(share, rows, Cell::input_section[gate] * H, H, x_panels_, D, to + gate * H * D, tail_ih_ + gate * H * width,
-                             fresh);
+                add_products(share, rows, Cell::input_section[gate] * H, H, x_panels_, D, to + gate * H * D,
+                             tail_ih_ + gate * H * width, fresh);
         if (T* to = call_.grad_weights.hh)
             each_phase<phases>([&](auto phase) {
                 constexpr Phase of = Cell::phases[phase];
                 const int64_t k = of.gates[0] * H;
-                add_products(share, rows, k, of.count * H, phase == 0 ? h_panels_ : operand_panels_, H, to + k * H, tail_hh_ + k * width,
-                             fresh);
+                add_products(share, rows, k, of.count * H, phase == 0 ? h_panels_ : operand_panels_, H, to + k * H,
+                             tail_hh_ + k * width, fresh);
             });
         const int64_t vectors = ceil_div(Cell::sections * H, lanes<T>);
         const int64_t first = part(vectors, share.member, share.members) * lanes<T>;
         const int64_t last = part(vectors, share.member + 1, share.members) * lanes<T>;
         for (int64_t row = 0; row < rows; ++row)
-            for (int64_t c = first; c < last; c += lanes<T>) store(sum_bias_ + c, load(sum_bias_ + c) + load(grads(row) + c));
+            for (int64_t c = first; c < last; c += lanes<T>)
+                store(sum_bias_ + c, load(sum_bias_ + c) + load(grads(row) + c));
     }
 
     // Few rows share the columns of x among the threads, many the rows.
@@ -459,13 +482,16 @@ private:
             const int64_t count = std::min(at_once, stop - row);
             Target<T> C = {block, stride, Columns{1, width}, true};
             for (int gate = 0, gates; gate < 3; gate += gates) {  // those side by side in the gradients, too, at once
-                for (gates = 1; gate + gates < 3 && Cell::input_section[gate + gates] == Cell::input_section[gate] + gates;) ++gates;
-                product_of_rows(share, count, gate * H, gates * H, grads(row) + Cell::input_section[gate] * H, grad_stride_,
-                                call_.weights.ih, of_input_, D, first, last, C);
+                for (gates = 1;
+                     gate + gates < 3 && Cell::input_section[gate + gates] == Cell::input_section[gate] + gates;)
+                    ++gates;
+                product_of_rows(share, count, gate * H, gates * H, grads(row) + Cell::input_section[gate] * H,
+                                grad_stride_, call_.weights.ih, of_input_, D, first, last, C);
                 C.fresh = false;
             }
             for (int64_t j = 0; j < count; ++j)
-                std::copy_n(block + j * stride + from, size, call_.grad_x(row_time_[row + j], rows_.sequence(row_index_[row + j])) + from);
+                std::copy_n(block + j * stride + from, size,
+                            call_.grad_x(row_time_[row + j], rows_.sequence(row_index_[row + j])) + from);
         }
     }
 
@@ -486,7 +512,8 @@ private:
             else
                 std::copy_n(tails + row * width, size - whole, sums + row * size + whole);
         };
-        for (int64_t row = part(3 * H, share.member, share.members); row < part(3 * H, share.member + 1, share.members); ++row) {
+        for (int64_t row = part(3 * H, share.member, share.members); row < part(3 * H, share.member + 1, share.members);
+             ++row) {
             finish(to.ih, tail_ih_, row, D);
             finish(to.hh, tail_hh_, row, H);
             if (to.bias_hh) to.bias_hh[row] = sum_bias_[row];

@@ -1,5 +1,5 @@
-// The Python face of the core: arrays in, nothing out but errors. Nothing here computes, and nothing but what Python's own
-// objects are is checked: that is penstock.h's.
+// The Python face of the core: arrays in, nothing out but errors. Nothing here computes, and nothing but what Python's
+// own objects are is checked: that is penstock.h's.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -19,7 +19,9 @@ namespace {
 // Raises what a status says, with the core's words.
 void raise(penstock_status status) {
     if (status == PENSTOCK_OK) return;
-    PyErr_SetString(status == PENSTOCK_BAD_TYPE ? PyExc_TypeError : status == PENSTOCK_NO_MEMORY ? PyExc_MemoryError : PyExc_ValueError,
+    PyErr_SetString(status == PENSTOCK_BAD_TYPE    ? PyExc_TypeError
+                    : status == PENSTOCK_NO_MEMORY ? PyExc_MemoryError
+                                                   : PyExc_ValueError,
                     penstock_message());
     throw nb::python_error();
 }
@@ -62,9 +64,9 @@ penstock_status unlocked(auto call) {
 penstock_form form_of(bool after) { return after ? PENSTOCK_RESET_AFTER : PENSTOCK_RESET_BEFORE; }
 
 void forward(const Set& set, bool after, bool reverse, int threads, nb::handle x, nb::handle h_0, nb::handle weight_ih,
-             nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets, nb::handle decay,
-             const Packed* packed, nb::handle output, nb::handle h_n, nb::handle reset, nb::handle update, nb::handle candidate,
-             nb::handle recurrent) {
+             nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets,
+             nb::handle decay, const Packed* packed, nb::handle output, nb::handle h_n, nb::handle reset,
+             nb::handle update, nb::handle candidate, nb::handle recurrent) {
     Describing<15> arrays;
     penstock_call call = {};
     call.set = set.row;
@@ -88,11 +90,12 @@ void forward(const Set& set, bool after, bool reverse, int threads, nb::handle x
 }
 
 void backward(const Set& set, bool after, bool reverse, int threads, nb::handle x, nb::handle h_0, nb::handle weight_ih,
-              nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets, nb::handle decay,
-              nb::handle output, nb::handle reset, nb::handle update, nb::handle candidate, nb::handle recurrent,
-              nb::handle grad_output, nb::handle grad_h_n, nb::handle grad_reset, nb::handle grad_update, nb::handle grad_candidate,
-              nb::handle grad_x, nb::handle grad_h_0, nb::handle grad_weight_ih, nb::handle grad_weight_hh, nb::handle grad_bias_ih,
-              nb::handle grad_bias_hh, nb::handle grad_decay) {
+              nb::handle weight_hh, nb::handle bias_ih, nb::handle bias_hh, nb::handle lengths, nb::handle resets,
+              nb::handle decay, nb::handle output, nb::handle reset, nb::handle update, nb::handle candidate,
+              nb::handle recurrent, nb::handle grad_output, nb::handle grad_h_n, nb::handle grad_reset,
+              nb::handle grad_update, nb::handle grad_candidate, nb::handle grad_x, nb::handle grad_h_0,
+              nb::handle grad_weight_ih, nb::handle grad_weight_hh, nb::handle grad_bias_ih, nb::handle grad_bias_hh,
+              nb::handle grad_decay) {
     Describing<26> arrays;
     penstock_call call = {};
     penstock_gradients gradients = {};
@@ -132,7 +135,8 @@ Packed pack(const Set& set, bool after, int precision, nb::handle weight_ih, nb:
     penstock_weights weights = {};
     arrays.read(weight_ih, weight_hh, bias_ih, bias_hh, weights);
     penstock_packed* packed = nullptr;
-    raise(unlocked([&] { return penstock_pack(set.row, form_of(after), penstock_dtype(precision), &weights, &packed); }));
+    raise(
+        unlocked([&] { return penstock_pack(set.row, form_of(after), penstock_dtype(precision), &weights, &packed); }));
     Packed made;
     made.handle.reset(packed);
     return made;
@@ -198,10 +202,17 @@ NB_MODULE(_core, m) {
         .def_prop_ro("needs", [](const Set& s) { return s.row->needs; })
         .def_prop_ro("float_lanes", [](const Set& s) { return s.row->float_lanes; })
         .def("pack_output", &pack_output)
-        .def("peak", [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, penstock_dtype(dtype), threads); }, without_gil)
-        .def("read_bandwidth", [](const Set& s, int threads, size_t bytes) { return penstock_read_bandwidth(s.row, threads, bytes); },
-             without_gil)
-        .def("barrier_wait", [](const Set& s, int threads) { return penstock_barrier_wait(s.row, threads); }, without_gil);
+        .def(
+            "peak",
+            [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, penstock_dtype(dtype), threads); },
+            without_gil)
+        .def(
+            "read_bandwidth",
+            [](const Set& s, int threads, size_t bytes) { return penstock_read_bandwidth(s.row, threads, bytes); },
+            without_gil)
+        .def(
+            "barrier_wait", [](const Set& s, int threads) { return penstock_barrier_wait(s.row, threads); },
+            without_gil);
     m.def("instruction_sets", [] {
         std::vector<Set> sets;
         for (int k = 0; const penstock_set* row = penstock_set_at(k); ++k) sets.push_back({row});
@@ -214,8 +225,8 @@ NB_MODULE(_core, m) {
     });
     m.def("set_grain", &penstock_set_grain);
     m.def("borrow_threads", [](uintptr_t parallel, uintptr_t thread_num, uintptr_t num_threads) {
-        penstock_borrow_threads(reinterpret_cast<penstock_omp_parallel>(parallel), reinterpret_cast<int (*)()>(thread_num),
-                                reinterpret_cast<int (*)()>(num_threads));
+        penstock_borrow_threads(reinterpret_cast<penstock_omp_parallel>(parallel),
+                                reinterpret_cast<int (*)()>(thread_num), reinterpret_cast<int (*)()>(num_threads));
     });
     m.def("threads_are_borrowed", [] { return penstock_threads_are_borrowed() != 0; });
     m.attr("header_version") = penstock_header_version();

@@ -1,13 +1,13 @@
 // What the engine knows of a cell: where its gates stand in memory, which products of the state it needs and in which
-// order. The algebra of one step is the cell's own, in a short file each (cell_before.hpp, cell_after.hpp); a variant of
-// the unit is one more such file.
+// order. The algebra of one step is the cell's own, in a short file each (cell_before.hpp, cell_after.hpp); a variant
+// of the unit is one more such file.
 //
-// The engine computes, for every step, rows of pre-activations. A row has some slots a hidden unit; the products of x and
-// the biases are in them when the step begins. Then, phase by phase, the product of an operand (the state in the first
-// phase; in a later one, what the cell made of it in the phase before) with the rows of W_hh of some gates is added to
-// some slots, and `forward<phase>` follows on every vector of units. Backwards the phases come in reverse order:
-// `backward<phase>` leaves gradients of pre-activations in sections, and their product with the same rows of W_hh is
-// added to the gradient of the phase's operand.
+// The engine computes, for every step, rows of pre-activations. A row has some slots a hidden unit; the products of x
+// and the biases are in them when the step begins. Then, phase by phase, the product of an operand (the state in the
+// first phase; in a later one, what the cell made of it in the phase before) with the rows of W_hh of some gates is
+// added to some slots, and `forward<phase>` follows on every vector of units. Backwards the phases come in reverse
+// order: `backward<phase>` leaves gradients of pre-activations in sections, and their product with the same rows of
+// W_hh is added to the gradient of the phase's operand.
 #pragma once
 
 #include "activations.hpp"

@@ -1,10 +1,10 @@
-// reset="after": what cuDNN and torch.nn.GRU compute. One product of the state, whose part of the candidate, u, the reset
-// gate multiplies.
+// reset="after": what cuDNN and torch.nn.GRU compute. One product of the state, whose part of the candidate, u, the
+// reset gate multiplies. With g the gradient of the new h, and da_• those of the pre-activations:
 //
-//     n = tanh(W_in x + b_in + r ⊙ u),  u = W_hn h + b_hn              dn = g ⊙ (1 − z)         da_n = dn ⊙ (1 − n²)
-//     h ← z ⊙ h + (1 − z) ⊙ n                                          dz = g ⊙ (h − n)         da_z = dz ⊙ z ⊙ (1 − z)
-//                                                                      dr = da_n ⊙ u            da_r = dr ⊙ r ⊙ (1 − r)
-//                                                                      du = da_n ⊙ r            dh = g ⊙ z + [da_r da_z du] · W_h
+//     n = tanh(W_in x + b_in + r ⊙ u)      dn = g ⊙ (1 − z)     da_n = dn ⊙ (1 − n²)
+//     u = W_hn h + b_hn                    dz = g ⊙ (h − n)     da_z = dz ⊙ z ⊙ (1 − z)
+//     h ← z ⊙ h + (1 − z) ⊙ n              dr = da_n ⊙ u        da_r = dr ⊙ r ⊙ (1 − r)
+//                                          du = da_n ⊙ r        dh = g ⊙ z + [da_r da_z du] · W_h
 #pragma once
 
 #include "cell.hpp"
@@ -33,7 +33,8 @@ struct CellAfter {
 
     template <int phase, class Unit>
     static void backward(const Unit& unit) {
-        const Vec<T> r = unit.get(unit.gates.reset), z = unit.get(unit.gates.update), n = unit.get(unit.gates.candidate);
+        const Vec<T> r = unit.get(unit.gates.reset), z = unit.get(unit.gates.update);
+        const Vec<T> n = unit.get(unit.gates.candidate);
         const Vec<T> g = unit.grad_h();
         const Vec<T> dn = fma(g, broadcast(T(1)) - z, unit.get(unit.grad_gates.candidate));
         const Vec<T> dz = fma(g, unit.h() - n, unit.get(unit.grad_gates.update));

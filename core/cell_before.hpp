@@ -1,10 +1,10 @@
-// reset="before": Cho et al. 2014, the textbook's form. Two products of the state one after the other, as the candidate's
-// waits for the reset gate.
+// reset="before": Cho et al. 2014, the textbook's form. Two products of the state one after the other, as the
+// candidate's waits for the reset gate. With g the gradient of the new h, and da_• those of the pre-activations:
 //
-//     n = tanh(W_in x + b_in + W_hn (r ⊙ h) + b_hn)                    dn = g ⊙ (1 − z)         da_n = dn ⊙ (1 − n²)
-//     h ← z ⊙ h + (1 − z) ⊙ n                                          dz = g ⊙ (h − n)         da_z = dz ⊙ z ⊙ (1 − z)
-//                                                                      p = da_n · W_hn          dr = p ⊙ h
-//                                                                      da_r = dr ⊙ r ⊙ (1 − r)  dh = g ⊙ z + p ⊙ r + [da_r da_z] · W_h
+//     n = tanh(W_in x + b_in + W_hn (r ⊙ h) + b_hn)      dn = g ⊙ (1 − z)     da_n = dn ⊙ (1 − n²)
+//     h ← z ⊙ h + (1 − z) ⊙ n                            dz = g ⊙ (h − n)     da_z = dz ⊙ z ⊙ (1 − z)
+//                                                        p = da_n · W_hn      da_r = p ⊙ h ⊙ r ⊙ (1 − r)
+//                                                        dh = g ⊙ z + p ⊙ r + [da_r da_z] · W_h
 #pragma once
 
 #include "cell.hpp"

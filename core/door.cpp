@@ -89,12 +89,14 @@ int checked_threads(int threads) {
 
 // How many threads share so many multiply-adds.
 int threads_for(double multiply_adds, int threads) {
-    return int(std::min<double>(checked_threads(threads), multiply_adds / double(grain.load(std::memory_order_relaxed)) + 1));
+    return int(
+        std::min<double>(checked_threads(threads), multiply_adds / double(grain.load(std::memory_order_relaxed)) + 1));
 }
 
 bool checked_form(int32_t form) {
     if (form != PENSTOCK_RESET_BEFORE && form != PENSTOCK_RESET_AFTER)
-        refuse(PENSTOCK_BAD_VALUE, "form: expected PENSTOCK_RESET_BEFORE or PENSTOCK_RESET_AFTER, got " + std::to_string(form));
+        refuse(PENSTOCK_BAD_VALUE,
+               "form: expected PENSTOCK_RESET_BEFORE or PENSTOCK_RESET_AFTER, got " + std::to_string(form));
     return form == PENSTOCK_RESET_AFTER;
 }
 
@@ -116,14 +118,17 @@ Shape shape_of(const penstock_weights& weights, bool after, const char* none = n
     if (none && !given(weights.hh)) refuse(PENSTOCK_BAD_VALUE, none);
     expect_shape("weight_hh", weights.hh, {{"3H", -1}, {"H", -1}});
     if (!floating(weights.hh.dtype))
-        refuse(PENSTOCK_BAD_TYPE, std::string("weight_hh: expected float32 or float64, got ") + name_of(weights.hh.dtype));
+        refuse(PENSTOCK_BAD_TYPE,
+               std::string("weight_hh: expected float32 or float64, got ") + name_of(weights.hh.dtype));
     const int64_t H = weights.hh.shape[1];
-    if (H < 1 || H > (int64_t(1) << 30)) refuse(PENSTOCK_BAD_VALUE, "weight_hh: expected H of 1 or more, got " + std::to_string(H));
+    if (H < 1 || H > (int64_t(1) << 30))
+        refuse(PENSTOCK_BAD_VALUE, "weight_hh: expected H of 1 or more, got " + std::to_string(H));
     const int32_t dtype = weights.hh.dtype;
     expect_plain("weight_hh", weights.hh, {{"3H", 3 * H}, {"H", H}}, dtype);
     expect_plain("weight_ih", weights.ih, {{"3H", 3 * H}, {"D", -1}}, dtype, "weight_hh is");
     const int64_t D = weights.ih.shape[1];
-    if (D > (int64_t(1) << 40)) refuse(PENSTOCK_BAD_VALUE, "weight_ih: expected D of 2^40 or less, got " + std::to_string(D));
+    if (D > (int64_t(1) << 40))
+        refuse(PENSTOCK_BAD_VALUE, "weight_ih: expected D of 2^40 or less, got " + std::to_string(D));
     for (const auto& [name, bias] : {std::pair("bias_ih", &weights.bias_ih), std::pair("bias_hh", &weights.bias_hh)})
         if (given(*bias)) expect_plain(name, *bias, {{"3H", 3 * H}}, dtype, "weight_hh is");
     return {D, H, after};
@@ -159,7 +164,8 @@ void check_lengths(const penstock_array& lengths, int64_t L, int64_t N) {
     expect_plain("lengths", lengths, {{"N", N}}, PENSTOCK_INT64);
     for (int64_t n = 0; n < N; ++n)
         if (const int64_t length = data<const int64_t>(lengths)[n]; length < 0 || length > L)
-            refuse(PENSTOCK_BAD_VALUE, "lengths: expected 0 … L=" + std::to_string(L) + ", got " + std::to_string(length));
+            refuse(PENSTOCK_BAD_VALUE,
+                   "lengths: expected 0 … L=" + std::to_string(L) + ", got " + std::to_string(length));
 }
 
 // What is written may not stand where anything else is read or written.
@@ -186,9 +192,11 @@ Checked check_call(const penstock_call& call) {
             refuse(PENSTOCK_BAD_VALUE, "packed: expected packed weights or weights, got both");
         shape = call.packed->shape;
         precision = call.packed->precision;
-        if (shape.after != after) refuse(PENSTOCK_BAD_VALUE, "packed: expected weights packed for this form, got the other's");
+        if (shape.after != after)
+            refuse(PENSTOCK_BAD_VALUE, "packed: expected weights packed for this form, got the other's");
         if (&call.packed->set != &set)
-            refuse(PENSTOCK_BAD_VALUE, std::string("packed: expected weights packed for ") + set.name + ", got " + call.packed->set.name + "'s");
+            refuse(PENSTOCK_BAD_VALUE, std::string("packed: expected weights packed for ") + set.name + ", got " +
+                                           call.packed->set.name + "'s");
     } else {
         shape = shape_of(call.weights, after);
         precision = Precision(call.weights.hh.dtype);
@@ -203,7 +211,8 @@ Checked check_call(const penstock_call& call) {
     expect_plain("h_0", call.h_0, {{"N", N}, {"H", H}}, dtype, as_weights);
     // what is made for a call is some rows of each of these, and stays countable
     if (double(N + 2048) * double(H + D + 256) * 256 > 0x1p60 || L > (int64_t(1) << 58))
-        refuse(PENSTOCK_BAD_VALUE, "x: (" + std::to_string(L) + ", " + std::to_string(N) + ", " + std::to_string(D) + ") is larger than memory can be");
+        refuse(PENSTOCK_BAD_VALUE, "x: (" + std::to_string(L) + ", " + std::to_string(N) + ", " + std::to_string(D) +
+                                       ") is larger than memory can be");
     if (given(call.resets)) {
         expect_shape("resets", call.resets, {{"L", L}, {"N", N}});
         expect_dtype("resets", call.resets, PENSTOCK_BOOL);
@@ -225,13 +234,24 @@ Checked check_call(const penstock_call& call) {
     for (const auto& [name, gate] : {std::pair("reset", &call.reset), std::pair("update", &call.update),
                                      std::pair("candidate", &call.candidate), std::pair("recurrent", &call.recurrent)})
         if (given(*gate)) expect_plain(name, *gate, {{"L", L}, {"N", N}, {"H", H}}, dtype, as_weights);
-    return {set, shape, L, N, dtype, precision, threads_for(double(L) * double(N) * 3 * double(H) * double(D + H), call.threads)};
+    return {set,
+            shape,
+            L,
+            N,
+            dtype,
+            precision,
+            threads_for(double(L) * double(N) * 3 * double(H) * double(D + H), call.threads)};
 }
 
 Sequences sequences_of(const penstock_call& call, const Checked& checked) {
     const bool resets = given(call.resets);
-    return {checked.L, checked.N, data<const int64_t>(call.lengths), data<const uint8_t>(call.resets),
-            resets ? call.resets.strides[0] : 0, resets ? call.resets.strides[1] : 0, call.reverse != 0};
+    return {checked.L,
+            checked.N,
+            data<const int64_t>(call.lengths),
+            data<const uint8_t>(call.resets),
+            resets ? call.resets.strides[0] : 0,
+            resets ? call.resets.strides[1] : 0,
+            call.reverse != 0};
 }
 
 template <class T>
@@ -263,21 +283,22 @@ Forward<T> forward_of(const penstock_call& call, const Checked& checked) {
 
 template <class T>
 Backward<T> backward_of(const penstock_call& call, const penstock_gradients& gradients, const Checked& checked) {
-    return {checked.shape,
-            sequences_of(call, checked),
-            decay_of<T>(call),
-            weights_of<const T>(call.weights),
-            strided<const T>(call.x),
-            data<const T>(call.h_0),
-            strided<const T>(call.output),
-            gates_of<const T>(call),
-            strided<const T>(gradients.output),
-            data<const T>(gradients.h_n),
-            {data<const T>(gradients.reset), data<const T>(gradients.update), data<const T>(gradients.candidate), nullptr},
-            strided<T>(gradients.x),
-            data<T>(gradients.h_0),
-            weights_of<T>(gradients.weights),
-            data<T>(gradients.decay)};
+    return {
+        checked.shape,
+        sequences_of(call, checked),
+        decay_of<T>(call),
+        weights_of<const T>(call.weights),
+        strided<const T>(call.x),
+        data<const T>(call.h_0),
+        strided<const T>(call.output),
+        gates_of<const T>(call),
+        strided<const T>(gradients.output),
+        data<const T>(gradients.h_n),
+        {data<const T>(gradients.reset), data<const T>(gradients.update), data<const T>(gradients.candidate), nullptr},
+        strided<T>(gradients.x),
+        data<T>(gradients.h_0),
+        weights_of<T>(gradients.weights),
+        data<T>(gradients.decay)};
 }
 
 void check_gradients(const penstock_call& call, const penstock_gradients& gradients, const Checked& checked) {
@@ -306,20 +327,21 @@ void check_gradients(const penstock_call& call, const penstock_gradients& gradie
     plain("grad_bias_ih", gradients.weights.bias_ih, {of_3H});
     plain("grad_bias_hh", gradients.weights.bias_hh, {of_3H});
     plain("grad_decay", gradients.decay, {L, N, of_H});
-    if (given(gradients.decay) && !given(call.decay)) refuse(PENSTOCK_BAD_VALUE, "grad_decay: expected none, as there is no decay");
-    expect_own_places({extent_of("grad_x", gradients.x), extent_of("grad_h_0", gradients.h_0),
-                       extent_of("grad_weight_ih", gradients.weights.ih), extent_of("grad_weight_hh", gradients.weights.hh),
-                       extent_of("grad_bias_ih", gradients.weights.bias_ih), extent_of("grad_bias_hh", gradients.weights.bias_hh),
-                       extent_of("grad_decay", gradients.decay)},
-                      {extent_of("x", call.x), extent_of("h_0", call.h_0), extent_of("weight_ih", call.weights.ih),
-                       extent_of("weight_hh", call.weights.hh), extent_of("bias_ih", call.weights.bias_ih),
-                       extent_of("bias_hh", call.weights.bias_hh), extent_of("lengths", call.lengths),
-                       extent_of("resets", call.resets), extent_of("decay", call.decay), extent_of("output", call.output),
-                       extent_of("reset", call.reset), extent_of("update", call.update),
-                       extent_of("candidate", call.candidate), extent_of("recurrent", call.recurrent),
-                       extent_of("grad_output", gradients.output), extent_of("grad_h_n", gradients.h_n),
-                       extent_of("grad_reset", gradients.reset), extent_of("grad_update", gradients.update),
-                       extent_of("grad_candidate", gradients.candidate)});
+    if (given(gradients.decay) && !given(call.decay))
+        refuse(PENSTOCK_BAD_VALUE, "grad_decay: expected none, as there is no decay");
+    expect_own_places(
+        {extent_of("grad_x", gradients.x), extent_of("grad_h_0", gradients.h_0),
+         extent_of("grad_weight_ih", gradients.weights.ih), extent_of("grad_weight_hh", gradients.weights.hh),
+         extent_of("grad_bias_ih", gradients.weights.bias_ih), extent_of("grad_bias_hh", gradients.weights.bias_hh),
+         extent_of("grad_decay", gradients.decay)},
+        {extent_of("x", call.x), extent_of("h_0", call.h_0), extent_of("weight_ih", call.weights.ih),
+         extent_of("weight_hh", call.weights.hh), extent_of("bias_ih", call.weights.bias_ih),
+         extent_of("bias_hh", call.weights.bias_hh), extent_of("lengths", call.lengths),
+         extent_of("resets", call.resets), extent_of("decay", call.decay), extent_of("output", call.output),
+         extent_of("reset", call.reset), extent_of("update", call.update), extent_of("candidate", call.candidate),
+         extent_of("recurrent", call.recurrent), extent_of("grad_output", gradients.output),
+         extent_of("grad_h_n", gradients.h_n), extent_of("grad_reset", gradients.reset),
+         extent_of("grad_update", gradients.update), extent_of("grad_candidate", gradients.candidate)});
 }
 
 template <class T>
@@ -330,7 +352,9 @@ void expect_finite(const char* name, const penstock_array& array) {
     for (int64_t k = 0; k < count; ++k)
         if (!std::isfinite(values[k]))
             refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected finite numbers for int8, got " +
-                                           (std::isnan(values[k]) ? "nan" : values[k] > 0 ? "inf" : "-inf"));
+                                           (std::isnan(values[k]) ? "nan"
+                                            : values[k] > 0       ? "inf"
+                                                                  : "-inf"));
 }
 
 }  // namespace
@@ -355,8 +379,8 @@ const penstock_set* penstock_choose(const char* name) {
     return chosen;
 }
 
-penstock_status penstock_pack(const penstock_set* set, penstock_form form, penstock_dtype dtype, const penstock_weights* weights,
-                              penstock_packed** packed) {
+penstock_status penstock_pack(const penstock_set* set, penstock_form form, penstock_dtype dtype,
+                              const penstock_weights* weights, penstock_packed** packed) {
     return guarded([&] {
         if (!weights || !packed) refuse(PENSTOCK_BAD_VALUE, "weights, packed: expected pointers, got null");
         const InstructionSet& chosen = usable(set);
@@ -365,8 +389,8 @@ penstock_status penstock_pack(const penstock_set* set, penstock_form form, penst
         if (dtype < PENSTOCK_FLOAT32 || dtype > PENSTOCK_INT8)
             refuse(PENSTOCK_BAD_TYPE, "dtype: expected float32, float64, bfloat16 or int8");
         if (wide != (dtype == PENSTOCK_FLOAT64))
-            refuse(PENSTOCK_BAD_TYPE, std::string("weights: expected ") + (wide ? "float32" : "float64") + " to pack as " +
-                                          name_of(dtype) + ", got " + name_of(weights->hh.dtype));
+            refuse(PENSTOCK_BAD_TYPE, std::string("weights: expected ") + (wide ? "float32" : "float64") +
+                                          " to pack as " + name_of(dtype) + ", got " + name_of(weights->hh.dtype));
         if (dtype == PENSTOCK_INT8) {
             expect_finite<float>("weight_ih", weights->ih);
             expect_finite<float>("weight_hh", weights->hh);
@@ -390,17 +414,19 @@ penstock_status penstock_forward(const penstock_call* call) {
         const Checked checked = check_call(*call);
         expect_plain("h_n", call->h_n, {{"N", checked.N}, {"H", checked.shape.H}}, checked.dtype, as_weights);
         expect_apart("output", call->output);
-        const Extent h_n = extent_of("h_n", call->h_n), h_0 = extent_of("h_0", call->h_0), output = extent_of("output", call->output);
+        const Extent h_n = extent_of("h_n", call->h_n), h_0 = extent_of("h_0", call->h_0),
+                     output = extent_of("output", call->output);
         const bool in_place = same_place(call->h_n, call->h_0);
         const bool one_step = checked.L == 1 && !given(call->lengths) && same_place(call->h_n, call->output) &&
                               (checked.N <= 1 || call->output.strides[1] == checked.shape.H);
         const Extent none{"h_n", 0, 0};
-        expect_own_places({output, one_step ? none : h_n, extent_of("reset", call->reset), extent_of("update", call->update),
-                           extent_of("candidate", call->candidate), extent_of("recurrent", call->recurrent)},
-                          {extent_of("x", call->x), extent_of("weight_ih", call->weights.ih),
-                           extent_of("weight_hh", call->weights.hh), extent_of("bias_ih", call->weights.bias_ih),
-                           extent_of("bias_hh", call->weights.bias_hh), extent_of("lengths", call->lengths),
-                           extent_of("resets", call->resets), extent_of("decay", call->decay), in_place ? none : h_0});
+        expect_own_places(
+            {output, one_step ? none : h_n, extent_of("reset", call->reset), extent_of("update", call->update),
+             extent_of("candidate", call->candidate), extent_of("recurrent", call->recurrent)},
+            {extent_of("x", call->x), extent_of("weight_ih", call->weights.ih),
+             extent_of("weight_hh", call->weights.hh), extent_of("bias_ih", call->weights.bias_ih),
+             extent_of("bias_hh", call->weights.bias_hh), extent_of("lengths", call->lengths),
+             extent_of("resets", call->resets), extent_of("decay", call->decay), in_place ? none : h_0});
         if (checked.dtype == PENSTOCK_FLOAT64)
             checked.set.kernels->forward_double(forward_of<double>(*call, checked), checked.threads);
         else
@@ -415,7 +441,8 @@ penstock_status penstock_backward(const penstock_call* call, const penstock_grad
         const Checked checked = check_call(*call);
         if (given(call->reset)) {
             const Axis axes[] = {{"L", checked.L}, {"N", checked.N}, {"H", checked.shape.H}};
-            for (const auto& [name, gate] : {std::pair("update", &call->update), std::pair("candidate", &call->candidate)})
+            for (const auto& [name, gate] :
+                 {std::pair("update", &call->update), std::pair("candidate", &call->candidate)})
                 expect_shape(name, *gate, {axes[0], axes[1], axes[2]});
             if (checked.shape.after) expect_shape("recurrent", call->recurrent, {axes[0], axes[1], axes[2]});
         }
@@ -427,39 +454,45 @@ penstock_status penstock_backward(const penstock_call* call, const penstock_grad
     });
 }
 
-penstock_status penstock_step(const penstock_packed* packed, const penstock_array* x, const penstock_array* h, const penstock_array* out,
-                              int threads) {
-    if (!packed || !x || !h || !out) return guarded([] { refuse(PENSTOCK_BAD_VALUE, "packed, x, h, out: expected pointers, got null"); });
+penstock_status penstock_step(const penstock_packed* packed, const penstock_array* x, const penstock_array* h,
+                              const penstock_array* out, int threads) {
     penstock_call call = {};
-    const auto as_step = [](const penstock_array& array) {
-        return penstock_array{array.data, array.dtype, array.ndim + 1, {1, array.shape[0], array.shape[1]}, {0, array.strides[0], array.strides[1]}};
-    };
-    if (x->ndim != 2 || out->ndim != 2) return guarded([&] {
-        expect_shape("x", *x, {{"N", -1}, {"D", packed->shape.D}});
-        expect_shape("out", *out, {{"N", x->shape[0]}, {"H", packed->shape.H}});
+    const penstock_status status = guarded([&] {
+        if (!packed || !x || !h || !out) refuse(PENSTOCK_BAD_VALUE, "packed, x, h, out: expected pointers, got null");
+        const int32_t dtype = packed->precision == Precision::float64 ? PENSTOCK_FLOAT64 : PENSTOCK_FLOAT32;
+        expect_plain("x", *x, {{"N", -1}, {"D", packed->shape.D}}, dtype, as_weights);
+        const Axis N{"N", x->shape[0]}, H{"H", packed->shape.H};
+        expect_plain("h", *h, {N, H}, dtype, as_weights);
+        expect_plain("out", *out, {N, H}, dtype, as_weights);
+        const auto one_step = [](const penstock_array& rows) {
+            return penstock_array{
+                rows.data, rows.dtype, 3, {1, rows.shape[0], rows.shape[1]}, {0, rows.strides[0], rows.strides[1]}};
+        };
+        call.set = &packed->set;
+        call.form = packed->shape.after ? PENSTOCK_RESET_AFTER : PENSTOCK_RESET_BEFORE;
+        call.threads = threads;
+        call.packed = packed;
+        call.x = one_step(*x);
+        call.h_0 = *h;
+        call.output = one_step(*out);
+        call.h_n = *out;
     });
-    call.set = &packed->set;
-    call.form = packed->shape.after ? PENSTOCK_RESET_AFTER : PENSTOCK_RESET_BEFORE;
-    call.threads = threads;
-    call.packed = packed;
-    call.x = as_step(*x);
-    call.h_0 = *h;
-    call.output = as_step(*out);
-    call.h_n = *out;
-    return penstock_forward(&call);
+    return status == PENSTOCK_OK ? penstock_forward(&call) : status;
 }
 
 penstock_status penstock_pack_output(const penstock_set* set, const penstock_array* weight, const penstock_array* bias,
                                      penstock_output** output) {
     return guarded([&] {
-        if (!weight || !bias || !output) refuse(PENSTOCK_BAD_VALUE, "weight, bias, output: expected pointers, got null");
+        if (!weight || !bias || !output)
+            refuse(PENSTOCK_BAD_VALUE, "weight, bias, output: expected pointers, got null");
         const InstructionSet& chosen = usable(set);
         expect_plain("weight", *weight, {{"V", -1}, {"H", -1}}, PENSTOCK_FLOAT32);
         const OutputShape shape = {weight->shape[1], weight->shape[0]};
         if (shape.V < 1 || shape.H < 1 || shape.V > (int64_t(1) << 40) || shape.H > (int64_t(1) << 30))
             expect_shape("weight", penstock_array{nullptr, 0, 2, {shape.V, shape.H}, {}}, {{"V", 1}, {"H", 1}});
         expect_plain("bias", *bias, {{"V", shape.V}}, PENSTOCK_FLOAT32);
-        auto made = std::unique_ptr<penstock_output>(new penstock_output{chosen, shape, aligned(chosen.kernels->packed_output_size(shape))});
+        auto made = std::unique_ptr<penstock_output>(
+            new penstock_output{chosen, shape, aligned(chosen.kernels->packed_output_size(shape))});
         chosen.kernels->pack_output(shape, data<const float>(*weight), data<const float>(*bias), made->memory.get());
         *output = made.release();
     });
@@ -474,15 +507,17 @@ void score(const penstock_output& output, const penstock_array& hidden, int thre
     call.packed = output.memory.get();
     call.rows = hidden.shape[0];
     call.hidden = data<const float>(hidden);
-    output.set.kernels->score(call, threads_for(double(call.rows) * double(output.shape.H) * double(output.shape.V), threads));
+    output.set.kernels->score(
+        call, threads_for(double(call.rows) * double(output.shape.H) * double(output.shape.V), threads));
 }
 
 }  // namespace
 
-penstock_status penstock_score(const penstock_output* output, const penstock_array* hidden, const penstock_array* tokens,
-                               const penstock_array* nats, int threads) {
+penstock_status penstock_score(const penstock_output* output, const penstock_array* hidden,
+                               const penstock_array* tokens, const penstock_array* nats, int threads) {
     return guarded([&] {
-        if (!output || !hidden || !tokens || !nats) refuse(PENSTOCK_BAD_VALUE, "output, hidden, tokens, nats: expected pointers, got null");
+        if (!output || !hidden || !tokens || !nats)
+            refuse(PENSTOCK_BAD_VALUE, "output, hidden, tokens, nats: expected pointers, got null");
         const auto [H, V] = output->shape;
         expect_plain("hidden", *hidden, {{"rows", -1}, {"H", H}}, PENSTOCK_FLOAT32);
         const int64_t rows = hidden->shape[0];
@@ -490,15 +525,19 @@ penstock_status penstock_score(const penstock_output* output, const penstock_arr
         expect_plain("nats", *nats, {{"rows", rows}}, PENSTOCK_FLOAT64);
         for (int64_t row = 0; row < rows; ++row)
             if (const int64_t token = data<const int64_t>(*tokens)[row]; token < 0 || token >= V)
-                refuse(PENSTOCK_BAD_VALUE, "tokens: expected 0 … V − 1=" + std::to_string(V - 1) + ", got " + std::to_string(token));
+                refuse(PENSTOCK_BAD_VALUE,
+                       "tokens: expected 0 … V − 1=" + std::to_string(V - 1) + ", got " + std::to_string(token));
         expect_own_places({extent_of("nats", *nats)}, {extent_of("hidden", *hidden), extent_of("tokens", *tokens)});
-        score(*output, *hidden, threads, {{}, nullptr, 0, nullptr, data<const int64_t>(*tokens), data<double>(*nats), nullptr});
+        score(*output, *hidden, threads,
+              {{}, nullptr, 0, nullptr, data<const int64_t>(*tokens), data<double>(*nats), nullptr});
     });
 }
 
-penstock_status penstock_logits(const penstock_output* output, const penstock_array* hidden, const penstock_array* logits, int threads) {
+penstock_status penstock_logits(const penstock_output* output, const penstock_array* hidden,
+                                const penstock_array* logits, int threads) {
     return guarded([&] {
-        if (!output || !hidden || !logits) refuse(PENSTOCK_BAD_VALUE, "output, hidden, logits: expected pointers, got null");
+        if (!output || !hidden || !logits)
+            refuse(PENSTOCK_BAD_VALUE, "output, hidden, logits: expected pointers, got null");
         expect_plain("hidden", *hidden, {{"rows", -1}, {"H", output->shape.H}}, PENSTOCK_FLOAT32);
         expect_plain("logits", *logits, {{"rows", hidden->shape[0]}, {"V", output->shape.V}}, PENSTOCK_FLOAT32);
         expect_own_places({extent_of("logits", *logits)}, {extent_of("hidden", *hidden)});
@@ -518,7 +557,8 @@ double penstock_peak(const penstock_set* set, penstock_dtype dtype, int threads)
     double rate = 0;
     guarded([&] {
         const Kernels& kernels = *usable(set).kernels;
-        rate = dtype == PENSTOCK_FLOAT64 ? kernels.peak_double(checked_threads(threads)) : kernels.peak_float(checked_threads(threads));
+        rate = dtype == PENSTOCK_FLOAT64 ? kernels.peak_double(checked_threads(threads))
+                                         : kernels.peak_float(checked_threads(threads));
     });
     return rate;
 }

@@ -1,5 +1,5 @@
-// The forward pass: products of x for a stretch of steps at once, then the recurrence over them. What a step computes is
-// the cell's (cell.hpp); here is where its rows lie, which thread computes which, and when they meet.
+// The forward pass: products of x for a stretch of steps at once, then the recurrence over them. What a step computes
+// is the cell's (cell.hpp); here is where its rows lie, which thread computes which, and when they meet.
 #pragma once
 
 #include <iterator>
@@ -64,14 +64,25 @@ struct ForwardUnit {
     }
 };
 
+// Zeros where row i's sequence has ended.
+template <class T>
+void clear_past_end(const Forward<T>& call, const Rows& rows, int64_t i) {
+    const int64_t n = rows.sequence(i), N = call.sequences.N, H = call.shape.H;
+    for (int64_t t = rows.length(i); t < call.sequences.L; ++t) {
+        std::fill_n(call.output(t, n), H, T(0));
+        for (T* gate : {call.gates.reset, call.gates.update, call.gates.candidate, call.gates.recurrent})
+            if (gate) std::fill_n(gate + (t * N + n) * H, H, T(0));
+    }
+}
+
 template <class T, class W, class Cell>
 class ForwardPass {
 public:
-    // Takes its memory from the arena; a layer that is packed already stands in `packed`. A single step reads weights
-    // where they lie: each is used once.
+    // Takes its memory from the arena; a layer that is packed already stands in `packed`. A single step, and very few
+    // rows, read weights where they lie: packing costs as much as some steps.
     ForwardPass(const Forward<T>& call, int members, Arena& arena, Arena& packed)
         : call_(call), L(call.sequences.L), N(call.sequences.N), H(call.shape.H), rows_{call.sequences},
-          unpacked_(call.weights.hh != nullptr), direct_(unpacked_ && L == 1),
+          unpacked_(call.weights.hh != nullptr), direct_(unpacked_ && (L == 1 || L * N <= 4)),
           layer_(call.shape, unpacked_ ? arena : packed, !direct_) {
         rows_.place(arena);
         capacity_ = std::min(N, rows_at_once * members);
@@ -151,7 +162,8 @@ private:
         Meeting::Seat seat{share.column_group, share.column_groups};
         const bool alone = share.row_groups == 1;  // no other group waits for this one's members
         if (!meetings_[share.row_group].wait(seat, alone)) return false;
-        if (seat.members < share.column_groups || seat.member != share.column_group) share.seat(seat.member, seat.members, layer_.panels);
+        if (seat.members < share.column_groups || seat.member != share.column_group)
+            share.seat(seat.member, seat.members, layer_.panels);
         return true;
     }
 
@@ -175,16 +187,12 @@ private:
             if (!cleared) {
                 std::copy(call_.h_0 + n * H, call_.h_0 + (n + 1) * H, h);
                 if (const RowDecay<T> decay(call_.decay, rows_, 0, i); begins && decay.at)
-                    for (int64_t unit = 0; unit < H; unit += lanes<T>) store(h + unit, decay.of(load(h + unit), unit, H - unit));
+                    for (int64_t unit = 0; unit < H; unit += lanes<T>)
+                        store(h + unit, decay.of(load(h + unit), unit, H - unit));
             }
             std::copy(h, h + state_stride_, state(share, 1, i));
             if (T* to = operand(share, i)) std::fill(to, to + state_stride_, T(0));
-            for (int64_t t = length; t < L; ++t) {
-                T* output = call_.output(t, n);
-                std::fill(output, output + H, T(0));
-                for (T* gate : {call_.gates.reset, call_.gates.update, call_.gates.candidate, call_.gates.recurrent})
-                    if (gate) std::fill(gate + (t * N + n) * H, gate + (t * N + n + 1) * H, T(0));
-            }
+            clear_past_end(call_, rows_, i);
         }
     }
 
@@ -206,7 +214,8 @@ private:
     T* block(const Share& share) const { return blocks_ + share.member * on_the_way<T>; }
 
     void product_of_x(const Share& share, int64_t rows, const T* x, T* pre) {
-        const int64_t of_panel = layer_.row_of_panel, begin = share.first * of_panel, end = share.last * of_panel, D = call_.shape.D;
+        const int64_t of_panel = layer_.row_of_panel, begin = share.first * of_panel, end = share.last * of_panel,
+                      D = call_.shape.D;
         for (int64_t row = 0; row < rows; ++row)
             std::copy(layer_.bias + begin, layer_.bias + end, pre + row * pre_stride_ + begin);
         const Target<T> C = {pre, pre_stride_, layer_.input_columns()};
@@ -226,7 +235,8 @@ private:
         const Target<T> C = {pre + of.slot * width, pre_stride_, layer_.columns_of(phase)};
         const int64_t pitch = share.row_groups * state_stride_;
         if (!direct_)
-            return product<T, W>(alive, H, from, pitch, layer_.of_phase(phase), first * of.count, last * of.count, C, s & 1);
+            return product<T, W>(alive, H, from, pitch, layer_.of_phase(phase), first * of.count, last * of.count, C,
+                                 s & 1);
         if constexpr (std::is_same_v<T, W>)
             product_of_weights(
                 alive, H, from, pitch,
@@ -269,7 +279,8 @@ private:
             for (int64_t p = first; p < last; ++p)
                 for (int64_t v = 0; v < width; v += lanes<T>)
                     if (const int64_t unit = p * width + v; unit < H)
-                        Cell::template forward<phase>(ForwardUnit<T>{to, slots + p * layer_.row_of_panel + v, unit, H - unit});
+                        Cell::template forward<phase>(
+                            ForwardUnit<T>{to, slots + p * layer_.row_of_panel + v, unit, H - unit});
         }
     }
 

@@ -4,6 +4,7 @@
 #include "backward.hpp"
 #include "cell_after.hpp"
 #include "cell_before.hpp"
+#include "few_units.hpp"
 #include "forward.hpp"
 #include "output_layer.hpp"
 #include "roofline.hpp"
@@ -24,10 +25,14 @@ auto with_cell(bool after, F f) {
 template <class F>
 auto with_types(Precision precision, F f) {
     switch (precision) {
-        case Precision::float64: return f(double(), double());
-        case Precision::bfloat16: return f(float(), uint16_t());
-        case Precision::int8: return f(float(), int8_t());
-        default: return f(float(), float());
+        case Precision::float64:
+            return f(double(), double());
+        case Precision::bfloat16:
+            return f(float(), uint16_t());
+        case Precision::int8:
+            return f(float(), int8_t());
+        default:
+            return f(float(), float());
     }
 }
 
@@ -83,6 +88,9 @@ void forward(const Forward<T>& call, int threads) {
     with_types(call.precision, [&]<class Of, class W>(Of, W) {
         if constexpr (std::is_same_v<Of, T>)
             with_cell<T>(call.shape.after, [&]<class Cell>(Cell) {
+                if (call.weights.hh && few_units<T>(call.shape, call.sequences))
+                    return run_pass(threads,
+                                    [&](Arena& arena) { return FewUnitsForward<T, Cell>(call, threads, arena); });
                 run_pass(threads, [&](Arena& arena) {
                     Arena packed(const_cast<void*>(call.packed));
                     return ForwardPass<T, W, Cell>(call, threads, arena, packed);
@@ -94,6 +102,8 @@ void forward(const Forward<T>& call, int threads) {
 template <class T>
 void backward(const Backward<T>& call, int threads) {
     with_cell<T>(call.shape.after, [&]<class Cell>(Cell) {
+        if (few_units<T>(call.shape, call.sequences))
+            return run_pass(threads, [&](Arena& arena) { return FewUnitsBackward<T, Cell>(call, threads, arena); });
         run_pass(threads, [&](Arena& arena) { return BackwardPass<T, Cell>(call, threads, arena); });
     });
 }
@@ -108,9 +118,9 @@ void score(const Scoring& call, int threads) {
 }  // namespace
 
 const Kernels PENSTOCK_TABLE(PENSTOCK_INSTRUCTION_SET) = {
-    lanes<float>,    packed_size,      &pack<float>,     &pack<double>,     packed_output_size, pack_output,
-    &forward<float>, &forward<double>, &backward<float>, &backward<double>, score,              &peak<float>,
-    &peak<double>,   read_bandwidth,   barrier_wait,
+    lanes<float>, packed_size,     &pack<float>,     &pack<double>,    packed_output_size,
+    pack_output,  &forward<float>, &forward<double>, &backward<float>, &backward<double>,
+    score,        &peak<float>,    &peak<double>,    read_bandwidth,   barrier_wait,
 };
 
 }  // namespace penstock

@@ -1,7 +1,7 @@
 // The output layer: of each row of hidden units its logits, or how unexpected the token was that came next.
 //
-// Logits are rows of the product, so a row's figure depends on nothing beside it; their exponentials are added up in the
-// same order on every instruction set.
+// Logits are rows of the product, so a row's figure depends on nothing beside it; their exponentials are added up in
+// the same order on every instruction set.
 #pragma once
 
 #include <cmath>
@@ -52,7 +52,9 @@ public:
                                   {logits, stride_, Columns{1, layer_.width}});
             for (int64_t j = 0; j < rows; ++j) {
                 if (call_.logits) std::copy_n(logits + j * stride_, layer_.V, call_.logits + (row + j) * layer_.V);
-                if (call_.nats) call_.nats[row + j] = nats(logits + j * stride_, std::clamp<int64_t>(call_.tokens[row + j], 0, layer_.V - 1));
+                if (call_.nats)
+                    call_.nats[row + j] =
+                        nats(logits + j * stride_, std::clamp<int64_t>(call_.tokens[row + j], 0, layer_.V - 1));
             }
         }
     }

@@ -1,7 +1,7 @@
 // A layer's weights in panels, in the order in which the forward pass reads them.
 //
-// A row of pre-activations has, for every panel of hidden units, the cell's slots side by side. Products add to such rows
-// in place.
+// A row of pre-activations has, for every panel of hidden units, the cell's slots side by side. Products add to such
+// rows in place.
 #pragma once
 
 #include <cmath>
@@ -107,12 +107,14 @@ private:
             T per_weight[width];
             for (int64_t j = 0; j < width; ++j) {
                 T largest = 0;
-                for (int64_t k = 0; j < columns && k < K; ++k) largest = std::max(largest, std::abs(source[j * pitch + k]));
+                for (int64_t k = 0; j < columns && k < K; ++k)
+                    largest = std::max(largest, std::abs(source[j * pitch + k]));
                 scales[p * row_of_panel + slot * width + j] = largest / 127;
                 per_weight[j] = largest > 0 ? 127 / largest : T(0);
                 if (!std::isfinite(per_weight[j])) per_weight[j] = 0;  // the largest is as good as zero
             }
-            pack_panel(K, columns, source, 1, pitch, to, [&](T value, int64_t j) { return W(std::nearbyint(value * per_weight[j])); });
+            pack_panel(K, columns, source, 1, pitch, to,
+                       [&](T value, int64_t j) { return W(std::nearbyint(value * per_weight[j])); });
         } else if constexpr (sizeof(W) == 2) {
             pack_panel(K, columns, source, 1, pitch, to, [](T value, int64_t) { return to_bfloat16(value); });
         } else {

@@ -13,10 +13,10 @@
 
    Letters: N batch, L steps, D input features, H hidden units, V tokens. N, L and D may be 0.
 
-   A sequence's result is the same to the last bit whatever else is in its batch, however it is cut into calls, however its
-   weights were packed and whatever the number of threads. Numbers too small to be normal count as zero.
+   A sequence's result is the same to the last bit whatever else is in its batch, however it is cut into calls, however
+   its weights were packed and whatever the number of threads. Numbers too small to be normal count as zero.
 
-   All functions may be called from several threads at once. An array that one call writes belongs to that call alone. */
+   All functions may be called from several threads at once. What one call writes belongs to that call alone. */
 #ifndef PENSTOCK_H
 #define PENSTOCK_H
 
@@ -58,8 +58,8 @@ typedef enum penstock_dtype {
     PENSTOCK_OTHER /* what no argument takes */
 } penstock_dtype;
 
-/* An array in the caller's memory, which stays there and in the caller's hands for as long as the call runs. All zero: no
-   array. Strides count elements. Read: any strides, or as said beside the argument. Written: no two elements in one
+/* An array in the caller's memory, which stays there and in the caller's hands for as long as the call runs. All zero:
+   no array. Strides count elements. Read: any strides, or as said beside the argument. Written: no two elements in one
    place. */
 typedef struct penstock_array {
     void *data; /* the element at index 0 of every axis, aligned to its type */
@@ -86,8 +86,8 @@ PENSTOCK_API const penstock_set *penstock_set_at(int k);
 /* The set of this name, or the best one for a null or empty name; null, with a message, where it cannot run here. */
 PENSTOCK_API const penstock_set *penstock_choose(const char *name);
 
-/* A layer's weights in the order in which the kernels of one instruction set read them; made once for many calls. It is a
-   copy: later changes of the weights do not reach it. Calls read it alone, so that many may share one. */
+/* A layer's weights in the order in which the kernels of one instruction set read them; made once for many calls. It is
+   a copy: later changes of the weights do not reach it. Calls read it alone, so that many may share one. */
 typedef struct penstock_packed penstock_packed;
 
 typedef struct penstock_weights {
@@ -97,8 +97,8 @@ typedef struct penstock_weights {
     penstock_array bias_hh; /* (3H,) or none */
 } penstock_weights;
 
-/* Packs weights of float32 as float32, bfloat16 or int8, of float64 as float64. Free the result with penstock_free. int8
-   refuses what is not finite. `set` null: the best. */
+/* Packs weights of float32 as float32, bfloat16 or int8, of float64 as float64. Free the result with penstock_free.
+   int8 refuses what is not finite. `set` null: the best. */
 PENSTOCK_API penstock_status penstock_pack(const penstock_set *set, penstock_form form, penstock_dtype dtype,
                                            const penstock_weights *weights, penstock_packed **packed);
 PENSTOCK_API void penstock_free(penstock_packed *packed); /* null is nothing */
@@ -115,20 +115,22 @@ typedef struct penstock_call {
 
     penstock_array x;       /* (L, N, D) last axis contiguous */
     penstock_array h_0;     /* (N, H) contiguous */
-    penstock_array lengths; /* (N,) int64 contiguous, each in 0 … L: how many steps each sequence has; none: all L */
-    penstock_array resets;  /* (L, N) bool: step t starts an episode; none: no step. In reverse, an episode is entered at its
-                               last step: what passes from t + 1 to t is cleared where step t + 1 resets. */
-    penstock_array decay;   /* (L, N, H) or (L, N, 1): what the state is multiplied by before step t, in reverse what passes
-                               from t to t - 1; none: 1. A reset goes before it. */
+    penstock_array lengths; /* (N,) int64 contiguous, each in 0 … L: how many steps each sequence has; none: L */
+    penstock_array resets;  /* (L, N) bool: step t starts an episode; none: no step. In reverse, an episode is entered at
+                               its last step: what passes from t + 1 to t is cleared where step t + 1 resets. */
+    penstock_array decay;   /* (L, N, H) or (L, N, 1): what the state is multiplied by before step t, in reverse what
+                               passes from t to t - 1; none: 1. A reset goes before it. */
 
     /* What forward writes and backward reads again. */
     penstock_array output;    /* (L, N, H) last axis contiguous; zero past a sequence's end */
-    penstock_array h_n;       /* (N, H) contiguous: each sequence's state after its own last step. May be h_0 itself, and with
-                                 L = 1 output itself. Backward does not read it. */
-    penstock_array reset;     /* r, (L, N, H) contiguous, zero past the end; none: not wanted. Backward computes all gates */
-    penstock_array update;    /* z, likewise             again where `reset` is none, and else needs all of them. */
-    penstock_array candidate; /* n, likewise */
-    penstock_array recurrent; /* W_hn h + b_hn, which r multiplies in PENSTOCK_RESET_AFTER, for its backward */
+    penstock_array h_n;       /* (N, H) contiguous: each sequence's state after its own last step. May be h_0 itself, and,
+                                 with L = 1 and no lengths, output itself. Backward does not read it. */
+    /* The gates, (L, N, H) contiguous, zero past the end; forward leaves out those that are none. Backward wants all of
+       its form, or no `reset`: then it computes them again. */
+    penstock_array reset;     /* r */
+    penstock_array update;    /* z */
+    penstock_array candidate; /* n */
+    penstock_array recurrent; /* W_hn h + b_hn of PENSTOCK_RESET_AFTER, which r multiplies */
 } penstock_call;
 
 PENSTOCK_API penstock_status penstock_forward(const penstock_call *call);
@@ -169,9 +171,9 @@ PENSTOCK_API penstock_status penstock_score(const penstock_output *output, const
 PENSTOCK_API penstock_status penstock_logits(const penstock_output *output, const penstock_array *hidden,
                                              const penstock_array *logits, int threads);
 
-/* Threads. The core has a team of its own, which sleeps when it has had nothing to do for a while. In a process that has
-   an OpenMP runtime already, its team may be borrowed, since two that spin would hold each other up: these are libgomp's
-   GOMP_parallel, omp_get_thread_num and omp_get_num_threads. A forked child begins with a team of its own. */
+/* Threads. The core has a team of its own, which sleeps when it has had nothing to do for a while. In a process that
+   has an OpenMP runtime already, its team may be borrowed, since two that spin would hold each other up: these are
+   libgomp's GOMP_parallel, omp_get_thread_num and omp_get_num_threads. A forked child begins with a team of its own. */
 typedef void (*penstock_omp_parallel)(void (*)(void *), void *, unsigned, unsigned);
 PENSTOCK_API void penstock_borrow_threads(penstock_omp_parallel parallel, int (*thread_num)(void),
                                           int (*num_threads)(void));

@@ -34,6 +34,9 @@ constexpr int tile_panels(int M) { return std::clamp(accumulators / panel_vector
 template <class T>
 constexpr int64_t k_block = 1024 / sizeof(T);
 
+template <class T>
+constexpr int64_t cache_line = 64 / sizeof(T);
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
@@ -68,8 +71,8 @@ struct Target {
 
 // A (M, K): element (m, k) is a[m * rs + k], or a[m + k * tile_rows] if Packed.
 template <class T, class W, bool Packed, int M, int P>
-void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, const Panels<T, W>& B, const Target<T>& C,
-          int64_t first_row, int64_t q) {
+void tile(int64_t K, const T* __restrict a, int64_t rs, const W* __restrict b, const Panels<T, W>& B,
+          const Target<T>& C, int64_t first_row, int64_t q) {
     constexpr int V = P * panel_vectors;
     constexpr bool scaled = sizeof(W) == 1;
     const int64_t panel = B.panel_stride, pitch = B.pitch, ldc = C.pitch;
@@ -149,8 +152,8 @@ struct TileTable<T, W, Packed, std::integer_sequence<int, m...>> {
 // Packed: A stands in tiles of tile_rows rows, `rs` elements apart. `backwards`: the last panels first, so that what is
 // read step after step is begun where the step before left it, in the cache.
 template <class T, class W, bool Packed = false>
-void product(int64_t M, int64_t K, const T* a, int64_t rs, const Panels<T, W>& B, int64_t first, int64_t last, Target<T> C,
-             bool backwards = false) {
+void product(int64_t M, int64_t K, const T* a, int64_t rs, const Panels<T, W>& B, int64_t first, int64_t last,
+             Target<T> C, bool backwards = false) {
     if (M <= 0 || first >= last) return;
     constexpr auto& table = TileTable<T, W, Packed, std::make_integer_sequence<int, tile_rows>>::rows;
     const int64_t tiles = ceil_div(M, tile_rows);
@@ -187,22 +190,31 @@ void pack_panel(int64_t K, int64_t columns, const T* source, int64_t ks, int64_t
     }
 }
 
-// The same of columns that are rows in memory, `pitch` apart, as weights are: squares are turned in registers.
+// The same of columns that are rows in memory, `pitch` apart, as weights are: squares are turned in registers. A few
+// rows at once, each to the end of a cache line: rows that are a power of two apart share a set of the cache.
 template <class T>
 void pack_rows(int64_t K, int64_t columns, const T* source, int64_t pitch, T* to) {
-    constexpr int width = panel_columns<T>, side = lanes<T>;
-    for (int64_t k = 0; k < K; k += side)
-        for (int v = 0; v < width; v += side) {
-            Vec<T> square[side];
-#pragma GCC unroll 16
-            for (int j = 0; j < side; ++j)
-                square[j] = v + j < columns ? load_first(source + (v + j) * pitch + k, K - k) : Vec<T>{};
-            transpose<T>(square);
-            const int64_t rows = std::min<int64_t>(side, K - k);
-#pragma GCC unroll 16
-            for (int j = 0; j < side; ++j)
-                if (j < rows) store(to + (k + j) * width + v, square[j]);
+    constexpr int width = panel_columns<T>, side = square<T>;
+    for (int64_t begin = 0; begin < K; begin += cache_line<T>) {
+        const int64_t end = std::min(begin + cache_line<T>, K), whole = begin + (end - begin) / lanes<T> * lanes<T>;
+        for (int64_t column = 0; column < width; column += side) {
+            const int64_t count = std::min<int64_t>(columns - column, side);
+            const T* from = source + column * pitch;
+            T* at = to + column;
+            int64_t k = begin;
+            if (count == side)
+                for (; k < whole; k += lanes<T>) {
+                    Vec<T> rows[side];
+#pragma GCC unroll 4
+                    for (int i = 0; i < side; ++i) rows[i] = load(from + i * pitch + k);
+                    turn_squares<T>(rows);
+#pragma GCC unroll 4
+                    for (int i = 0; i < side; ++i) store_pieces(at + (k + i) * width, side * width, rows[i]);
+                }
+            for (; k < end; ++k)
+                for (int i = 0; i < side; ++i) at[k * width + i] = i < count ? from[i * pitch + k] : T(0);
         }
+    }
 }
 
 // Some columns of B as weights lie in memory: the first one's elements, and how many columns there are up to a panel's.
@@ -212,27 +224,78 @@ struct WeightRows {
     int64_t pitch, columns;
 };
 
-// What a block of panels that is packed on the way may take, so that it stays in the first-level cache.
+// What a panel that is packed on the way may take: a quarter of the first-level cache, through which the weights
+// stream.
 template <class T>
-constexpr int64_t on_the_way = 24 * 1024 / sizeof(T);
+constexpr int64_t on_the_way = 8 * 1024 / sizeof(T);
 
-// The product with weights as they lie in memory, `of_panel(q)` a panel's: packed on the way, a block at a time, since they
-// are read once. The chains are those of packed ones.
+// A tile of M rows and P whole panels, whose weights go from where they lie straight into the products.
+template <class T, int M, int P>
+void tile_of_weights(int64_t K, const T* a, int64_t rs, const WeightRows<T> (&panels)[P], const Target<T>& C,
+                     int64_t q) {
+    constexpr int V = P * panel_vectors, side = square<T>;
+    const auto at = [&](int m, int v) {
+        return C.at + m * C.pitch + C.columns.template at<T>(q + v / panel_vectors) + v % panel_vectors * lanes<T>;
+    };
+    Vec<T> sum[M][V];
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < V; ++v) sum[m][v] = load(at(m, v));
+    const T* from[V];
+    for (int v = 0; v < V; ++v) from[v] = panels[v / panel_vectors].at + v % panel_vectors * lanes<T> * panels[0].pitch;
+    const int64_t pitch = panels[0].pitch, whole = K / side * side;
+    const auto squares = [&](int v, int64_t begin, int64_t end) {
+        for (int64_t k = begin; k < end; k += side) {
+            Vec<T> w[side];
+#pragma GCC unroll 4
+            for (int i = 0; i < side; ++i) w[i] = load_pieces<T>(from[v] + i * pitch + k, side * pitch);
+            turn_squares<T>(w);
+#pragma GCC unroll 4
+            for (int i = 0; i < side; ++i)
+#pragma GCC unroll 2
+                for (int m = 0; m < M; ++m) sum[m][v] = fma(broadcast(a[m * rs + k + i]), w[i], sum[m][v]);
+        }
+    };
+    // To the end of a cache line in a few rows, then in others, as pack_rows does.
+    int64_t k = 0;
+    for (; k + cache_line<T> <= whole; k += cache_line<T>)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) squares(v, k, k + cache_line<T>);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) squares(v, k, whole);
+    for (k = whole; k < K; ++k)
+        for (int v = 0; v < V; ++v) {
+            Vec<T> w;
+            for (int j = 0; j < lanes<T>; ++j) w[j] = from[v][j * pitch + k];
+            for (int m = 0; m < M; ++m) sum[m][v] = fma(broadcast(a[m * rs + k]), w, sum[m][v]);
+        }
+    for (int m = 0; m < M; ++m)
+        for (int v = 0; v < V; ++v) store(at(m, v), sum[m][v]);
+}
+
+// The product with weights as they lie in memory, `of_panel(q)` a panel's: each is read once, so that packing them
+// first would be most of the work. One or two rows take them straight; more, a block at a time, packed on the way. The
+// chains are those of packed ones.
 template <class T, class OfPanel>
 void product_of_weights(int64_t M, int64_t K, const T* a, int64_t rs, OfPanel of_panel, int64_t first, int64_t last,
                         const Target<T>& C, T* block /* (on_the_way,) */) {
     if (M <= 0) return;
     constexpr int64_t width = panel_columns<T>;
-    const int64_t at_once = tile_panels(int(std::min<int64_t>(M, tile_rows)));
-    for (int64_t q = first; q < last; q += at_once) {
-        const int64_t P = std::min(at_once, last - q), depth = on_the_way<T> / (P * width) / lanes<T> * lanes<T>;
+    for (int64_t q = first; q < last; ++q) {
+        const WeightRows<T> rows = of_panel(q);
+        if (M <= 2 && rows.columns == width) {
+            const WeightRows<T> next = q + 1 < last ? of_panel(q + 1) : WeightRows<T>{};
+            if (next.columns == width) {
+                (M == 1 ? tile_of_weights<T, 1, 2> : tile_of_weights<T, 2, 2>)(K, a, rs, {rows, next}, C, q++);
+            } else {
+                (M == 1 ? tile_of_weights<T, 1, 1> : tile_of_weights<T, 2, 1>)(K, a, rs, {rows}, C, q);
+            }
+            continue;
+        }
+        constexpr int64_t depth = on_the_way<T> / width;
         for (int64_t k = 0; k < K; k += depth) {
             const int64_t here = std::min(depth, K - k);
-            for (int64_t p = 0; p < P; ++p) {
-                const WeightRows<T> rows = of_panel(q + p);
-                pack_rows(here, rows.columns, rows.at + k, rows.pitch, block + p * here * width);
-            }
-            product<T, T>(M, here, a + k, rs, {block - q * here * width, here * width}, q, q + P, C);
+            pack_rows(here, rows.columns, rows.at + k, rows.pitch, block);
+            product<T, T>(M, here, a + k, rs, {block - q * here * width, here * width}, q, q + 1, C);
         }
     }
 }

@@ -33,9 +33,11 @@ struct ExchangeApi {
 
 // The table of a type, or null with no error set.
 inline const ExchangeApi* exchange_api(PyTypeObject* type) {
-    static PyTypeObject* known_type = nullptr;  // under the GIL; tensors, time after time
+    // under the GIL; tensors, or NumPy's arrays, which have none, time after time
+    static PyTypeObject *known_type = nullptr, *without = nullptr;
     static const ExchangeApi* known = nullptr;
     if (type == known_type) return known;
+    if (type == without) return nullptr;
     const ExchangeApi* api = nullptr;
     if (PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__")) {
         api = static_cast<const ExchangeApi*>(PyCapsule_GetPointer(capsule, "dlpack_exchange_api"));
@@ -46,6 +48,8 @@ inline const ExchangeApi* exchange_api(PyTypeObject* type) {
     if (api) {
         known_type = type;
         known = api;
+    } else {
+        without = type;
     }
     return api;
 }
@@ -81,7 +85,8 @@ public:
             if (api->describe(object, &tensor) != 0) return false;
             if (tensor.device_type != dlpack::cpu) return refuse(name, "expected a tensor on the CPU");
             if (tensor.ndim > 3) return refuse(name, "expected at most 3 axes");
-            array = {static_cast<char*>(tensor.data) + tensor.byte_offset, dlpack::dtype_of(tensor), tensor.ndim, {}, {}};
+            array = {
+                static_cast<char*>(tensor.data) + tensor.byte_offset, dlpack::dtype_of(tensor), tensor.ndim, {}, {}};
             for (int k = 0; k < tensor.ndim; ++k) {
                 array.shape[k] = tensor.shape[k];
                 array.strides[k] = tensor.strides[k];
@@ -91,7 +96,8 @@ public:
         Py_buffer& buffer = buffers_[count_];
         if (PyObject_GetBuffer(object, &buffer, PyBUF_STRIDES | PyBUF_FORMAT | (written ? PyBUF_WRITABLE : 0)) != 0) {
             if (!written || PyObject_CheckBuffer(object)) PyErr_Clear();
-            return refuse(name, written ? "expected an array that can be written" : "expected an array or a CPU tensor");
+            return refuse(name,
+                          written ? "expected an array that can be written" : "expected an array or a CPU tensor");
         }
         ++count_;
         if (buffer.ndim > 3) return refuse(name, "expected at most 3 axes");
@@ -113,16 +119,24 @@ private:
 
     static int32_t dtype_of(const Py_buffer& buffer) {
         const char* format = buffer.format;
-        if (*format == '@' || *format == '=' || (*format == '<' && PY_LITTLE_ENDIAN) || (*format == '>' && PY_BIG_ENDIAN)) ++format;
+        if (*format == '@' || *format == '=' || (*format == '<' && PY_LITTLE_ENDIAN) ||
+            (*format == '>' && PY_BIG_ENDIAN))
+            ++format;
         if (format[0] == 0 || format[1] != 0) return PENSTOCK_OTHER;
         switch (format[0]) {
-            case 'f': return PENSTOCK_FLOAT32;
-            case 'd': return PENSTOCK_FLOAT64;
+            case 'f':
+                return PENSTOCK_FLOAT32;
+            case 'd':
+                return PENSTOCK_FLOAT64;
             case 'l':
-            case 'q': return buffer.itemsize == 8 ? PENSTOCK_INT64 : PENSTOCK_OTHER;
-            case '?': return PENSTOCK_BOOL;
-            case 'b': return PENSTOCK_INT8;
-            default: return PENSTOCK_OTHER;
+            case 'q':
+                return buffer.itemsize == 8 ? PENSTOCK_INT64 : PENSTOCK_OTHER;
+            case '?':
+                return PENSTOCK_BOOL;
+            case 'b':
+                return PENSTOCK_INT8;
+            default:
+                return PENSTOCK_OTHER;
         }
     }
 

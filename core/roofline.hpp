@@ -17,8 +17,8 @@ struct Fastest {
     int members;
 };
 
-// The fastest round of a team, from when all begin until all are done. `make(meeting, member, members)` makes a member's
-// own work, on its own thread so that the memory it touches first lies near it; a round calls it once.
+// The fastest round of a team, from when all begin until all are done. `make(meeting, member, members)` makes a
+// member's own work, on its own thread so that the memory it touches first lies near it; a round calls it once.
 template <class Make>
 Fastest fastest_round(int threads, int rounds, Make make) {
     using Clock = std::chrono::steady_clock;

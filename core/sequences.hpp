@@ -64,8 +64,8 @@ struct Rows {
     // The time of the s-th step that is computed.
     int64_t time(int64_t s) const { return of.reverse ? of.L - 1 - s : s; }
 
-    // Whose resets and decay act on what row i's state is when its step at time t begins: that step's own, or, backwards
-    // in time, those of the step it comes from. −1 where there is none.
+    // Whose resets and decay act on what row i's state is when its step at time t begins: that step's own, or,
+    // backwards in time, those of the step it comes from. −1 where there is none.
     int64_t passage(int64_t t, int64_t i) const { return !of.reverse ? t : t + 1 < length(i) ? t + 1 : -1; }
 
     // Whether row i's state is cleared before its step at time t. Backwards in time, an episode is entered at its last
@@ -106,8 +106,8 @@ struct RowDecay {
 // Part `index` of `parts` of a count: its begin.
 inline int64_t part(int64_t count, int64_t index, int64_t parts) { return count * index / parts; }
 
-// One thread's share of a call: of the rows from `begin` to `end`, every `row_groups`-th; of the hidden units, the panels
-// first … last − 1.
+// One thread's share of a call: of the rows from `begin` to `end`, every `row_groups`-th; of the hidden units, the
+// panels first … last − 1.
 struct Share {
     int member, members;
     int row_group, row_groups;
@@ -140,10 +140,14 @@ inline Share share_of(int member, int members, int64_t N, int64_t panels, int64_
         columns *= 2;
     while (members % columns) --columns;
     const int group = member % columns;
-    return {member, members,
-            member / columns, members / columns,
-            group, columns,
-            part(panels, group, columns), part(panels, group + 1, columns)};
+    return {member,
+            members,
+            member / columns,
+            members / columns,
+            group,
+            columns,
+            part(panels, group, columns),
+            part(panels, group + 1, columns)};
 }
 
 }  // namespace

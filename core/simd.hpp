@@ -59,10 +59,18 @@ inline void store(T* p, Vec<T> v) {
 
 // Some of a vector's elements, 0 < count < lanes: what lies behind them is neither read nor written.
 #if defined(__AVX512F__)
-inline Vec<float> load_part(const float* p, int64_t count) { return _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p); }
-inline Vec<double> load_part(const double* p, int64_t count) { return _mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p); }
-inline void store_part(float* p, Vec<float> v, int64_t count) { _mm512_mask_storeu_ps(p, __mmask16((1u << count) - 1), v); }
-inline void store_part(double* p, Vec<double> v, int64_t count) { _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), v); }
+inline Vec<float> load_part(const float* p, int64_t count) {
+    return _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p);
+}
+inline Vec<double> load_part(const double* p, int64_t count) {
+    return _mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p);
+}
+inline void store_part(float* p, Vec<float> v, int64_t count) {
+    _mm512_mask_storeu_ps(p, __mmask16((1u << count) - 1), v);
+}
+inline void store_part(double* p, Vec<double> v, int64_t count) {
+    _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), v);
+}
 #elif defined(__AVX2__)
 inline __m256i first_words(int64_t words) {
     alignas(32) static constexpr int32_t ones_then_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
@@ -143,44 +151,74 @@ inline Vec<T> shuffle(Vec<T> a, Vec<T> b, Index index) {
     return shuffled<T>(a, b, index, std::make_integer_sequence<int, lanes<T>>());
 }
 
-// Squares of `half` lanes change places across the diagonal of squares twice as large.
-template <int half, class T>
-inline void exchange(Vec<T> (&rows)[lanes<T>]) {
-    constexpr int all = lanes<T>;
-    if constexpr (half < all) {
-#pragma GCC unroll 16
-        for (int i = 0; i < all; ++i) {
-            if (i & half) continue;
-            const Vec<T> a = rows[i], b = rows[i + half];
-            rows[i] = shuffle<T>(a, b, [](int j) constexpr { return j & half ? j - half + all : j; });
-            rows[i + half] = shuffle<T>(a, b, [](int j) constexpr { return j & half ? j + all : j + half; });
-        }
-    }
+// As many elements as stand in 16 bytes: a square of them is turned by shuffles that every processor has.
+template <class T>
+constexpr int square = 16 / int(sizeof(T));
+
+template <class T>
+struct SixteenBytes {
+    typedef T type __attribute__((vector_size(16)));
+};
+
+// 16 bytes each from places that are `pitch` apart, side by side.
+template <class T>
+inline Vec<T> load_pieces(const T* p, [[maybe_unused]] int64_t pitch) {
+    using Piece [[maybe_unused]] = typename SixteenBytes<T>::type;
+#if defined(__AVX2__)
+    const auto piece = [&](int k) {
+        Piece value;
+        std::memcpy(&value, p + k * pitch, sizeof value);
+        return (__m128)value;
+    };
+#endif
+#if defined(__AVX512F__)
+    const __m512 low = _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(piece(0)), piece(1), 1));
+    return (Vec<T>)_mm512_insertf32x8(low, _mm256_insertf128_ps(_mm256_castps128_ps256(piece(2)), piece(3), 1), 1);
+#elif defined(__AVX2__)
+    return (Vec<T>)_mm256_insertf128_ps(_mm256_castps128_ps256(piece(0)), piece(1), 1);
+#else
+    return load(p);
+#endif
 }
 
-// Rows become columns: in squares of 16 bytes first, whose shuffles every processor has.
+// The pieces of 16 bytes of a vector, to places that are `pitch` apart.
 template <class T>
-inline void transpose(Vec<T> (&rows)[lanes<T>]) {
-    constexpr int all = lanes<T>, square = 16 / int(sizeof(T));
-    if constexpr (square == 4) {
-#pragma GCC unroll 16
-        for (int i = 0; i < all; i += 4) {
-            const auto low = [](int j) constexpr { return j / 4 * 4 + j % 4 / 2 + j % 2 * all; };
-            const auto high = [](int j) constexpr { return j / 4 * 4 + 2 + j % 4 / 2 + j % 2 * all; };
-            const auto even = [](int j) constexpr { return j / 4 * 4 + j % 2 + j % 4 / 2 * all; };
-            const auto odd = [](int j) constexpr { return j / 4 * 4 + 2 + j % 2 + j % 4 / 2 * all; };
-            const Vec<T> a = shuffle<T>(rows[i], rows[i + 1], low), b = shuffle<T>(rows[i], rows[i + 1], high);
-            const Vec<T> c = shuffle<T>(rows[i + 2], rows[i + 3], low), d = shuffle<T>(rows[i + 2], rows[i + 3], high);
-            rows[i] = shuffle<T>(a, c, even);
-            rows[i + 1] = shuffle<T>(a, c, odd);
-            rows[i + 2] = shuffle<T>(b, d, even);
-            rows[i + 3] = shuffle<T>(b, d, odd);
-        }
+inline void store_pieces(T* p, int64_t pitch, Vec<T> v) {
+    using Piece = typename SixteenBytes<T>::type;
+    const auto piece = [&](int k, Piece value) { std::memcpy(p + k * pitch, &value, sizeof value); };
+#if defined(__AVX512F__)
+    piece(0, (Piece)_mm512_castps512_ps128((__m512)v));
+    piece(1, (Piece)_mm512_extractf32x4_ps((__m512)v, 1));
+    piece(2, (Piece)_mm512_extractf32x4_ps((__m512)v, 2));
+    piece(3, (Piece)_mm512_extractf32x4_ps((__m512)v, 3));
+#elif defined(__AVX2__)
+    piece(0, (Piece)_mm256_castps256_ps128((__m256)v));
+    piece(1, (Piece)_mm256_extractf128_ps((__m256)v, 1));
+#else
+    piece(0, v);
+#endif
+}
+
+// Rows become columns in each square of 16 bytes.
+template <class T>
+inline void turn_squares(Vec<T> (&rows)[square<T>]) {
+    constexpr int all = lanes<T>;
+    const Vec<T> a = rows[0], b = rows[1];
+    if constexpr (square<T> == 4) {
+        const auto low = [](int j) constexpr { return j / 4 * 4 + j % 4 / 2 + j % 2 * all; };
+        const auto high = [](int j) constexpr { return j / 4 * 4 + 2 + j % 4 / 2 + j % 2 * all; };
+        const auto even = [](int j) constexpr { return j / 4 * 4 + j % 2 + j % 4 / 2 * all; };
+        const auto odd = [](int j) constexpr { return j / 4 * 4 + 2 + j % 2 + j % 4 / 2 * all; };
+        const Vec<T> low_ab = shuffle<T>(a, b, low), high_ab = shuffle<T>(a, b, high);
+        const Vec<T> low_cd = shuffle<T>(rows[2], rows[3], low), high_cd = shuffle<T>(rows[2], rows[3], high);
+        rows[0] = shuffle<T>(low_ab, low_cd, even);
+        rows[1] = shuffle<T>(low_ab, low_cd, odd);
+        rows[2] = shuffle<T>(high_ab, high_cd, even);
+        rows[3] = shuffle<T>(high_ab, high_cd, odd);
     } else {
-        exchange<1, T>(rows);
+        rows[0] = shuffle<T>(a, b, [](int j) constexpr { return j / 2 * 2 + j % 2 * all; });
+        rows[1] = shuffle<T>(a, b, [](int j) constexpr { return j / 2 * 2 + 1 + j % 2 * all; });
     }
-    exchange<square, T>(rows);
-    exchange<2 * square, T>(rows);
 }
 
 // Weights in their stored type, as a vector of T.
@@ -216,8 +254,8 @@ inline Vec<float> load_weights(const int8_t* p) {
 #endif
 }
 
-// The arithmetic of a kernel, on every thread alike: to nearest, nothing trapped, and numbers too small to be normal are
-// zero. They would be tens of times slower, and a state that fades comes among them and stays.
+// The arithmetic of a kernel, on every thread alike: to nearest, nothing trapped, and numbers too small to be normal
+// are zero. They would be tens of times slower, and a state that fades comes among them and stays.
 class Arithmetic {
 public:
     Arithmetic() : before_(get()) { set(fixed); }

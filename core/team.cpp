@@ -41,12 +41,13 @@ void pause() {
 #endif
 }
 
-// How many members of a team come in time. After a call in which somebody was late, fewer are taken for a while, twice as
-// long each time that more turn out to be too many again.
+// How many members of a team come in time. After a call in which somebody was late, fewer are taken for a while, twice
+// as long each time that more turn out to be too many again.
 class Crowd {
 public:
     int most(int asked) const {
-        return now() < until_.load(std::memory_order_relaxed) ? std::min(asked, most_.load(std::memory_order_relaxed)) : asked;
+        return now() < until_.load(std::memory_order_relaxed) ? std::min(asked, most_.load(std::memory_order_relaxed))
+                                                              : asked;
     }
 
     void was_late(int in_time) {
@@ -65,7 +66,8 @@ public:
     }
 
 private:
-    static constexpr int64_t shortest = nanoseconds(milliseconds(5)).count(), longest = nanoseconds(milliseconds(640)).count();
+    static constexpr int64_t shortest = nanoseconds(milliseconds(5)).count(),
+                             longest = nanoseconds(milliseconds(640)).count();
     static int64_t now() { return Clock::now().time_since_epoch().count(); }
 
     std::atomic<int64_t> until_{0}, late_{0}, away_{shortest};
@@ -187,7 +189,8 @@ public:
     }
 
 private:
-    // How many workers there are, at best as many as wanted: the system may have no more threads, or no memory for them.
+    // How many workers there are, at best as many as wanted: the system may have no more threads, or no memory for
+    // them.
     int hire(int wanted) {
         try {
             while (int(workers_.size()) < wanted) {
@@ -278,7 +281,8 @@ bool threads_are_borrowed() { return omp_parallel != nullptr; }
 int cores() {
     static const int found = [] {
         cpu_set_t set;
-        const int allowed = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
+        const int allowed =
+            sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
         return std::max(allowed, 1);
     }();
     return found;

@@ -27,8 +27,8 @@ int cores();
 // Bytes of a core's second-level cache.
 int64_t second_level_cache();
 
-// Memory of the calling thread for one call, 64-byte aligned. Up to some megabytes are kept for the next call, since the
-// pages of a fresh allocation cost more than a short call computes; the rest goes back. Throws std::bad_alloc.
+// Memory of the calling thread for one call, 64-byte aligned. Up to some megabytes are kept for the next call, since
+// the pages of a fresh allocation cost more than a short call computes; the rest goes back. Throws std::bad_alloc.
 class Scratch {
 public:
     explicit Scratch(size_t bytes);
@@ -41,9 +41,9 @@ private:
     void* memory_;
 };
 
-// Where the members of a team meet, step by step: a barrier that spins, about 0.1 µs between two cores that both do. When
-// the system has taken a member's core away, the others would wait for it for milliseconds at every step. So the one for
-// whom they had to wait long is left out as soon as it is back, and the rest share its work from there on.
+// Where the members of a team meet, step by step: a barrier that spins, about 0.1 µs between two cores that both do.
+// When the system has taken a member's core away, the others would wait for it for milliseconds at every step. So the
+// one for whom they had to wait long is left out as soon as it is back, and the rest share its work from there on.
 class alignas(64) Meeting {
 public:
     // A member's place among those who are there.
