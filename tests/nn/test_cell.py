@@ -73,3 +73,14 @@ def test_no_features_and_no_units(reset: str, size: tuple[int, int]) -> None:
         torch.testing.assert_close(output, theirs(x, h))
     output.sum().backward()
     assert h.grad.shape == (N, H)
+
+
+def test_autocast_keeps_the_state_in_float32(reset: str) -> None:
+    cell = GRUCell(D, H, reset=reset)
+    x, h = torch.randn(N, D), torch.randn(N, H)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [cell(x.bfloat16(), h), cell(x, h.bfloat16()), cell(x.bfloat16()[0])]
+    assert {value.dtype for value in found} == {torch.float32}
+    assert (found[0] - cell(x, h)).abs().max() < 2e-2  # eight bits of mantissa
+    with pytest.raises(TypeError, match=r"input: expected torch.float32, as the weights are, got torch.bfloat16"):
+        cell(x.bfloat16(), h)

@@ -36,9 +36,10 @@ class Policy(nn.Module):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_same_bits(reset: str, bias: bool, dtype: torch.dtype) -> None:
+    """In bfloat16 nothing is packed, and plain operations compute."""
     policy = Policy(reset, bias, dtype)
     given = []
-    for L, N in ((1, 1), (1, 33), (7, 3), (40, 1)):
+    for L, N in ((1, 1), (1, 33), (7, 3), (20, 1)):
         options: dict[str, Any] = {"lengths": torch.randint(0, L + 1, (N,)), "resets": torch.rand(L, N) < 0.3}
         options["decay"] = torch.rand(L, N, 1).to(dtype)
         for some in ({}, options):
@@ -182,6 +183,7 @@ def test_copies_are_not_packed_and_what_was_made_in_inference_mode_can_be() -> N
 
 @pytest.mark.slow
 def test_compiled_calls_use_the_weights_themselves() -> None:
+    torch.compiler.reset()
     gru, x = GRU(D, H), torch.randn(3, 2, D)
     compiled = torch.compile(gru, fullgraph=True, backend="aot_eager")
     with torch.no_grad():

@@ -79,6 +79,7 @@ def test_jacobian(reset: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"lengths": LENGTHS, "resets": RESETS, "return_gates": True}])
 def test_compiles_to_one_graph_forward_and_backward(reset: str, options: dict[str, object]) -> None:
+    torch.compiler.reset()  # it keeps so many graphs of one function, whoever's
     gru = make(reset, num_layers=2)
     x, h_0 = draw(L, N, D).requires_grad_(), draw(2, N, H).requires_grad_()
     compiled = torch.compile(gru, fullgraph=True, backend="aot_eager")
@@ -93,6 +94,7 @@ def test_compiles_to_one_graph_forward_and_backward(reset: str, options: dict[st
 
 @pytest.mark.slow
 def test_compiles_with_inductor(reset: str) -> None:
+    torch.compiler.reset()
     gru = GRU(D, H, reset=reset)
     x = torch.randn(L, N, D)
     output, _ = torch.compile(gru, fullgraph=True)(x)

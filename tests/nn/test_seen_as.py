@@ -159,6 +159,7 @@ def test_faces_of_classes_that_are_gone_are_let_go() -> None:
 @pytest.mark.slow
 def test_compiles_and_exports_in_one_graph(reset: str) -> None:
     for module in make(reset):
+        torch.compiler.reset()  # it keeps so many graphs of one function, whoever's
         for variant in (module, parametrizations.weight_norm(copy.deepcopy(module), next(iter(module._parameters)))):
             compiled = torch.compile(variant, fullgraph=True, backend="aot_eager")
             torch.testing.assert_close(compiled(x_of(module)), variant(x_of(module)))
