@@ -161,8 +161,11 @@ def test_the_function_and_the_cell_say_what_is_wrong() -> None:
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             penstock.gru(X, None, *w, **options)
-    with pytest.raises(ValueError, match=re.escape("input: expected (N, D=4), got (3, 2)")):
-        GRUCell(D, H)(torch.zeros(3, 2))
+    for shape in ((3, 2), (), (2, 3, 4)):
+        with pytest.raises(ValueError, match=re.escape(f"input: expected (N, D=4), got {shape}")):
+            GRUCell(D, H)(torch.zeros(shape))
+        with pytest.raises(ValueError, match=r"input: expected \(L, (N, )?D=5\), got"):
+            GRU(5, H)(torch.zeros(shape))
     with pytest.raises(ValueError, match=re.escape("hx: expected (H=6), got (2, 6)")):
         GRUCell(D, H)(torch.zeros(D), torch.zeros(2, H))
     for arguments, message in (

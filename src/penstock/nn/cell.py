@@ -65,7 +65,7 @@ class GRUCell(ResetForm):
         weights = self._weights(self._all_weights[0])
         weight = weights[0]
         batched = not isinstance(input, Tensor) or input.dim() != 1
-        if not alike(input, weight) or input.dim() > 2 or input.shape[-1] != self.input_size:
+        if not alike(input, weight) or input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
             check_shape("input", input, {"N": None, "D": self.input_size} if batched else {"D": self.input_size})
             check_kind("input", input, weight)
         x = input[None] if batched else input[None, None]
