@@ -175,6 +175,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("data"), st.sampled_from([None, 1, 3, 8])),
     st.tuples(st.sampled_from(["dtype", "ndim"]), SMALL),
     st.tuples(st.sampled_from(["shape", "strides"]), st.integers(0, 2), ODD),
+    st.tuples(st.just("both"), st.integers(0, 2), ODD, ODD),
 )
 
 
@@ -189,6 +190,8 @@ def test_descriptions_that_are_wrong(backward: bool, data: st.DataObject, after:
         for change in data.draw(st.lists(CHANGES, min_size=1, max_size=3), label=name):
             if change[0] == "data":
                 array.data = array.data + change[1] if array.data and change[1] else None
+            elif change[0] == "both":
+                array.shape[change[1]], array.strides[change[1]] = change[2:]
             elif len(change) == 2:
                 setattr(array, change[0], change[1])
             else:
@@ -228,6 +231,37 @@ def test_descriptions_that_are_wrong(backward: bool, data: st.DataObject, after:
     elif np.allclose(calls.oracle(read).hidden, read["output"], rtol=0, atol=1e-12):  # it is this call's output
         made = {name: value for name, value in found.items() if value is not None}
         calls.check_backward(read, made, 1e-11, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("name", ["x", "resets", "output", "weight_hh", "weight_ih", "grad_x"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sizes_and_strides_beyond_all_memory(name: str, axis: int) -> None:
+    for size in (2, 2**31, 2**62, 2**63 - 1):
+        for stride in (2**32, 2**62, 2**63 - 1, -(2**63)):
+            if (size - 1) * abs(stride) > 1 << 57:
+                of_call, gradients = in_c(everything(True))
+                array = field(of_call, gradients, name)
+                array.shape[axis], array.strides[axis] = size, stride
+                assert library().penstock_backward(ctypes.byref(of_call), ctypes.byref(gradients)) != OK
+
+
+@pytest.mark.parametrize("stride", [0, 2**62, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize(("L", "N"), [(1, 3), (3, 1), (1, 1)])
+def test_the_stride_of_an_axis_of_one_says_nothing(L: int, N: int, stride: int) -> None:
+    call = calls.inputs(L, N, 5, 4, after=True, masks=True, decay=4)
+    call |= calls.results(call)
+    call |= {"grad_output": call["x"][..., :4].copy()} | calls.gradients(call)
+    of_call, gradients = in_c(call)
+    for name in ("x", "resets", "decay", "output", "grad_output", "grad_x"):
+        array = field(of_call, gradients, name)
+        for axis, size in enumerate((L, N)):
+            if size == 1:
+                array.strides[axis] = stride
+    assert library().penstock_forward(ctypes.byref(of_call)) == OK, message()
+    calls.check_forward(call, call, calls.ERROR["float64"])
+    assert library().penstock_backward(ctypes.byref(of_call), ctypes.byref(gradients)) == OK, message()
+    made = {name: value for name, value in call.items() if name.startswith("grad_") and name != "grad_output"}
+    calls.check_backward(call, made, 1e-11, np.random.default_rng(3))
 
 
 @given(
