@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 import torch.distributed.checkpoint
+import torch.distributed.tensor
 from accelerate.utils import set_module_tensor_to_device
 from torch import nn
 from torch.func import functional_call
@@ -228,6 +229,22 @@ def test_a_distributed_checkpoint(reset: str, tmp_path: Any) -> None:
                 module.load_state_dict(state)
             with pytest.raises(RuntimeError, match=f'its weights are of reset="{reset}"'):
                 run(module)
+
+
+def test_a_state_in_pieces(reset: str) -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+        saved, same, other = (
+            torch.distributed.tensor.distribute_module(gru(form), mesh) for form in (reset, reset, OTHER[reset])
+        )
+        state = saved.state_dict()
+        assert type(state["reset_after"]) is not torch.Tensor
+        same.load_state_dict(state)
+        with pytest.raises(RuntimeError, match=f'the saved state is of reset="{reset}"'):
+            other.load_state_dict(state)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.parametrize("buffers", [True, False])

@@ -202,10 +202,12 @@ def _value(mark: Tensor) -> float | None:
     """The mark's value, also inside ``torch.func`` transforms; None where it has none to read."""
     while torch._C._functorch.is_functorch_wrapped_tensor(mark):
         mark = torch._C._functorch.get_unwrapped(mark)
+    mark = mark.to_local() if hasattr(mark, "to_local") else mark  # each process has all of it
     if type(mark) not in (Tensor, nn.Parameter) or mark.is_meta or is_compiling():
         return None
     traced = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]  # what is read here is no part of the graph that torch.jit draws
+    # What is read here is no part of the graph that torch.jit draws.
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
     try:
         bounds = torch.aminmax(mark.detach().double())  # of stacked modules there are several
         return (float(bounds.min) + float(bounds.max)) / 2
