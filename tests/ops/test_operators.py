@@ -42,6 +42,7 @@ def backward_of(given: Arguments, results: Any, reset: str = "before", gates: bo
     return [*flat(given, reset), output, *kept, *grads, None, None, None, [True] * 6 + [given["decay"] is not None]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("options", [{}, {"decay": None, "lengths": None, "resets": None}])
 def test_they_are_what_torch_expects(reset: str, options: Arguments, keep: tuple[bool, bool]) -> None:
@@ -147,6 +148,17 @@ def test_backward_refuses_what_forward_did_not_make(reset: str) -> None:
                     torch.ops.penstock.gru_backward(*arguments)
     with pytest.raises(ValueError, match=r"needed: expected 7 of them, for x, h_0, .*, got 2"):
         torch.ops.penstock.gru_backward(*right[:-1], [True, False])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("x", (2**59, N, D)), ("x", (2**40, N, D)), ("weight_hh", (3 * 2**29, 2**29))]
+)
+def test_what_is_larger_than_memory_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    """By torch, which cannot allocate the results."""
+    given = example() | {"decay": None, "lengths": None, "resets": None}
+    given[name] = torch.zeros(1, dtype=torch.float64).expand(shape)
+    with pytest.raises(RuntimeError, match=r"allocate memory|Storage size calculation overflowed"):
+        torch.ops.penstock.gru(*flat(given), False, False)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -280,6 +292,7 @@ def test_a_trace_is_the_same_with_gradients_and_without(reset: str, grad: bool) 
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_transforms_inside_a_compiled_function(reset: str) -> None:
     given = example()
     x, *rest = (given[name] for name in NAMES[:6])

@@ -77,3 +77,13 @@ def test_an_error_ends_the_explanation() -> None:
     with pytest.raises(ValueError, match="expected"):
         penstock.explain(gru, torch.zeros(4, 2, 7))
     assert penstock.explain(gru, x).startswith("1 × one layer")
+
+
+@needs_core
+@pytest.mark.slow
+def test_a_compiled_module_is_explained_without_being_compiled() -> None:
+    gru, x = penstock.GRU(3, 5), torch.zeros(4, 2, 3)
+    compiled = torch.compile(gru, backend="eager")
+    for _ in range(2):
+        assert penstock.explain(compiled, x) == penstock.explain(gru, x)
+        compiled(x)

@@ -2,10 +2,12 @@
 
 A backend is a module with ``declines(call) -> str | None``, the reason in words, ``describe(call) -> str``, how it
 computes, and ``run(call) -> Result``. The last one computes everything. ``nn`` checks its input before it comes here;
-nothing here checks it again.
+of the backends the compiled core alone checks again, as it trusts nobody.
 """
 
+import contextlib
 import itertools
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -69,13 +71,16 @@ def explain_layer(call: Call) -> Asked:
 def explain(module: Callable[..., Any], *arguments: Any, **options: Any) -> str:
     """Who computes each GRU layer in ``module(*arguments, **options)``, and why faster ones decline.
 
-    Runs the module once. Alike layers share a paragraph: a line for each backend that was asked, the last of which
-    computes. ``module`` is a ``penstock.GRU``, any module or function that has some inside.
+    Runs the module once, and if it is compiled, without that. Alike layers share a paragraph: a line for each backend
+    that was asked, the last of which computes. ``module`` is a ``penstock.GRU``, any module or function that has some
+    inside.
     """
     found: list[Asked] = []
     token = _explained.set(found)
+    compiles = "torch._dynamo" in sys.modules  # which takes seconds to import, and nothing is compiled without it
     try:
-        module(*arguments, **options)
+        with torch.compiler.set_stance("force_eager") if compiles else contextlib.nullcontext():
+            module(*arguments, **options)
     finally:
         _explained.reset(token)
     if not found:
