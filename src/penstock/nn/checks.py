@@ -71,8 +71,12 @@ def _unfit(name: str, value: Tensor, expected: dict[str, int | None]) -> ValueEr
 
 
 def alike(value: Tensor, weight: Tensor) -> bool:
-    """Whether ``value`` is a tensor of the device and type of ``weight``; what is wrong else, if it is, others say."""
-    return isinstance(value, Tensor) and value.dtype is weight.dtype and value.device == weight.device
+    """Whether ``value`` is a tensor of the device and type of ``weight``. What is wrong else, if it is, others say."""
+    return (
+        isinstance(value, Tensor)
+        and value.dtype is weight.dtype
+        and ((value.is_cpu and weight.is_cpu) or value.device == weight.device)  # to make devices takes longer
+    )
 
 
 def check_kind(name: str, value: Tensor, weight: Tensor) -> None:
