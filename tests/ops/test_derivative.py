@@ -252,7 +252,7 @@ def test_freed_memory_is_refused(reset: str, k: int, bytes_left: int) -> None:
     inputs = leaves()
     loss = loss_of(gru_layer(Call(*inputs, reset)))
     inputs[k].untyped_storage().resize_(bytes_left)
-    with pytest.raises(ValueError, match=f"{NAMES[k]}: expected .* bytes of memory as in forward, got {bytes_left}"):
+    with pytest.raises(ValueError, match=f"{NAMES[k]}: expected .* bytes of memory, got {bytes_left}"):
         loss.backward()
 
 

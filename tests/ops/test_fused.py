@@ -195,6 +195,19 @@ def test_packed_weights_are_used_where_no_gradient_is_needed(reset: str) -> None
         assert torch.equal(fused.run(others).output, expected.output)
 
 
+@pytest.mark.parametrize("bytes_left", [0, 8])
+@pytest.mark.parametrize("watched", [False, True])
+def test_freed_memory_is_refused(reset: str, watched: bool, bytes_left: int) -> None:
+    for k, name in enumerate(("x", "h_0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")):
+        tensors = [value.detach() for value in example(reset)]
+        tensors[k].untyped_storage().resize_(bytes_left)
+        with (
+            torch.profiler.profile() if watched else contextlib.nullcontext(),
+            pytest.raises(ValueError, match=f"{name}: expected .* bytes of memory, got {bytes_left}"),
+        ):
+            fused.run(Call(*tensors, reset))
+
+
 def test_recomputing_keeps_no_gates(reset: str) -> None:
     tensors = example(reset)
 

@@ -11,7 +11,10 @@ from torch import Tensor
 
 from penstock.native import core
 from penstock.ops import shapes, threads
-from penstock.ops.call import NAMES, NO_GATES, KeptGates, Options, Tensors
+from penstock.ops.call import NO_GATES, KeptGates, Options, Tensors
+
+GATES = ("reset", "update", "candidate", "recurrent")
+OTHER_GRADS = ("grad_h_n", "grad_reset", "grad_update", "grad_candidate")
 
 
 def forward(
@@ -54,8 +57,6 @@ def backward(
         ValueError, TypeError, MemoryError: as the core.
     """
     after, lengths, resets, reverse = options
-    for name, tensor in zip((*NAMES, "output"), (*tensors, states), strict=True):
-        expect_memory(name, tensor)
     read = _as_the_core_reads(tensors, lengths, resets, False)
     like = (tensors[0], *read[1:6], None if tensors[6] is None else states)
     found = [
@@ -68,10 +69,10 @@ def backward(
         reverse,
         threads.allowed(),
         *read,
-        _rows(states),
-        *map(_whole, gates),
-        _rows(grad_output),
-        *map(_whole, other_grads),
+        _rows("output", states),
+        *map(_whole, GATES, gates),
+        _rows("grad_output", grad_output),
+        *map(_whole, OTHER_GRADS, other_grads),
         *found,
     )
     decay, grad_decay = tensors[6], found[6]
@@ -80,40 +81,52 @@ def backward(
     return found
 
 
-def expect_memory(name: str, tensor: Tensor | None) -> None:
-    """Raises where a tensor's storage has become too small for it since forward."""
-    if tensor is None:
-        return
-    elements = tensor.numel()
-    if elements and not tensor.is_contiguous():
-        elements = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    needed, there = (tensor.storage_offset() + elements) * tensor.itemsize, tensor.untyped_storage().nbytes()
-    if needed > there and elements:
-        raise ValueError(f"{name}: expected {needed} bytes of memory as in forward, got {there}: it was freed since")
-
-
 def _as_the_core_reads(tensors: Tensors, lengths: Any, resets: Any, packed: bool) -> tuple[Any, ...]:
     """x, h_0, the weights if they are not packed, lengths, resets and decay: the core's order and layout."""
     x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, decay = tensors
     weights: Tensors = (None, None, None, None)
     if not packed:
-        weights = (_whole(weight_ih), _whole(weight_hh), _whole(bias_ih), _whole(bias_hh))
-    return _rows(x), _whole(h_0), *weights, _whole(lengths), resets, None if decay is None else decay.resolve_neg()
+        weights = (
+            _whole("weight_ih", weight_ih),
+            _whole("weight_hh", weight_hh),
+            _whole("bias_ih", bias_ih),
+            _whole("bias_hh", bias_hh),
+        )
+    if resets is not None:
+        expect_memory("resets", resets)
+    if decay is not None:
+        expect_memory("decay", decay)
+        decay = decay.resolve_neg()
+    return _rows("x", x), _whole("h_0", h_0), *weights, _whole("lengths", lengths), resets, decay
 
 
-def _whole(tensor: Tensor | None) -> Tensor | None:
+def _whole(name: str, tensor: Tensor | None) -> Tensor | None:
     """Contiguous, and with its own sign: torch negates lazily what is the imaginary part of a conjugate."""
-    if tensor is None or (tensor.is_contiguous() and not tensor.is_neg()):
-        return tensor
-    return tensor.resolve_neg().contiguous()
+    if tensor is None:
+        return None
+    expect_memory(name, tensor)
+    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.resolve_neg().contiguous()
 
 
-def _rows(tensor: Tensor | None) -> Tensor | None:
+def _rows(name: str, tensor: Tensor | None) -> Tensor | None:
     """As ``_whole``, but only the last axis is made contiguous."""
-    if tensor is None or (tensor.is_contiguous() and not tensor.is_neg()):
+    if tensor is None:
+        return None
+    expect_memory(name, tensor)
+    if tensor.is_contiguous() and not tensor.is_neg():
         return tensor
     tensor = tensor.resolve_neg()
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def expect_memory(name: str, tensor: Tensor) -> None:
+    """Raises where a tensor's storage was made too small for it, of which the tensor knows nothing."""
+    elements = tensor.numel()
+    if elements and not tensor.is_contiguous():
+        elements = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    needed, there = (tensor.storage_offset() + elements) * tensor.itemsize, tensor.untyped_storage().nbytes()
+    if needed > there and elements:
+        raise ValueError(f"{name}: expected {needed} bytes of memory, got {there}: its storage was freed or cut")
 
 
 def _in_memory(grad: Tensor | None) -> Tensor | None:
