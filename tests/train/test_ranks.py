@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import penstock
+from helpers import ENVIRONMENT, penstock
 
 from penstock.train.ranks import Ranks
 from penstock.train.run import _seed
@@ -29,7 +29,10 @@ pytestmark = pytest.mark.slow
 def launch(ranks: int, *arguments: Any, restarts: int = 0) -> "subprocess.Popen[bytes]":
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     launcher += [f"--max-restarts={restarts}", "--monitor-interval=0.1", "-m", "penstock", "train"]
-    return subprocess.Popen([*launcher, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    environment = os.environ | ENVIRONMENT
+    return subprocess.Popen(
+        [*launcher, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    )
 
 
 def finish(process: "subprocess.Popen[bytes]") -> str:
@@ -46,8 +49,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
 
 
 def wait_until(done: Callable[[], Any], process: "subprocess.Popen[bytes]") -> Any:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
         if value := done():
             return value
         time.sleep(0.002)
@@ -119,7 +121,7 @@ def test_accumulation_alone_is_the_same_optimisation(text: Path, alone: Path, tm
 
 def test_a_stopped_run_goes_on_with_any_number_of_ranks(text: Path, alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for ranks, moment in ((4, 20), (2, 60), (1, 90), (4, None)):
+    for ranks, moment in ((4, 20), (1, 70), (2, None)):
         arguments = ("--resume",) if out.exists() else (text, "--steps", 150, *SMALL)
         process = launch(ranks, *arguments, "--out", out)
         if moment is None:
@@ -184,7 +186,7 @@ def by_hand(rank: int, port: int, *arguments: Any, **environment: str) -> "subpr
     ours = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     command = [sys.executable, "-m", "penstock", "train", *map(str, arguments)]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | ours | environment
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | ENVIRONMENT | ours | environment
     )
 
 
