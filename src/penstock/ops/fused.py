@@ -51,21 +51,26 @@ def describe(call: Call) -> str:
 
 def run(call: Call) -> Result:
     """Computes the call. Under autocast it computes in the type of the weights all the same: that is faster."""
-    x, decay = call.x, call.decay
-    if torch.is_autocast_enabled("cpu"):
-        x, decay = x.to(call.weight_hh.dtype), None if decay is None else decay.to(call.weight_hh.dtype)
-    tensors = (x, call.h_0, call.weight_ih, call.weight_hh, call.bias_ih, call.bias_hh, decay)
-    options = (call.reset == "after", call.lengths, call.resets, call.reverse)
+    x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, form, lengths, resets, decay, reverse, return_gates, *_ = call
+    dtype = weight_hh.dtype
+    if x.dtype != dtype and torch.is_autocast_enabled("cpu"):
+        x = x.to(dtype)
+    if decay is not None and decay.dtype != dtype and torch.is_autocast_enabled("cpu"):
+        decay = decay.to(dtype)
+    tensors, options = (
+        (x, h_0, weight_ih, weight_hh, bias_ih, bias_hh, decay),
+        (form == "after", lengths, resets, reverse),
+    )
     grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    keep_gates = call.return_gates or (grad and not call.recompute)
+    keep_gates = return_gates or (grad and not call.recompute)
     gates: Sequence[Any]
-    if _is_watched(*tensors, call.lengths, call.resets):
-        output, h_n, *gates = _by_operator(tensors, options, call.return_gates, keep_gates, grad)
+    if _is_watched(*tensors, lengths, resets):
+        output, h_n, *gates = _by_operator(tensors, options, return_gates, keep_gates, grad)
     elif grad:
-        output, h_n, *gates = _apply(call.return_gates, keep_gates, *options, *tensors)
+        output, h_n, *gates = _apply(return_gates, keep_gates, *options, *tensors)
     else:
         output, h_n, gates = kernel.forward(tensors, options, keep_gates, call.packed)
-    return Result(output, h_n, tuple(gates[:3]) if call.return_gates else None)
+    return Result(output, h_n, tuple(gates[:3]) if return_gates else None)
 
 
 def _is_watched(*tensors: Tensor | None) -> bool:

@@ -30,11 +30,11 @@ def forward(
     """
     after, lengths, resets, reverse = options
     read = _as_the_core_reads(tensors, lengths, resets, packed is not None)
-    x, h_0, *_ = read
+    x, h_0 = read[0], read[1]
     if x.dim() != 3 or h_0.dim() != 2:  # no size to allocate
         shapes.check(tensors, options)
-    every_step = (x.shape[0], *h_0.shape)
-    output, h_n, gates = h_0.new_empty(every_step), torch.empty_like(h_0), NO_GATES
+    N, H = h_0.shape
+    output, h_n, gates = h_0.new_empty(x.shape[0], N, H), torch.empty_like(h_0), NO_GATES
     if keep_gates:
         r, z, n = (torch.empty_like(output) for _ in range(3))
         gates = r, z, n, torch.empty_like(output) if after else None
@@ -102,21 +102,26 @@ def _as_the_core_reads(tensors: Tensors, lengths: Any, resets: Any, packed: bool
 
 def _whole(name: str, tensor: Tensor | None) -> Tensor | None:
     """Contiguous, and with its own sign: torch negates lazily what is the imaginary part of a conjugate."""
-    if tensor is None:
-        return None
+    if tensor is None or _lies_plainly(tensor):
+        return tensor
     expect_memory(name, tensor)
-    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.resolve_neg().contiguous()
+    return tensor.resolve_neg().contiguous()
 
 
 def _rows(name: str, tensor: Tensor | None) -> Tensor | None:
     """As ``_whole``, but only the last axis is made contiguous."""
-    if tensor is None:
-        return None
-    expect_memory(name, tensor)
-    if tensor.is_contiguous() and not tensor.is_neg():
+    if tensor is None or _lies_plainly(tensor):
         return tensor
+    expect_memory(name, tensor)
     tensor = tensor.resolve_neg()
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def _lies_plainly(tensor: Tensor) -> bool:
+    """Contiguous, not to be negated, and all of it in its storage: of most tensors, and soon found."""
+    offset = tensor.storage_offset()
+    end = tensor.nbytes + offset * tensor.itemsize if offset else tensor.nbytes
+    return tensor.is_contiguous() and not tensor.is_neg() and end <= tensor.untyped_storage().nbytes()
 
 
 def expect_memory(name: str, tensor: Tensor) -> None:
