@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -260,6 +261,7 @@ def test_it_learns_tinyshakespeare(tmp_path: Path) -> None:
     shared = Path(__file__).parents[3] / "shared" / "data" / "tinyshakespeare.txt"
     if not shared.exists():
         pytest.skip("tinyshakespeare.txt is not beside the checkout, and it is not part of the project")
-    done = penstock("train", shared, "--out", tmp_path / "out", "--steps", 60, "--size", "small", "--json")
+    arguments = ("--out", tmp_path / "out", "--steps", 60, "--size", "small", "--json")
+    done = penstock("train", shared, *arguments, OMP_NUM_THREADS=str(os.cpu_count()))  # a real size, and all threads
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["nats_per_character"] < 2.5  # the entropy of its letters alone is 3.3
