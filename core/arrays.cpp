@@ -116,7 +116,7 @@ void expect_contiguous(const char* name, const penstock_array& array) {
     int64_t stride = 1;
     for (int k = array.ndim - 1; k >= 0; --k) {
         if (array.shape[k] != 1 && array.strides[k] != stride)
-            refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected a contiguous array, got strides " +
+            refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected to be contiguous, got strides " +
                                            tuple(array.strides, array.ndim));
         stride *= array.shape[k];
     }

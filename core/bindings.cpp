@@ -190,18 +190,21 @@ void define(Class& of, const char* name, Result (*function)(Self, Rest...)) {
 
 NB_MODULE(_core, m) {
     const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
-    nb::class_<Packed>(m, "Packed").def("step", &step);
-    nb::class_<PackedOutput>(m, "PackedOutput").def("score", &score).def("logits", &logits);
+    nb::class_<Packed> packed(m, "Packed");
+    define(packed, "step", &step);
+    nb::class_<PackedOutput> output(m, "PackedOutput");
+    define(output, "score", &score);
+    define(output, "logits", &logits);
     nb::class_<Set> set(m, "InstructionSet");
     define(set, "pack", &pack);
     define(set, "forward", &forward);
     define(set, "backward", &backward);
+    define(set, "pack_output", &pack_output);
     set.def_prop_ro("name", [](const Set& s) { return s.row->name; })
         .def_prop_ro("compiled", [](const Set& s) { return s.row->compiled != 0; })
         .def_prop_ro("supported", [](const Set& s) { return s.row->supported != 0; })
         .def_prop_ro("needs", [](const Set& s) { return s.row->needs; })
         .def_prop_ro("float_lanes", [](const Set& s) { return s.row->float_lanes; })
-        .def("pack_output", &pack_output)
         .def(
             "peak",
             [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, penstock_dtype(dtype), threads); },

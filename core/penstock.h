@@ -115,16 +115,16 @@ typedef struct penstock_call {
 
     penstock_array x;       /* (L, N, D) last axis contiguous */
     penstock_array h_0;     /* (N, H) contiguous */
-    penstock_array lengths; /* (N,) int64 contiguous, each in 0 … L: how many steps each sequence has; none: L */
-    penstock_array resets;  /* (L, N) bool: step t starts an episode; none: no step. In reverse, an episode is entered at
-                               its last step: what passes from t + 1 to t is cleared where step t + 1 resets. */
+    penstock_array lengths; /* (N,) int64 contiguous, each in 0 … L: the steps that a sequence has; none: L */
+    penstock_array resets;  /* (L, N) bool: step t starts an episode; none: no step. In reverse, an episode is entered
+                               at its last step: what passes from t + 1 to t is cleared where step t + 1 resets. */
     penstock_array decay;   /* (L, N, H) or (L, N, 1): what the state is multiplied by before step t, in reverse what
                                passes from t to t - 1; none: 1. A reset goes before it. */
 
     /* What forward writes and backward reads again. */
     penstock_array output;    /* (L, N, H) last axis contiguous; zero past a sequence's end */
-    penstock_array h_n;       /* (N, H) contiguous: each sequence's state after its own last step. May be h_0 itself, and,
-                                 with L = 1 and no lengths, output itself. Backward does not read it. */
+    penstock_array h_n;       /* (N, H) contiguous: each sequence's state after its own last step. May be h_0 itself,
+                                 and, with L = 1 and no lengths, output itself. Backward does not read it. */
     /* The gates, (L, N, H) contiguous, zero past the end; forward leaves out those that are none. Backward wants all of
        its form, or no `reset`: then it computes them again. */
     penstock_array reset;     /* r */

@@ -4,6 +4,7 @@
 
 #include <Python.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "penstock.h"
@@ -31,13 +32,16 @@ struct ExchangeApi {
     int (*describe)(void* object, Tensor* out);  // no owner: valid while the object is
 };
 
-// The table of a type, or null with no error set.
+// The table of a type, or null with no error set. Remembers some types, as it is asked for tensors, parameters and
+// NumPy's arrays (which have none) time after time; the GIL is held.
 inline const ExchangeApi* exchange_api(PyTypeObject* type) {
-    // under the GIL; tensors, or NumPy's arrays, which have none, time after time
-    static PyTypeObject *known_type = nullptr, *without = nullptr;
-    static const ExchangeApi* known = nullptr;
-    if (type == known_type) return known;
-    if (type == without) return nullptr;
+    static struct {
+        PyTypeObject* type;
+        const ExchangeApi* api;
+    } known[4];
+    static unsigned last = 0;
+    for (const auto& row : known)
+        if (row.type == type) return row.api;
     const ExchangeApi* api = nullptr;
     if (PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__")) {
         api = static_cast<const ExchangeApi*>(PyCapsule_GetPointer(capsule, "dlpack_exchange_api"));
@@ -45,12 +49,10 @@ inline const ExchangeApi* exchange_api(PyTypeObject* type) {
         if (api && api->major != 1) api = nullptr;
     }
     PyErr_Clear();
-    if (api) {
-        known_type = type;
-        known = api;
-    } else {
-        without = type;
-    }
+    Py_INCREF(type);  // a new type in the place of one that is gone would be taken for it
+    auto& row = known[last++ % 4];
+    Py_XDECREF(row.type);
+    row = {type, api};
     return api;
 }
 
@@ -82,12 +84,14 @@ public:
         if (object == Py_None) return true;
         if (const auto* api = dlpack::exchange_api(Py_TYPE(object))) {
             dlpack::Tensor tensor;
-            if (api->describe(object, &tensor) != 0) return false;
+            if (api->describe(object, &tensor) != 0) {  // has no memory of its own, as on the device "meta"
+                PyErr_Clear();
+                return refuse(name, "expected a tensor on the CPU");
+            }
             if (tensor.device_type != dlpack::cpu) return refuse(name, "expected a tensor on the CPU");
-            if (tensor.ndim > 3) return refuse(name, "expected at most 3 axes");
             array = {
                 static_cast<char*>(tensor.data) + tensor.byte_offset, dlpack::dtype_of(tensor), tensor.ndim, {}, {}};
-            for (int k = 0; k < tensor.ndim; ++k) {
+            for (int k = 0; k < std::min(tensor.ndim, 3); ++k) {  // more are refused by their number
                 array.shape[k] = tensor.shape[k];
                 array.strides[k] = tensor.strides[k];
             }
@@ -100,9 +104,8 @@ public:
                           written ? "expected an array that can be written" : "expected an array or a CPU tensor");
         }
         ++count_;
-        if (buffer.ndim > 3) return refuse(name, "expected at most 3 axes");
         array = {buffer.buf, dtype_of(buffer), buffer.ndim, {}, {}};
-        for (int k = 0; k < buffer.ndim; ++k) {
+        for (int k = 0; k < std::min(buffer.ndim, 3); ++k) {
             array.shape[k] = buffer.shape[k];
             array.strides[k] = buffer.strides[k] / buffer.itemsize;
             if (buffer.strides[k] % buffer.itemsize && buffer.shape[k] > 1)

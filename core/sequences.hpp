@@ -81,7 +81,7 @@ struct Rows {
     int64_t previous(int64_t t) const { return of.reverse ? t + 1 : t - 1; }
 };
 
-// The decay of row i's state before its step at time t, from unit `unit` on.
+// The decay of row i's state before its step at time t; none where an episode starts, whatever stands there.
 template <class T>
 struct RowDecay {
     const T* at;  // null: none
@@ -89,7 +89,7 @@ struct RowDecay {
 
     RowDecay(const Decay<T>& decay, const Rows& rows, int64_t t, int64_t i) : at(nullptr), pitch(decay.unit) {
         const int64_t p = decay.at ? rows.passage(t, i) : -1;
-        if (p >= 0) at = decay.at + p * decay.step + rows.sequence(i) * decay.row;
+        if (p >= 0 && !rows.starts(t, i)) at = decay.at + p * decay.step + rows.sequence(i) * decay.row;
     }
 
     // h, decayed, of the first `count` units from `unit` on.

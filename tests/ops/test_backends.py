@@ -133,7 +133,7 @@ def test_a_reset_wins_over_a_decay(backend: Any, reset: str) -> None:
     """Whatever the state was."""
     x, w, resets = draw(2, 2, 3), draw_weights(3, 5), torch.ones(2, 2, dtype=torch.bool)
     gradients = []
-    for h_0, gamma in ((0.0, 1.0), (torch.inf, 0.5), (torch.nan, 0.5), (1.0, 0.0)):
+    for h_0, gamma in ((0.0, 1.0), (torch.inf, 0.5), (torch.nan, 0.5), (1.0, 0.0), (1.0, torch.nan)):
         leaves = [x.clone(), torch.full((2, 5), h_0), *(v.clone() for v in w), torch.full((2, 2, 1), gamma)]
         leaves = [value.double().requires_grad_() for value in leaves]
         result = backend.run(Call(*leaves[:-1], reset, resets=resets, decay=leaves[-1]))
