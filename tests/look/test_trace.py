@@ -8,7 +8,6 @@ import torch
 
 import penstock
 from penstock import LanguageModel, PenstockError
-from penstock.look.language import token_labels
 from penstock.look.trace import Trace, trace_text
 from penstock.model_folder import ModelConfig
 from penstock.text import BpeVocabulary, ByteVocabulary, CharVocabulary
@@ -114,14 +113,6 @@ def test_what_cannot_work_is_refused(model: LanguageModel) -> None:
         trace.contributions(3, V)
     with pytest.raises(ValueError, match="trace: it is of layers alone, without an output layer"):
         Trace(trace.layers).surprise()
-
-
-def test_tokens_that_are_no_characters() -> None:
-    assert token_labels(ByteVocabulary(), ByteVocabulary().encode("aé")) == ("a", "‹c3›", "‹a9›")
-    bpe = BpeVocabulary.trained_on(["the cat the cat"], 262)
-    ids = bpe.encode("the cat 中")
-    assert "".join(token_labels(bpe, ids)).startswith("the cat ")
-    assert token_labels(bpe, ids)[-1].startswith("‹")
 
 
 def test_unknown_characters_are_counted_and_shown() -> None:
