@@ -80,10 +80,7 @@ def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def fine_grain() -> Iterator[None]:
     """As many threads as a call allows, however small the work: else almost every test of threads runs on one."""
-    set_grain = getattr(core._core, "set_grain", None)
-    if set_grain is None:
-        yield
-        return
-    before = set_grain(1)
+    before = core._core.set_grain(1) if core._core else None
     yield
-    set_grain(before)
+    if core._core:
+        core._core.set_grain(before)
