@@ -39,6 +39,7 @@ def test_everyone_who_is_here_is_right_and_timed(options: list[str], left_out: s
         assert all(entry["milliseconds"] > 0 for entry in row["variants"])
 
 
+@pytest.mark.slow
 def test_one_step_and_a_busy_machine() -> None:
     done = penstock("bench", "--steps", "--busy", "--quick", "--threads", 1, "--json")
     assert done.returncode == 0, done.stderr
