@@ -1,6 +1,7 @@
 # make run    train a GRU on text that is already on this machine, and see what it learned
 # make test   lint, types and the whole test suite, with coverage
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
+# make emulated   the core's tests on an emulated AArch64 processor, where Debian's packages can be had
 # make docs   the documentation, into docs/_build/html
 # make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
 # All make .venv on their first call and leave it alone afterwards.
@@ -18,7 +19,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test docs figures reference bench lint sanitize sanitized install lock clean
+.PHONY: run test docs figures reference bench lint sanitize sanitized emulated install lock clean
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -52,15 +53,19 @@ lint: $(INSTALLED)
 # allocators never run out of memory, and ThreadSanitizer starts no threads in a forked child.
 sanitize: $(INSTALLED)
 	$(BIN)/pip install --quiet nanobind cmake ninja
-	$(MAKE) --no-print-directory sanitized SANITIZE=address,undefined RUNTIME=libasan.so SELECT="not memory"
+	$(MAKE) --no-print-directory sanitized SANITIZE=address,undefined,float-cast-overflow RUNTIME=libasan.so SELECT="not memory"
 	$(MAKE) --no-print-directory sanitized SANITIZE=thread RUNTIME=libtsan.so SELECT="not memory and not fork"
 
 sanitized:
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S core -B build/$(SANITIZE) -G Ninja -DPENSTOCK_SANITIZE=$(SANITIZE)
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/$(SANITIZE)
 	LD_PRELOAD="$$(c++ -print-file-name=$(RUNTIME)) $$(c++ -print-file-name=libstdc++.so)" \
-	  ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0 PENSTOCK_CORE="$$(echo build/$(SANITIZE)/_core.*.so)" \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+	  TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:allocator_may_return_null=1 PENSTOCK_CORE="$$(echo build/$(SANITIZE)/_core.*.so)" \
 	  $(BIN)/python -m pytest -q -p no:cacheprovider -k "$(SELECT)" tests/native tests/ops/test_fused.py
+
+emulated: $(INSTALLED)
+	@tests/emulated/aarch64.sh
 
 install: $(INSTALLED)
 
