@@ -129,6 +129,9 @@ public:
 private:
     static constexpr int64_t width = panel_columns<T>;
     static constexpr int64_t tiles_at_once = 32, depth_at_once = 512, a_block = 4 * tile_rows;
+    // Rows of weights, each in a page of its own perhaps, that are read side by side: few enough for the processor to
+    // know where they all are.
+    static constexpr int64_t some_pages = 32;
     static constexpr int phases = std::size(Cell::phases);
 
     bool recomputes() const { return !call_.gates.reset; }
@@ -184,20 +187,24 @@ private:
         return grad_operand_ ? grad_operand_ + (i - share.begin) * state_stride_ : nullptr;
     }
 
+    // Rows k … k + K − 1 of a weight (3H, size), the columns of a panel.
+    static void pack_block(const T* weight, int64_t k, int64_t K, int64_t size, int64_t panel, T* to) {
+        pack_panel(K, size - panel * width, weight + k * size + panel * width, size, 1, to,
+                   [](T value, int64_t) { return value; });
+    }
+
     // W_hh and W_ih with the rows of the gates as k.
     void pack_weights(const Share& share) {
         if (!direct_) {
-            const auto pack = [](const T* source, int64_t K, int64_t size, int64_t panel, T* to) {
-                pack_panel(K, size - panel * width, source + panel * width, size, 1, to,
-                           [](T value, int64_t) { return value; });
-            };
             const int64_t count = panels_ + (call_.grad_x.at ? input_panels_ : 0);
-            for (int64_t q = share.member; q < count; q += share.members) {
-                if (q < panels_)
-                    pack(call_.weights.hh, 3 * H, H, q, of_state_ + q * 3 * H * width);
-                else
-                    pack(call_.weights.ih, 3 * H, D, q - panels_, of_input_ + (q - panels_) * 3 * H * width);
-            }
+            for (int64_t k = 0; k < 3 * H; k += some_pages)
+                for (int64_t q = share.member; q < count; q += share.members) {
+                    const bool state = q < panels_;
+                    const int64_t panel = state ? q : q - panels_, size = state ? H : D;
+                    const T* weight = state ? call_.weights.hh : call_.weights.ih;
+                    pack_block(weight, k, std::min(some_pages, 3 * H - k), size, panel,
+                               (state ? of_state_ : of_input_) + (panel * 3 * H + k) * width);
+                }
         }
         if (layer_)
             layer_->pack(call_.weights, part(panels_, share.member, share.members),
@@ -351,19 +358,15 @@ private:
     void product_of_rows(const Share& share, int64_t M, int64_t k, int64_t K, const T* a, int64_t rs, const T* weight,
                          const T* packed, int64_t size, int64_t first, int64_t last, const Target<T>& C) {
         if (!direct_) return product<T, T>(M, K, a, rs, {packed + k * width, 3 * H * width}, first, last, C);
-        const T* source = weight + k * size;
-        const int64_t whole = std::clamp(size / width, first, last);  // panels that no row's end cuts
-        if (M <= tile_rows) product<T, T>(M, K, a, rs, {source, width, size}, first, whole, C);
+        const int64_t whole = M <= tile_rows ? std::clamp(size / width, first, last) : first;  // to be read as they lie
         T* block = blocks_ + share.member * on_the_way<T>;
-        for (int64_t q = M <= tile_rows ? whole : first; q < last; ++q) {
-            Target<T> target = C;
-            constexpr int64_t depth = on_the_way<T> / width;
-            for (int64_t begin = 0; begin < K; begin += depth) {
-                const int64_t here = std::min(depth, K - begin);
-                pack_panel(here, size - q * width, source + begin * size + q * width, size, 1, block,
-                           [](T value, int64_t) { return value; });
+        Target<T> target = C;
+        for (int64_t begin = 0; begin < K; begin += some_pages, target.fresh = false) {
+            const int64_t here = std::min(some_pages, K - begin);
+            product<T, T>(M, here, a + begin, rs, {weight + (k + begin) * size, width, size}, first, whole, target);
+            for (int64_t q = whole; q < last; ++q) {
+                pack_block(weight, k + begin, here, size, q, block);
                 product<T, T>(M, here, a + begin, rs, {block - q * here * width, here * width}, q, q + 1, target);
-                target.fresh = false;
             }
         }
     }
@@ -428,8 +431,10 @@ private:
         for (int64_t k = 0; k < rows; k += depth_at_once) {
             const int64_t depth = std::min(depth_at_once, rows - k);
             const bool begins = fresh && k == 0;
-            for (int64_t tile = part(tiles, share.member, share.members); tile < stop; tile += tiles_at_once) {
-                const int64_t count = std::min(tiles_at_once, stop - tile), row = tile * tile_rows;
+            // Where all of B stays in the second-level cache, the sums are written row after row.
+            const int64_t at_once = depth * size * int64_t(sizeof(T)) <= second_level_cache() / 2 ? 1 : tiles_at_once;
+            for (int64_t tile = part(tiles, share.member, share.members); tile < stop; tile += at_once) {
+                const int64_t count = std::min(at_once, stop - tile), row = tile * tile_rows;
                 for (int64_t i = 0; i < count; ++i) {
                     const T* from = grads(k) + begin + row + i * tile_rows;
                     T* to = packed + i * depth * tile_rows;

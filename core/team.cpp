@@ -81,9 +81,9 @@ void Meeting::await(uint32_t phase) {
         if (phase_.load(std::memory_order_acquire) != phase) return;
         pause();
     }
-    // A step as it was so far, for a measure; the first one has none but itself.
+    // What a step took so far where nobody was late, for a measure; the first one has none but itself.
     const auto since = Clock::now();
-    const auto usual = (since - begun_) / (phase + 1);
+    const auto usual = (since - begun_ - nanoseconds(waited_.load(std::memory_order_relaxed))) / (phase + 1);
     const auto late = std::max<Clock::duration>(patience, usual);
     while (phase_.load(std::memory_order_acquire) == phase) {
         const auto waited = Clock::now() - since;
@@ -96,6 +96,7 @@ void Meeting::await(uint32_t phase) {
         phase_.wait(phase, std::memory_order_seq_cst);
         asleep_.fetch_sub(1, std::memory_order_seq_cst);
     }
+    waited_.fetch_add(nanoseconds(Clock::now() - since).count(), std::memory_order_relaxed);
 }
 
 bool Meeting::wait(Seat& seat, bool others_can) {

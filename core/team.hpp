@@ -63,6 +63,7 @@ private:
     void await(uint32_t phase);
 
     Clock::time_point begun_{};
+    std::atomic<int64_t> waited_{0};  // of the time since then, in long waits
     std::atomic<uint32_t> arrived_{0};
     std::atomic<bool> waited_long_{false};
     int left_ = -1;  // the seat that became empty at the last meeting
