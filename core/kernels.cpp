@@ -102,8 +102,6 @@ void forward(const Forward<T>& call, int threads) {
 template <class T>
 void backward(const Backward<T>& call, int threads) {
     with_cell<T>(call.shape.after, [&]<class Cell>(Cell) {
-        if (few_units<T>(call.shape, call.sequences))
-            return run_pass(threads, [&](Arena& arena) { return FewUnitsBackward<T, Cell>(call, threads, arena); });
         run_pass(threads, [&](Arena& arena) { return BackwardPass<T, Cell>(call, threads, arena); });
     });
 }
