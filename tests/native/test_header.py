@@ -130,7 +130,8 @@ class Arena:
         first, last = at + sum(r for r in reach if r < 0), at + sum(r for r in reach if r > 0)
         if astray or not array.data or first < 0 or last >= memory.size:
             return None
-        return as_strided(memory[at:], shape, [s * memory.itemsize for s in strides])
+        steps = [s * memory.itemsize if n > 1 else 0 for n, s in zip(shape, strides, strict=True)]
+        return as_strided(memory[at:], shape, steps)
 
     def lies(self, name: str, array: Described) -> bool:
         """Whether the description claims memory that a caller might have, and this one has not: no check finds that."""
