@@ -87,20 +87,20 @@ void expect_dtype(const char* name, const penstock_array& array, int32_t dtype, 
 
 void expect_addressable(const char* name, const penstock_array& array) {
     if (empty(array)) return;
-    const auto item = __int128(size_of(array.dtype));
-    __int128 below = 0, above = item, count = item;
+    const auto item = __int128(size_of(array.dtype)), most = addressable / item;
+    __int128 below = 0, above = 1, count = 1;  // elements, of which no product here overflows
     for (int k = 0; k < array.ndim; ++k) {
-        const __int128 reach = __int128(array.shape[k] - 1) * array.strides[k] * item;
+        const __int128 reach = __int128(array.shape[k] - 1) * array.strides[k];
         (reach < 0 ? below : above) += reach;
         count *= array.shape[k];
-        if (above > addressable || below < -addressable || count > addressable)
+        if (above > most || below < -most || count > most)
             refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": " + tuple(array.shape, array.ndim) + " with strides " +
                                            tuple(array.strides, array.ndim) + " is larger than memory can be");
     }
     const auto at = reinterpret_cast<uintptr_t>(array.data);
     if (!array.data) refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": expected data, got a null pointer");
     if (at % uintptr_t(item)) refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": its data is not aligned to its type");
-    if (__int128(at) + below < 0 || __int128(at) + above > __int128(UINTPTR_MAX))
+    if (__int128(at) + below * item < 0 || __int128(at) + above * item > __int128(UINTPTR_MAX))
         refuse(PENSTOCK_BAD_VALUE, std::string(name) + ": its strides lead out of the address space");
 }
 
@@ -126,15 +126,17 @@ void expect_apart(const char* name, const penstock_array& array) {
     if (empty(array)) return;
     // From the nearest neighbours outwards, each axis steps over all of those within.
     bool counted[3] = {};
+    int left = array.ndim;
+    for (int k = 0; k < array.ndim; ++k)
+        if (array.shape[k] == 1) counted[k] = true, --left;  // whatever its stride
     __int128 within = 1;
-    for (int done = 0; done < array.ndim; ++done) {
+    for (; left > 0; --left) {
         int nearest = -1;
         for (int k = 0; k < array.ndim; ++k)
             if (!counted[k] && (nearest < 0 || std::abs(array.strides[k]) < std::abs(array.strides[nearest])))
                 nearest = k;
         counted[nearest] = true;
         const int64_t size = array.shape[nearest], stride = std::abs(array.strides[nearest]);
-        if (size == 1) continue;
         if (stride < within)
             refuse(PENSTOCK_BAD_VALUE, std::string(name) +
                                            ": expected its elements in places of their own, got strides " +

@@ -136,7 +136,7 @@ Packed pack(const Set& set, bool after, int precision, nb::handle weight_ih, nb:
     arrays.read(weight_ih, weight_hh, bias_ih, bias_hh, weights);
     penstock_packed* packed = nullptr;
     raise(
-        unlocked([&] { return penstock_pack(set.row, form_of(after), penstock_dtype(precision), &weights, &packed); }));
+        unlocked([&] { return penstock_pack(set.row, form_of(after), precision, &weights, &packed); }));
     Packed made;
     made.handle.reset(packed);
     return made;
@@ -207,7 +207,7 @@ NB_MODULE(_core, m) {
         .def_prop_ro("float_lanes", [](const Set& s) { return s.row->float_lanes; })
         .def(
             "peak",
-            [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, penstock_dtype(dtype), threads); },
+            [](const Set& s, int dtype, int threads) { return penstock_peak(s.row, dtype, threads); },
             without_gil)
         .def(
             "read_bandwidth",

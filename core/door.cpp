@@ -188,7 +188,8 @@ Checked check_call(const penstock_call& call) {
     Shape shape;
     Precision precision;
     if (call.packed) {
-        if (given(call.weights.hh) || given(call.weights.ih))
+        const penstock_weights& none = call.weights;
+        if (given(none.ih) || given(none.hh) || given(none.bias_ih) || given(none.bias_hh))
             refuse(PENSTOCK_BAD_VALUE, "packed: expected packed weights or weights, got both");
         shape = call.packed->shape;
         precision = call.packed->precision;
@@ -379,7 +380,7 @@ const penstock_set* penstock_choose(const char* name) {
     return chosen;
 }
 
-penstock_status penstock_pack(const penstock_set* set, penstock_form form, penstock_dtype dtype,
+penstock_status penstock_pack(const penstock_set* set, int32_t form, int32_t dtype,
                               const penstock_weights* weights, penstock_packed** packed) {
     return guarded([&] {
         if (!weights || !packed) refuse(PENSTOCK_BAD_VALUE, "weights, packed: expected pointers, got null");
@@ -553,7 +554,7 @@ int penstock_threads_are_borrowed() { return threads_are_borrowed(); }
 
 int64_t penstock_set_grain(int64_t multiply_adds) { return grain.exchange(std::max<int64_t>(multiply_adds, 1)); }
 
-double penstock_peak(const penstock_set* set, penstock_dtype dtype, int threads) {
+double penstock_peak(const penstock_set* set, int32_t dtype, int threads) {
     double rate = 0;
     guarded([&] {
         const Kernels& kernels = *usable(set).kernels;

@@ -186,7 +186,7 @@ private:
             std::fill(h + (cleared ? 0 : H), h + state_stride_, T(0));
             if (!cleared) {
                 std::copy(call_.h_0 + n * H, call_.h_0 + (n + 1) * H, h);
-                if (const RowDecay<T> decay(call_.decay, rows_, 0, i); begins && decay.at)
+                if (const RowDecay<T> decay(begins ? call_.decay : Decay<T>{}, rows_, 0, i); decay.at)
                     for (int64_t unit = 0; unit < H; unit += lanes<T>)
                         store(h + unit, decay.of(load(h + unit), unit, H - unit));
             }

@@ -99,7 +99,7 @@ typedef struct penstock_weights {
 
 /* Packs weights of float32 as float32, bfloat16 or int8, of float64 as float64. Free the result with penstock_free.
    int8 refuses what is not finite. `set` null: the best. */
-PENSTOCK_API penstock_status penstock_pack(const penstock_set *set, penstock_form form, penstock_dtype dtype,
+PENSTOCK_API penstock_status penstock_pack(const penstock_set *set, int32_t form, int32_t dtype,
                                            const penstock_weights *weights, penstock_packed **packed);
 PENSTOCK_API void penstock_free(penstock_packed *packed); /* null is nothing */
 
@@ -183,7 +183,7 @@ PENSTOCK_API int penstock_threads_are_borrowed(void);
 PENSTOCK_API int64_t penstock_set_grain(int64_t multiply_adds);
 
 /* What this machine can do at best, for a benchmark's roofline. `set` null: the best. */
-PENSTOCK_API double penstock_peak(const penstock_set *set, penstock_dtype dtype, int threads); /* FLOP/s */
+PENSTOCK_API double penstock_peak(const penstock_set *set, int32_t dtype, int threads); /* FLOP/s */
 PENSTOCK_API double penstock_read_bandwidth(const penstock_set *set, int threads, size_t bytes); /* bytes/s */
 PENSTOCK_API double penstock_barrier_wait(const penstock_set *set, int threads); /* seconds */
 

@@ -105,6 +105,7 @@ public:
         }
         ++count_;
         array = {buffer.buf, dtype_of(buffer), buffer.ndim, {}, {}};
+        if (buffer.itemsize < 1) return refuse(name, "expected numbers, got elements of no size");
         for (int k = 0; k < std::min(buffer.ndim, 3); ++k) {
             array.shape[k] = buffer.shape[k];
             array.strides[k] = buffer.strides[k] / buffer.itemsize;

@@ -223,6 +223,7 @@ WRONG: dict[str, Callable[[Array], Any]] = {
     "bytes": lambda a: a.tobytes(),
     "an address": lambda a: a.ctypes.data,
     "text": lambda a: "x",
+    "of nothing": lambda a: np.empty(a.shape, "V0"),
     **{
         f"of {t}": functools.partial(converted, to=t)
         for t in ("f2", "f4", "f8", "c8", "c16", "i1", "u8", "i4", "i8", "?", "S3")

@@ -282,7 +282,8 @@ def test_weights_beside_packed_ones(ndim: int, shape: list[int], name: str) -> N
     of_call.packed, of_call.weights = packed, Weights()
     array = getattr(of_call.weights, name)
     array.data, array.ndim, array.shape[:] = call["x"].ctypes.data, ndim, shape
-    library().penstock_forward(ctypes.byref(of_call))
+    assert library().penstock_forward(ctypes.byref(of_call)) == BAD_VALUE
+    assert message() == "packed: expected packed weights or weights, got both"
     library().penstock_free(packed)
 
 
