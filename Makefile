@@ -61,7 +61,8 @@ sanitized:
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/$(SANITIZE)
 	LD_PRELOAD="$$(c++ -print-file-name=$(RUNTIME)) $$(c++ -print-file-name=libstdc++.so)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
-	  TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:allocator_may_return_null=1 PENSTOCK_CORE="$$(echo build/$(SANITIZE)/_core.*.so)" \
+	  TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:allocator_may_return_null=1:suppressions=tests/native/races.supp \
+	  PENSTOCK_CORE="$$(echo build/$(SANITIZE)/_core.*.so)" \
 	  $(BIN)/python -m pytest -q -p no:cacheprovider -k "$(SELECT)" tests/native tests/ops/test_fused.py
 
 emulated: $(INSTALLED)
