@@ -25,8 +25,9 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// What a member that is merely a little behind may take; below it nobody is late.
-constexpr auto patience = microseconds(150);
+// What a member that is merely a little behind may take; below it nobody is late. Even an idle machine takes a core
+// away for some tenths of a millisecond, several times a second.
+constexpr auto patience = microseconds(500);
 // After that long a waiting thread sleeps.
 constexpr auto attention = milliseconds(1);
 
@@ -76,15 +77,15 @@ private:
 
 }  // namespace
 
-void Meeting::await(uint32_t phase) {
+void Meeting::await(uint32_t phase, int others) {
     for (int spins = 0; spins < many_spins; ++spins) {
         if (phase_.load(std::memory_order_acquire) != phase) return;
         pause();
     }
-    // What a step took so far where nobody was late, for a measure; the first one has none but itself.
+    // A member costs more than it brings once the others have waited half as long as they have worked.
     const auto since = Clock::now();
-    const auto usual = (since - begun_ - nanoseconds(waited_.load(std::memory_order_relaxed))) / (phase + 1);
-    const auto late = std::max<Clock::duration>(patience, usual);
+    const auto waits = nanoseconds(waited_.load(std::memory_order_relaxed));
+    const auto late = std::max<Clock::duration>(patience, (since - begun_ - waits) / 2) - waits;
     while (phase_.load(std::memory_order_acquire) == phase) {
         const auto waited = Clock::now() - since;
         if (waited > late) waited_long_.store(true, std::memory_order_relaxed);
@@ -96,7 +97,7 @@ void Meeting::await(uint32_t phase) {
         phase_.wait(phase, std::memory_order_seq_cst);
         asleep_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    waited_.fetch_add(nanoseconds(Clock::now() - since).count(), std::memory_order_relaxed);
+    waited_.fetch_add(nanoseconds(Clock::now() - since).count() / others, std::memory_order_relaxed);
 }
 
 bool Meeting::wait(Seat& seat, bool others_can) {
@@ -111,7 +112,7 @@ bool Meeting::wait(Seat& seat, bool others_can) {
         if (goes) crowd.was_late(seat.members - 1);
         return !goes;
     }
-    await(phase);
+    await(phase, seat.members - 1);
     if (left_ >= 0) {
         if (seat.member == seat.members - 1) seat.member = left_;
         --seat.members;

@@ -60,10 +60,10 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    void await(uint32_t phase);
+    void await(uint32_t phase, int others);
 
     Clock::time_point begun_{};
-    std::atomic<int64_t> waited_{0};  // of the time since then, in long waits
+    std::atomic<int64_t> waited_{0};  // of the time since then, in long waits; the mean of those who waited
     std::atomic<uint32_t> arrived_{0};
     std::atomic<bool> waited_long_{false};
     int left_ = -1;  // the seat that became empty at the last meeting
