@@ -172,12 +172,14 @@ void score(const PackedOutput& output, nb::handle hidden, nb::handle tokens, nb:
     raise(unlocked([&] { return penstock_score(output.handle.get(), &of_hidden, &of_tokens, &of_nats, threads); }));
 }
 
-void logits(const PackedOutput& output, nb::handle hidden, nb::handle logits, int threads) {
+template <bool normalized>
+void of_tokens(const PackedOutput& output, nb::handle hidden, nb::handle out, int threads) {
+    constexpr auto compute = normalized ? penstock_log_probabilities : penstock_logits;
     Describing<2> arrays;
-    penstock_array of_hidden = {}, of_logits = {};
+    penstock_array of_hidden = {}, of_out = {};
     arrays.read("hidden", hidden, of_hidden);
-    arrays.write("logits", logits, of_logits);
-    raise(unlocked([&] { return penstock_logits(output.handle.get(), &of_hidden, &of_logits, threads); }));
+    arrays.write(normalized ? "log_probabilities" : "logits", out, of_out);
+    raise(unlocked([&] { return compute(output.handle.get(), &of_hidden, &of_out, threads); }));
 }
 
 // Defines a method whose arguments may be None.
@@ -194,7 +196,8 @@ NB_MODULE(_core, m) {
     define(packed, "step", &step);
     nb::class_<PackedOutput> output(m, "PackedOutput");
     define(output, "score", &score);
-    define(output, "logits", &logits);
+    define(output, "logits", &of_tokens<false>);
+    define(output, "log_probabilities", &of_tokens<true>);
     nb::class_<Set> set(m, "InstructionSet");
     define(set, "pack", &pack);
     define(set, "forward", &forward);

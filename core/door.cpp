@@ -530,20 +530,37 @@ penstock_status penstock_score(const penstock_output* output, const penstock_arr
                        "tokens: expected 0 … V − 1=" + std::to_string(V - 1) + ", got " + std::to_string(token));
         expect_own_places({extent_of("nats", *nats)}, {extent_of("hidden", *hidden), extent_of("tokens", *tokens)});
         score(*output, *hidden, threads,
-              {{}, nullptr, 0, nullptr, data<const int64_t>(*tokens), data<double>(*nats), nullptr});
+              {{}, nullptr, 0, nullptr, data<const int64_t>(*tokens), data<double>(*nats), nullptr, nullptr});
     });
 }
 
+namespace {
+
+// Of each row a number for each token, in the field of the call that is named.
+penstock_status of_tokens(const char* name, float* Scoring::*field, const penstock_output* output,
+                          const penstock_array* hidden, const penstock_array* to, int threads) {
+    return guarded([&] {
+        if (!output || !hidden || !to)
+            refuse(PENSTOCK_BAD_VALUE, std::string("output, hidden, ") + name + ": expected pointers, got null");
+        expect_plain("hidden", *hidden, {{"rows", -1}, {"H", output->shape.H}}, PENSTOCK_FLOAT32);
+        expect_plain(name, *to, {{"rows", hidden->shape[0]}, {"V", output->shape.V}}, PENSTOCK_FLOAT32);
+        expect_own_places({extent_of(name, *to)}, {extent_of("hidden", *hidden)});
+        Scoring call = {};
+        call.*field = data<float>(*to);
+        score(*output, *hidden, threads, call);
+    });
+}
+
+}  // namespace
+
 penstock_status penstock_logits(const penstock_output* output, const penstock_array* hidden,
                                 const penstock_array* logits, int threads) {
-    return guarded([&] {
-        if (!output || !hidden || !logits)
-            refuse(PENSTOCK_BAD_VALUE, "output, hidden, logits: expected pointers, got null");
-        expect_plain("hidden", *hidden, {{"rows", -1}, {"H", output->shape.H}}, PENSTOCK_FLOAT32);
-        expect_plain("logits", *logits, {{"rows", hidden->shape[0]}, {"V", output->shape.V}}, PENSTOCK_FLOAT32);
-        expect_own_places({extent_of("logits", *logits)}, {extent_of("hidden", *hidden)});
-        score(*output, *hidden, threads, {{}, nullptr, 0, nullptr, nullptr, nullptr, data<float>(*logits)});
-    });
+    return of_tokens("logits", &Scoring::logits, output, hidden, logits, threads);
+}
+
+penstock_status penstock_log_probabilities(const penstock_output* output, const penstock_array* hidden,
+                                           const penstock_array* log_probabilities, int threads) {
+    return of_tokens("log_probabilities", &Scoring::log_probabilities, output, hidden, log_probabilities, threads);
 }
 
 void penstock_borrow_threads(penstock_omp_parallel parallel, int (*thread_num)(), int (*num_threads)()) {

@@ -79,15 +79,16 @@ struct OutputShape {
     int64_t H, V;
 };
 
-// One of `nats`, with its tokens, and `logits`.
+// One of `nats`, with its tokens, `logits` and `log_probabilities`.
 struct Scoring {
     OutputShape shape;
     const void* packed;
     int64_t rows;
-    const float* hidden;    // (rows, H) contiguous
-    const int64_t* tokens;  // (rows,) each in 0 … V − 1
-    double* nats;           // (rows,)
-    float* logits;          // (rows, V) contiguous
+    const float* hidden;       // (rows, H) contiguous
+    const int64_t* tokens;     // (rows,) each in 0 … V − 1
+    double* nats;              // (rows,)
+    float* logits;             // (rows, V) contiguous
+    float* log_probabilities;  // likewise
 };
 
 // What forward read and made, and the gradients that come and go. A null gradient is not wanted, or is zero.

@@ -1,4 +1,5 @@
-// The output layer: of each row of hidden units its logits, or how unexpected the token was that came next.
+// The output layer: of each row of hidden units its logits, how probable each token is that makes, or how unexpected the
+// one was that came next.
 //
 // Logits are rows of the product, so a row's figure depends on nothing beside it; their exponentials are added up in
 // the same order on every instruction set.
@@ -50,18 +51,31 @@ public:
             product<float, float>(rows, layer_.H, call_.hidden + row * layer_.H, layer_.H,
                                   {layer_.weights, layer_.H * layer_.width}, 0, layer_.panels,
                                   {logits, stride_, Columns{1, layer_.width}});
-            for (int64_t j = 0; j < rows; ++j) {
-                if (call_.logits) std::copy_n(logits + j * stride_, layer_.V, call_.logits + (row + j) * layer_.V);
-                if (call_.nats)
-                    call_.nats[row + j] =
-                        nats(logits + j * stride_, std::clamp<int64_t>(call_.tokens[row + j], 0, layer_.V - 1));
-            }
+            for (int64_t j = 0; j < rows; ++j) write(row + j, logits + j * stride_);
         }
     }
 
 private:
-    // −log of the softmax at a token.
-    double nats(const float* logits, int64_t token) const {
+    void write(int64_t row, const float* logits) const {
+        const int64_t V = layer_.V;
+        if (call_.logits) {
+            std::copy_n(logits, V, call_.logits + row * V);
+            return;
+        }
+        const Total of = total(logits);
+        if (call_.nats) call_.nats[row] = of.nats(logits[std::clamp<int64_t>(call_.tokens[row], 0, V - 1)]);
+        if (float* to = call_.log_probabilities)
+            for (int64_t k = 0; k < V; ++k) to[row * V + k] = float(-of.nats(logits[k]));
+    }
+
+    // What all tokens' exponentials come to, above that of the largest logit.
+    struct Total {
+        double log, largest;
+
+        double nats(float logit) const { return log + (largest - double(logit)); }
+    };
+
+    Total total(const float* logits) const {
         constexpr int vectors = int(PackedOutput::sums) / lanes<float>;
         Vec<float> most[vectors], sum[vectors] = {};
         for (int v = 0; v < vectors; ++v) most[v] = load(logits + v * lanes<float>);
@@ -80,9 +94,9 @@ private:
                 sum[v] += fma(power, p, power);
             }
         std::memcpy(each, sum, sizeof each);
-        double total = 0;
-        for (float part_of_it : each) total += double(part_of_it);
-        return std::log(total) + (double(largest) - double(logits[token]));
+        double sum_of_all = 0;
+        for (float part_of_it : each) sum_of_all += double(part_of_it);
+        return {std::log(sum_of_all), double(largest)};
     }
 
     const Scoring& call_;

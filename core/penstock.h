@@ -167,9 +167,12 @@ PENSTOCK_API void penstock_free_output(penstock_output *output);
 PENSTOCK_API penstock_status penstock_score(const penstock_output *output, const penstock_array *hidden,
                                             const penstock_array *tokens, const penstock_array *nats, int threads);
 
-/* logits (rows, V) float32 of hidden (rows, H) float32; contiguous. */
+/* logits (rows, V) float32 of hidden (rows, H) float32; contiguous. And of each row the log of their softmax: the
+   negative of penstock_score's, rounded. */
 PENSTOCK_API penstock_status penstock_logits(const penstock_output *output, const penstock_array *hidden,
                                              const penstock_array *logits, int threads);
+PENSTOCK_API penstock_status penstock_log_probabilities(const penstock_output *output, const penstock_array *hidden,
+                                                        const penstock_array *log_probabilities, int threads);
 
 /* Threads. The core has a team of its own, which sleeps when it has had nothing to do for a while. In a process that
    has an OpenMP runtime already, its team may be borrowed, since two that spin would hold each other up: these are

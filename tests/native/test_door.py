@@ -463,20 +463,24 @@ def test_a_step_with_an_array_that_is_wrong(wrong: str, name: str, after: bool, 
     np.testing.assert_allclose(held["out"], steps.h_n, rtol=0, atol=calls.ERROR["float64"])
 
 
+OF_TOKENS = ("logits", "log_probabilities")
+
+
 @pytest.mark.parametrize("wrong", WRONG)
-@given(name=st.sampled_from(["weight", "bias", "hidden", "tokens", "nats", "logits"]), threads=st.integers(0, 3))
+@given(name=st.sampled_from(["weight", "bias", "hidden", "tokens", "nats", *OF_TOKENS]), threads=st.integers(0, 3))
 def test_the_output_layer_with_an_array_that_is_wrong(wrong: str, name: str, threads: int) -> None:
     rng = np.random.default_rng(0)
     shapes = {"weight": (7, 5), "bias": (7,), "hidden": (4, 5)}
     held: Call = {key: calls.draw(rng, *shape).astype("f4") for key, shape in shapes.items()}
-    held |= {"tokens": np.array([0, 6, 3, 3]), "nats": np.full(4, np.nan), "logits": np.full((4, 7), np.nan, "f4")}
+    held |= {"tokens": np.array([0, 6, 3, 3]), "nats": np.full(4, np.nan)}
+    held |= {key: np.full((4, 7), np.nan, "f4") for key in OF_TOKENS}
     held[name] = WRONG[wrong](held[name])
     before = {key: bytes(value) for key, value in arrays(held).items()}
 
     def compute() -> None:
         packed = core.chosen().pack_output(held["weight"], held["bias"])
-        if name == "logits":
-            packed.logits(held["hidden"], held["logits"], threads)
+        if name in OF_TOKENS:
+            getattr(packed, name)(held["hidden"], held[name], threads)
         else:
             packed.score(held["hidden"], held["tokens"], held["nats"], threads)
 
@@ -485,8 +489,9 @@ def test_the_output_layer_with_an_array_that_is_wrong(wrong: str, name: str, thr
         assert {key: bytes(value) for key, value in arrays(held).items()} == before
         return
     logits = np.einsum("nk,vk->nv", held["hidden"], held["weight"], dtype=np.float64) + held["bias"]
-    if name == "logits":
-        np.testing.assert_allclose(held["logits"], logits, rtol=0, atol=1e-5)
+    if name in OF_TOKENS:
+        expected = logits - (np.log(np.exp(logits).sum(1, keepdims=True)) if name == "log_probabilities" else 0)
+        np.testing.assert_allclose(held[name], expected, rtol=0, atol=1e-5)
     else:
         nats = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), held["tokens"]]
         np.testing.assert_allclose(held["nats"], nats, rtol=1e-5, atol=2e-5)

@@ -303,6 +303,7 @@ def test_null_pointers() -> None:
         (c.penstock_pack_output, [None, at, at, None]),
         (c.penstock_score, [None, at, at, at, 1]),
         (c.penstock_logits, [None, at, at, 1]),
+        (c.penstock_log_probabilities, [None, at, at, 1]),
     ]
     for function, arguments in wrong:
         assert function(*arguments) == BAD_VALUE, function

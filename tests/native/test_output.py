@@ -40,6 +40,9 @@ def test_nats_are_those_of_the_softmax(instruction_set: str, rows: int, H: int, 
         nats = layer.nats(hidden, tokens, threads=threads)
         assert nats.dtype == np.float64
         np.testing.assert_allclose(nats, expected, rtol=1e-5, atol=2e-5)
+        log_p = layer.log_probabilities(hidden, threads=threads)
+        assert log_p.dtype == np.float32
+        assert log_p[np.arange(rows), tokens].tobytes() == (-nats).astype(np.float32).tobytes()
 
 
 def test_large_logits_do_not_overflow_and_nan_is_not_hidden(instruction_set: str) -> None:
@@ -64,16 +67,19 @@ def test_a_row_does_not_feel_the_others_its_place_or_the_threads(
     logits = layer.logits(hidden, threads=1)
     assert layer.logits(hidden[picked], threads=threads).tobytes() == logits[picked].tobytes()
     assert layer.logits(hidden[picked[0]], threads=threads).tobytes() == logits[picked[0]].tobytes()
+    log_p = layer.log_probabilities(hidden, threads=1)
+    assert layer.log_probabilities(hidden[picked], threads=threads).tobytes() == log_p[picked].tobytes()
 
 
-def test_logits_are_written_where_they_are_told(instruction_set: str) -> None:
+@pytest.mark.parametrize("name", ["logits", "log_probabilities"])
+def test_they_are_written_where_they_are_told(instruction_set: str, name: str) -> None:
     weight, bias, hidden, _ = draw(5, 20, 33)
-    layer = OutputLayer(weight, bias)
+    compute = getattr(OutputLayer(weight, bias), name)
     out = np.full((5, 33), np.nan, np.float32)
-    assert layer.logits(hidden, out=out) is out
-    assert out.tobytes() == layer.logits(hidden).tobytes()
+    assert compute(hidden, out=out) is out
+    assert out.tobytes() == compute(hidden).tobytes()
     row = np.full(33, np.nan, np.float32)
-    assert layer.logits(hidden[2], out=row) is row
+    assert compute(hidden[2], out=row) is row
     assert row.tobytes() == out[2].tobytes()
 
 
@@ -122,10 +128,11 @@ def test_wrong_weights() -> None:
         OutputLayer(np.zeros((5, 3)), np.zeros(3))
 
 
-def test_a_wrong_call_for_logits() -> None:
-    layer = OutputLayer(np.zeros((5, 3)), np.zeros(5))
+@pytest.mark.parametrize("name", ["logits", "log_probabilities"])
+def test_a_wrong_call_for_all_tokens(name: str) -> None:
+    compute = getattr(OutputLayer(np.zeros((5, 3)), np.zeros(5)), name)
     for hidden in (np.zeros(4), np.zeros((2, 4)), np.zeros((1, 2, 3)), 0.0):
         with pytest.raises(ValueError, match=r"^hidden: expected \(rows, H=3\), got"):
-            layer.logits(hidden)
-    with pytest.raises(ValueError, match=r"^logits: expected \(rows=2, V=5\), got \(2, 3\)"):
-        layer.logits(np.zeros((2, 3)), out=np.zeros((2, 3), np.float32))
+            compute(hidden)
+    with pytest.raises(ValueError, match=rf"^{name}: expected \(rows=2, V=5\), got \(2, 3\)"):
+        compute(np.zeros((2, 3)), out=np.zeros((2, 3), np.float32))

@@ -47,7 +47,9 @@ def test_nats_are_of_the_log_softmax() -> None:
     logits = output.logits(hidden)
     np.testing.assert_allclose(logits, hidden @ weight.T + bias, rtol=1e-5, atol=1e-6)
     assert output.logits(hidden[2:3]).tobytes() == logits[2:3].tobytes()
+    log_p = output.log_probabilities(hidden)
     expected = -log_softmax(logits)[np.arange(4), tokens]
+    np.testing.assert_allclose(log_p[np.arange(4), tokens], -expected, rtol=1e-5, atol=1e-6)
     nats = output.nats(hidden, tokens)
     assert nats.dtype == np.float64
     np.testing.assert_allclose(nats, expected, rtol=1e-5, atol=1e-6)

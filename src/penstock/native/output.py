@@ -39,7 +39,11 @@ class OutputLayer:
         return type(self), self._weights
 
     def logits(self, hidden: ArrayLike, *, threads: int | None = None, out: Array | None = None) -> Array:
-        """What the softmax is taken of.
+        """What the softmax is taken of; arguments and errors as ``log_probabilities``."""
+        return self._of_tokens(self._packed.logits, hidden, threads, out)
+
+    def log_probabilities(self, hidden: ArrayLike, *, threads: int | None = None, out: Array | None = None) -> Array:
+        """log of the softmax of each row's logits.
 
         Args:
             hidden: (H,) or (rows, H).
@@ -52,11 +56,17 @@ class OutputLayer:
         Raises:
             ValueError: a shape cannot work.
         """
+        return self._of_tokens(self._packed.log_probabilities, hidden, threads, out)
+
+    def _of_tokens(
+        self, compute: Callable[..., None], hidden: ArrayLike, threads: int | None, out: Array | None
+    ) -> Array:
         hidden = np.ascontiguousarray(hidden, FLOAT32)
-        logits = np.empty((*hidden.shape[:-1], self.vocabulary_size), FLOAT32) if out is None else out
-        rows = (hidden, logits) if hidden.ndim > 1 else (hidden[None], logits[None])
-        self._packed.logits(*rows, threads or core.available_threads())
-        return logits
+        of_rows = hidden.ndim > 1
+        if out is None:
+            out = np.empty((*hidden.shape[:-1], self.vocabulary_size), FLOAT32)
+        compute(*((hidden, out) if of_rows else (hidden[None], out[None])), threads or core.available_threads())
+        return out
 
     def nats(self, hidden: ArrayLike, tokens: ArrayLike, *, threads: int | None = None) -> NDArray[np.float64]:
         """−log of the softmax of each row's logits at its token.

@@ -1,6 +1,5 @@
 """A model's layers: by the compiled core, or by NumPy where there is none."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -51,6 +50,10 @@ class OutputLayerInNumPy:
         """Of hidden (rows, H): (rows, V)."""
         return np.stack([self.weight @ row + self.bias for row in hidden])
 
+    def log_probabilities(self, hidden: Floats) -> Floats:
+        """Of hidden (rows, H): (rows, V)."""
+        return log_softmax(self.logits(hidden))
+
     def nats(self, hidden: Floats, tokens: NDArray[np.int64], *, threads: int | None = None) -> NDArray[np.float64]:
         """Of hidden (rows, H) and the tokens (rows,) that came next: −log p of each, (rows,)."""
         log_p = (log_softmax(self.weight @ row + self.bias) for row in hidden)
@@ -72,10 +75,6 @@ def output_layer(weight: Floats, bias: Floats) -> native.OutputLayer | OutputLay
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """log of the softmax over the last axis, in place."""
-    if logits.ndim == 1:  # one step's: what the calls cost is most of it
-        logits -= logits[logits.argmax()]
-        logits -= math.log(np.add.reduce(np.exp(logits)))
-    else:
-        logits -= logits.max(axis=-1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return logits

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import ModelConfig, Weights, load_model
-from penstock.runtime.layer import layer, log_softmax, output_layer
+from penstock.runtime.layer import layer, output_layer
 from penstock.runtime.sampling import check_sampling, sample
 from penstock.runtime.score import Score, count_characters
 from penstock.text.vocabulary import Vocabulary
@@ -77,8 +77,8 @@ class Model:
         Raises:
             ValueError: there is no such token, or a shape cannot work.
         """
-        logits, new = self._step(token, self.initial_state() if state is None else state)
-        results = log_softmax(logits), new
+        top, new = self._step(token, self.initial_state() if state is None else state)
+        results = self._output.log_probabilities(top)[0], new
         if out is None:
             return results
         for name, to, result in zip(("log-probabilities", "state"), out, results, strict=True):
@@ -88,7 +88,7 @@ class Model:
         return out
 
     def _step(self, token: int, state: Floats) -> tuple[Floats, Floats]:
-        """Logits (V,) of the next token, and the new state (K, H)."""
+        """What the output layer reads, (1, H), and the new state (K, H)."""
         if not 0 <= token < len(self._rows):
             raise ValueError(f"token: expected 0 … V − 1={len(self._rows) - 1}, got {token}")
         if state.shape != self._state_shape:
@@ -101,7 +101,7 @@ class Model:
             for k, run in enumerate(self._layers):
                 h = run.step(x, state[k : k + 1], out=new[k : k + 1])
                 x = x + h if k and self.config.residual else h
-        return self._output.logits(x)[0], new
+        return x, new
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
@@ -215,7 +215,8 @@ class Model:
         generator, state, unknown = np.random.default_rng(seed), self.state_after(ids[:-1]), self.vocabulary.unknown
         token = int(ids[-1])
         for _ in range(length):
-            logits, state = self._step(token, state)
+            top, state = self._step(token, state)
+            logits = self._output.logits(top)[0]
             if unknown is not None:
                 logits[unknown] = -np.inf
             token = sample(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
