@@ -222,9 +222,18 @@ void pack_rows(int64_t K, int64_t columns, const T* source, int64_t pitch, T* to
 // Some columns of B as weights lie in memory: the first one's elements, and how many columns there are up to a panel's.
 template <class T>
 struct WeightRows {
-    const T* at;
-    int64_t pitch, columns;
+    const T* at = nullptr;
+    int64_t pitch = 0, columns = 0;
 };
+
+// Asks for columns k … end − 1 of these rows, so that they come while others are worked on: a few cache lines of each of
+// many rows are more than the hardware foresees.
+template <class T>
+void ask_for(const WeightRows<T>& rows, int64_t k, int64_t end) {
+    for (; k < end; k += cache_line<T>)
+        for (int64_t column = 0; column < rows.columns; ++column)
+            __builtin_prefetch(rows.at + column * rows.pitch + k, 0, 2);
+}
 
 // What a panel that is packed on the way may take: a quarter of the first-level cache, through which the weights
 // stream.
@@ -283,9 +292,8 @@ void product_of_weights(int64_t M, int64_t K, const T* a, int64_t rs, OfPanel of
     if (M <= 0) return;
     constexpr int64_t width = panel_columns<T>;
     for (int64_t q = first; q < last; ++q) {
-        const WeightRows<T> rows = of_panel(q);
+        const WeightRows<T> rows = of_panel(q), next = q + 1 < last ? of_panel(q + 1) : WeightRows<T>{};
         if (M <= 2 && rows.columns == width) {
-            const WeightRows<T> next = q + 1 < last ? of_panel(q + 1) : WeightRows<T>{};
             if (next.columns == width) {
                 (M == 1 ? tile_of_weights<T, 1, 2> : tile_of_weights<T, 2, 2>)(K, a, rs, {rows, next}, C, q++);
             } else {
@@ -297,6 +305,8 @@ void product_of_weights(int64_t M, int64_t K, const T* a, int64_t rs, OfPanel of
         for (int64_t k = 0; k < K; k += depth) {
             const int64_t here = std::min(depth, K - k);
             pack_rows(here, rows.columns, rows.at + k, rows.pitch, block);
+            const int64_t after = k + depth;
+            after < K ? ask_for(rows, after, std::min(after + depth, K)) : ask_for(next, 0, std::min(depth, K));
             product<T, T>(M, here, a + k, rs, {block - q * here * width, here * width}, q, q + 1, C);
         }
     }

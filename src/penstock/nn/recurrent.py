@@ -275,14 +275,15 @@ class GRU(ResetForm):
             of_directions = []
             for reverse in (False, True) if self.bidirectional else (False,):
                 k = len(states)
-                h_0 = h_0 if hx is None else hx[k]
+                if hx is not None:
+                    h_0 = hx.squeeze(0) if K == 1 else hx[k]  # whose derivative writes zeros beside it
                 flags = (reverse, return_gates, self.recompute, handles and handles[k])
                 result = gru_layer(Call(output, h_0, *weights[k], self.reset, lengths, resets, decay, *flags))
                 of_directions.append(result.output)
                 states.append(result.h_n)
                 gates.append(result.gates)
             output = torch.cat(of_directions, dim=-1) if self.bidirectional else of_directions[0]
-        h_n = states[0][None] if K == 1 and states[0] is not h_0 else torch.stack(states)
+        h_n = states[0].unsqueeze(0) if K == 1 and states[0] is not h_0 else torch.stack(states)
 
         out = _in_layout(output, letters) if packed is None else _packed_like(packed, output)
         h_n = h_n.squeeze(1) if letters is UNBATCHED else h_n
