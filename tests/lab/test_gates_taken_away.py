@@ -13,14 +13,14 @@ NOTHING = 2 * SMALLEST
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("to_one", [True, False])
 @pytest.mark.parametrize("name", ["reset", "update"])
-def test_a_forced_gate_is_one_or_nothing(name: str, opened: bool, reset: str, dtype: torch.dtype) -> None:
+def test_a_forced_gate_is_one_or_nothing(name: str, to_one: bool, reset: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    gru = force(GRU(3, 5, num_layers=2, reset=reset, dtype=dtype), **{name: opened})
+    gru = force(GRU(3, 5, num_layers=2, reset=reset, dtype=dtype), **{name: to_one})
     gates = gru(torch.randn(7, 2, 3, dtype=dtype), return_gates=True)[2]
     forced, other = getattr(gates, name), getattr(gates, "reset" if name == "update" else "update")
-    assert (forced == 1).all() if opened else (forced <= NOTHING).all()
+    assert (forced == 1).all() if to_one else (forced <= NOTHING).all()
     assert ((other > 0.01) & (other < 0.99)).all()
 
 
@@ -31,9 +31,9 @@ def test_training_moves_no_forced_gate(gates: str) -> None:
     before = [weight.detach().clone() for weight in model.gru.parameters()]
     fit(model, lambda _: (model(x) - 1).square().mean(), steps=20, rate=0.1, seed=0)
     found = model.gru(x, return_gates=True)[2]
-    for name, opened in TAKEN_AWAY[gates].items():
+    for name, to_one in TAKEN_AWAY[gates].items():
         gate = getattr(found, name)
-        assert (gate == 1).all() if opened else (gate <= NOTHING).all()
+        assert (gate == 1).all() if to_one else (gate <= NOTHING).all()
     moved = [
         [bool((a != b).any()) for a, b in zip(old.chunk(3), new.chunk(3), strict=True)]
         for old, new in zip(before, model.gru.parameters(), strict=True)

@@ -120,7 +120,7 @@ def test_a_span_puts_the_units_that_stay_open_across_it_first(show: Show) -> Non
     keys(page, "Home", "ArrowRight", "ArrowRight", *["Shift+ArrowRight"] * 5)
     assert page.locator(".text [aria-selected=true]").all_text_contents() == list(CATS[0][2:8])
     kept = layer.held(2, 7)
-    shown = rows(page, "Open across the span 2 – 7")
+    shown = rows(page, "Kept across the span 2 – 7")
     assert [int(unit) for unit, *_ in shown] == list(np.argsort(-kept, kind="stable")[:8])
     assert [number(value) for _, value, _ in shown] == pytest.approx(np.sort(kept)[::-1][:8], abs=2e-3)
     page.wait_for_timeout(200)
@@ -132,7 +132,7 @@ def test_a_span_puts_the_units_that_stay_open_across_it_first(show: Show) -> Non
     assert page.locator(".text [aria-selected=true]").all_text_contents() == [CATS[0][7]]
     page.locator("#t0-4").click()
     page.locator("#t0-9").click(modifiers=["Shift"])
-    expect(page.get_by_text("Open across the span 4 – 9")).to_be_visible()
+    expect(page.get_by_text("Kept across the span 4 – 9")).to_be_visible()
 
 
 def test_keys_move_along_and_between_lines(show: Show) -> None:
@@ -184,7 +184,7 @@ def test_a_numeric_sequence_shows_its_channels_and_moves_by_keys(show: Show) -> 
     inputs = [number(value) for _, value in rows(page, "Inputs at this position")]
     assert inputs == pytest.approx(trace.layers[0].x[1], abs=2e-3)
     keys(page, "Shift+End")
-    expect(page.get_by_text("Open across the span 1 – 59")).to_be_visible()
+    expect(page.get_by_text("Kept across the span 1 – 59")).to_be_visible()
     page.locator(".chart .u-over").first.click(position={"x": 3, "y": 30})
     assert page.locator(".strip").get_attribute("aria-valuenow") == "0"
 
@@ -202,7 +202,7 @@ def test_directions_and_episodes_have_their_own_attention(show: Show, direction:
         assert_largest(written(page), layer.attention()[t])
     keys(page, "Home", *["ArrowRight"] * 5, *["Shift+ArrowRight"] * 6)
     kept = layer.held(5, 11)
-    shown = rows(page, "Open across the span 5 – 11")
+    shown = rows(page, "Kept across the span 5 – 11")
     assert [number(value) for _, value, _ in shown] == pytest.approx(np.sort(kept)[::-1], abs=2e-3)
     page.locator("#map-hidden .map").hover(position={"x": 1, "y": 1})
     tip = page.locator("#tip").inner_text()

@@ -62,8 +62,8 @@ def test_tokens_that_are_words_of_javascript(show: Show) -> None:
 
 
 @pytest.mark.parametrize("z", [0.0, 1.0])
-def test_gates_shut_or_open_everywhere(show: Show, z: float) -> None:
-    trace = of_text("open or shut", H=1)
+def test_gates_that_write_or_keep_everywhere(show: Show, z: float) -> None:
+    trace = of_text("keep or write", H=1)
     layer = trace.layers[0]
     h = np.zeros_like(layer.hidden) if z else layer.candidate
     fields = {**vars(layer), "update": np.full_like(layer.update, z), "hidden": h}

@@ -1,4 +1,4 @@
-"""A GRU with a gate taken away: forced open or shut, on the same weights' shapes and the same compiled core.
+"""A GRU with a gate taken away: forced to 1 or to 0, on the same weights' shapes and the same compiled core.
 
 A gate that hears nothing and has a bias far from zero is σ(±10⁴): 1, or 0 (in float32 the compiled core's σ ends at
 1.6e-38, which added to anything else is nothing). Its slope there is as small, so that training never moves it.
@@ -17,7 +17,7 @@ TAKEN_AWAY: dict[str, dict[str, bool]] = {
     "without reset gate": {"reset": True},
     "plain RNN": {"update": False, "reset": True},
 }
-"""Which gates are forced, and whether open: z = 0 always takes the candidate, r = 1 always shows it all of the past."""
+"""Which gates are forced, and whether to 1: z = 0 always takes the candidate, r = 1 always shows it all of the past."""
 
 
 def force(gru: GRU, *, reset: bool | None = None, update: bool | None = None) -> GRU:
@@ -25,8 +25,8 @@ def force(gru: GRU, *, reset: bool | None = None, update: bool | None = None) ->
     with torch.no_grad():
         for name, weight in gru.named_parameters():
             r, z, _ = weight.chunk(3)  # views, as the rows are in the order r, z, n
-            for rows, opened in ((r, reset), (z, update)):
-                if opened is not None:
+            for rows, to_one in ((r, reset), (z, update)):
+                if to_one is not None:
                     # one of the two biases carries the whole force
-                    rows.fill_((FAR if opened else -FAR) if name.startswith("bias_ih") else 0.0)
+                    rows.fill_((FAR if to_one else -FAR) if name.startswith("bias_ih") else 0.0)
     return gru

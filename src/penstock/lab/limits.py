@@ -24,10 +24,10 @@ ROUNDING = 1e-12
 def run(effort: Effort) -> list[Claim]:
     """The three claims, of both forms of the reset gate."""
     seeds = range(effort.seeds)
-    return [reset_shut(seeds), plain_rnn(seeds), update_open(seeds)]
+    return [hiding(seeds), plain_rnn(seeds), keeping(seeds)]
 
 
-def reset_shut(seeds: Iterable[int]) -> Claim:
+def hiding(seeds: Iterable[int]) -> Claim:
     """With r = 0 the candidate hears nothing of the past."""
     oracle, core = [], []
     for seed in seeds:
@@ -101,7 +101,7 @@ def plain_rnn(seeds: Iterable[int]) -> Claim:
     )
 
 
-def update_open(seeds: Iterable[int]) -> Claim:
+def keeping(seeds: Iterable[int]) -> Claim:
     """With z = 1 the state stays what it was, whatever comes."""
     state, gradient = [], []
     for seed in seeds:

@@ -1,4 +1,4 @@
-"""One mouse among many cats: does the update gate open for what is rare and matters?
+"""One mouse among many cats: does the update gate write what is rare and matters?
 
 A hundred items go by, each of them seen through noise. All are cats but one, which is one of eight other animals and
 comes somewhere in the first half. At the end the model has to say which one it was.

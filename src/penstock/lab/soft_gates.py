@@ -19,7 +19,7 @@ from penstock.nn import LanguageModel
 from penstock.text import CharVocabulary, reference
 
 E, H, L, N = 48, 96, 100, 32
-SHUT, OPEN = 0.1, 0.9
+LOW, HIGH = 0.1, 0.9
 
 
 class Found(NamedTuple):
@@ -64,10 +64,10 @@ def run(effort: Effort) -> list[Claim]:
         ("reset gate r", [one.reset for one in found]),
         ("update gate z", [one.update for one in found]),
     ):
-        shut = share(float((gate < SHUT).float().mean()) for gate in values)
-        opened = share(float((gate > OPEN).float().mean()) for gate in values)
-        figures |= {f"{name} below {SHUT}": shut, f"{name} above {OPEN}": opened}
-        soft = soft and all(a + b <= 0.5 for a, b in zip(shut.values, opened.values, strict=True))
+        low = share(float((gate < LOW).float().mean()) for gate in values)
+        high = share(float((gate > HIGH).float().mean()) for gate in values)
+        figures |= {f"{name} below {LOW}": low, f"{name} above {HIGH}": high}
+        soft = soft and all(a + b <= 0.5 for a, b in zip(low.values, high.values, strict=True))
     return [
         Claim(
             "The gates are soft",
@@ -82,8 +82,8 @@ def run(effort: Effort) -> list[Claim]:
             ),
             figures,
             Words(
-                f"at most half of the values of either gate below {SHUT} or above {OPEN}, with every seed",
-                f"每个种子：每个门最多一半的取值低于 {SHUT} 或高于 {OPEN}",
+                f"at most half of the values of either gate below {LOW} or above {HIGH}, with every seed",
+                f"每个种子：每个门最多一半的取值低于 {LOW} 或高于 {HIGH}",
             ),
             soft,
             pictures=[_picture(found[0])],
@@ -100,7 +100,7 @@ def _picture(one: Found) -> Picture:
     ):
         counts = torch.histc(gate.flatten(), 40, 0, 1)
         axes.stairs((counts / counts.sum()).tolist(), edges.tolist(), color=color, lw=1.8, label=name)
-    for end in (SHUT, OPEN):
+    for end in (LOW, HIGH):
         axes.axvline(end, color="black", lw=0.8, ls=":")
     axes.legend(frameon=False, fontsize="small")
     return draw.picture("Both gates over held-out text; beyond the dotted lines a value counts as saturated", figure)

@@ -62,7 +62,7 @@ def half_life(update: Floats) -> Floats:
 def held(update: Floats, start: int, stop: int) -> Floats:
     """The share of each unit's state at step ``start`` that is still there at ``stop``: Π_{start<k≤stop} z_k, (H,).
 
-    Units with the largest stay open across the span.
+    Units with the largest keep what they hold across the span.
 
     Raises:
         ValueError: not 0 ≤ start ≤ stop < L.

@@ -197,7 +197,7 @@ function drawAxis(axis) {
   axis.replaceChildren(...labels);
 }
 
-// The units that stay open across the span, with their share.
+// The units that keep across the span, with their share.
 function listHeld() {
   const list = byId("held");
   list.hidden = !choice.span;
