@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from penstock import equations
+from penstock.folder import LIST
 from penstock.native import core
 
 INSTRUCTION_SETS = [s.name for s in core.instruction_sets() if s.chosen or "faster" in s.reason]
@@ -102,5 +103,6 @@ def damages(content: bytes, step: int = 1) -> Iterator[bytes]:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its relative name."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """Every file below a folder, by its relative name; but for Penstock's list of them, which says by whom."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != LIST)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}

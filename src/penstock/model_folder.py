@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.files import write
+from penstock.folder import Folder
 from penstock.text.vocabulary import Vocabulary, load_vocabulary
 
 FORMAT, VERSION = "penstock-language-model", 1
@@ -68,7 +69,7 @@ class ModelConfig:
         return shapes
 
 
-def save_model(folder: Path, config: ModelConfig, vocabulary: Vocabulary, weights: dict[str, Any]) -> None:
+def save_model(folder: Folder, config: ModelConfig, vocabulary: Vocabulary, weights: dict[str, Any]) -> None:
     """Writes the folder's files, each whole or not at all; the weights come last.
 
     Raises:
@@ -82,9 +83,9 @@ def save_model(folder: Path, config: ModelConfig, vocabulary: Vocabulary, weight
         "vocabulary": about,
     }
     if tokenizer is not None:
-        write(folder / TOKENIZER, tokenizer)
-    write(folder / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    write(folder / WEIGHTS, safetensors.numpy.save(weights, {"format": "np"}))
+        write(folder.place(TOKENIZER), tokenizer)
+    write(folder.place(CONFIG), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write(folder.place(WEIGHTS), safetensors.numpy.save(weights, {"format": "np"}))
 
 
 def load_model(folder: Path) -> tuple[ModelConfig, Vocabulary, Weights]:

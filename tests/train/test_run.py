@@ -4,20 +4,24 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import safetensors.numpy
 from helpers import ENVIRONMENT, files_of, penstock
 
 from penstock import LanguageModel, load
-from penstock.train.run import _set_aside
+from penstock.errors import PenstockError
+from penstock.train.run import train
+from penstock.train.settings import Settings
 
 SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")
 pytestmark = pytest.mark.slow
@@ -82,7 +86,7 @@ def test_a_killed_run_goes_on_bit_for_bit(undisturbed: tuple[Path, Path], tmp_pa
     assert_same_run(out, expected)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_says_how_to_go_on(undisturbed: tuple[Path, Path], tmp_path: Path, number: int) -> None:
     corpus, expected = undisturbed
     out = tmp_path / "out"
@@ -174,44 +178,92 @@ def test_a_folder_in_use_is_not_touched(undisturbed: tuple[Path, Path], corpus: 
     assert files_of(out) == before
 
 
-def test_what_is_set_aside_comes_back_if_its_place_is_not_taken(tmp_path: Path) -> None:
-    (tmp_path / "training").mkdir()
-    for name in ("model.safetensors", "training/log.jsonl"):
-        (tmp_path / name).write_text(name)
-    before = files_of(tmp_path)
-    held = [tmp_path / "model.safetensors", tmp_path / "training"]
-    with pytest.raises(FileNotFoundError), _set_aside(held, tmp_path):
-        (tmp_path / "staging").rename(tmp_path / "training")
-    assert files_of(tmp_path) == before
-    with _set_aside(held, tmp_path):
-        pass
-    assert not any(tmp_path.iterdir())
-
-
-def test_force_replaces_a_training_folder_that_is_elsewhere(corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_what_penstock_did_not_write_is_left_alone(corpus: Path, tmp_path: Path, force: list[str]) -> None:
     out = tmp_path / "out"
-    out.mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "log.jsonl").write_text("old")
-    (out / "training").symlink_to(tmp_path / "elsewhere")
-    (out / "config.json").write_text("old")
-    done = penstock("train", corpus, "--out", out, "--steps", 2, *SMALL, "--force")
+    assert penstock("train", corpus, "--out", out, "--steps", 2, *SMALL).returncode == 0
+    for name in ("notes.txt", "training/book.txt", "training/tokens/more.txt"):
+        (out / name).write_text("mine")
+        before = files_of(out)
+        done = penstock("train", corpus, "--out", out, "--steps", 2, *SMALL, *force)
+        assert done.returncode == 2
+        assert f"{out / name}: was not written by Penstock, which leaves it alone" in done.stderr
+        assert files_of(out) == before
+        (out / name).unlink()
+
+
+def test_an_input_is_never_replaced(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert penstock("train", corpus, "--out", out, "--steps", 2, *SMALL).returncode == 0
+    before = files_of(out)
+    for inside in ("training/tokens", "train.json"):
+        done = penstock("train", out / inside, "--out", out, "--steps", 2, *SMALL, "--force")
+        assert done.returncode == 2
+        assert re.search(f"{out / inside}: is an input and lies in the output folder, {out}", done.stderr)
+    assert files_of(out) == before
+
+
+def test_force_replaces_all_of_it(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = penstock("train", corpus, "--out", out, "--steps", 3, "--vocab", "bpe", *SMALL)
     assert done.returncode == 0, done.stderr
-    load(out)
-    assert (tmp_path / "elsewhere" / "log.jsonl").read_text() == "old"
-
-
-def test_force_replaces_and_keeps_what_is_not_ours(corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    for steps in (3, 4):
-        done = penstock("train", corpus, "--out", out, "--steps", steps, "--vocab", "bpe", *SMALL, "--force")
-        assert done.returncode == 0, done.stderr
-        (out / "notes.txt").write_text("mine")
+    (out / ".gitignore").write_text("*")
     done = penstock("train", corpus, "--out", out, "--steps", 5, *SMALL, "--force")
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "train.json").read_text())["results"]["steps"] == 5
     assert not (out / "tokenizer.json").exists()
-    assert (out / "notes.txt").read_text() == "mine"
+    assert (out / ".gitignore").read_text() == "*"
+    assert {path.name for path in out.iterdir()} - {".gitignore"} == {
+        "config.json", "model.safetensors", "penstock.json", "train.json", "training"
+    }  # fmt: skip
+    assert not (out / "training" / "model").exists()
+    load(out)
+
+
+def test_the_old_model_stays_until_the_new_one_stands(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert penstock("train", corpus, "--out", out, "--steps", 3, "--vocab", "bpe", *SMALL).returncode == 0
+
+    def model() -> dict[str, bytes]:
+        return {name: value for name, value in files_of(out).items() if not name.startswith("training/")}
+
+    before = model()
+    done = penstock("train", corpus, "--out", out, "--steps", 50, "--learning-rate", "1e30", *SMALL, "--force")
+    assert done.returncode == 1
+    assert "the last checkpoint and the model that was there before are kept in" in done.stderr
+    assert model() == before
+    process = start(corpus, "--out", out, "--steps", 100_000, *SMALL, "--force")
+    wait_for_step(process, out, 10)
+    process.send_signal(signal.SIGHUP)
+    output = process.communicate()[0].decode()
+    assert process.returncode == 128 + signal.SIGHUP, output
+    assert f"the model that {out} held before stays until the run is done; go on with" in output
+    assert model() == before
+    assert (out / "training" / "model" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_an_interrupted_replacement_is_taken_up(corpus: Path, tmp_path: Path, kind: Any) -> None:
+    out, other = tmp_path / "out", {"char": "bpe", "bpe": "char"}[kind]
+    assert penstock("train", corpus, "--out", out, "--steps", 3, "--vocab", other, *SMALL).returncode == 0
+    for moved in range(3 if kind == "bpe" else 2):
+        folder = tmp_path / f"{moved}"
+        shutil.copytree(out, folder)
+        replace = mock.Mock(wraps=os.replace)
+
+        def interrupted(source: Any, to: Any, left: "Iterator[int]" = iter(range(moved))) -> None:  # noqa: B008
+            if Path(source).name in ("config.json", "tokenizer.json", "model.safetensors") and next(left, None) is None:
+                raise KeyboardInterrupt
+            replace(source, to)
+
+        settings = Settings(steps=5, hidden=24, vocab=kind)
+        with mock.patch.object(os, "replace", interrupted), pytest.raises(KeyboardInterrupt):
+            train(settings, [str(corpus)], folder, force=True)
+        with pytest.raises(PenstockError):  # between two models there is none, and never a mixture
+            load(folder)
+        train(Settings(), [], folder, resume=True)
+        assert load(folder).vocabulary.kind == kind
+        assert (folder / "tokenizer.json").exists() == (kind == "bpe")
 
 
 @pytest.mark.parametrize(

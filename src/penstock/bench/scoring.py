@@ -13,6 +13,7 @@ import numpy as np
 from penstock import native
 from penstock.bench.measure import Effort, interleave
 from penstock.errors import PenstockError
+from penstock.folder import held
 from penstock.model_folder import ModelConfig, save_model
 from penstock.runtime import Model, bulk, load, model
 from penstock.score.files import Settings
@@ -87,12 +88,12 @@ def measure(hidden: int, threads: int, effort: Effort = FULL, rows: int | None =
 
 
 def _save(folder: Path, hidden: int, vocabulary: CharVocabulary, rng: np.random.Generator) -> None:
-    folder.mkdir()
     config = ModelConfig(len(vocabulary), 128, hidden)
     weights: dict[str, Any] = {
         name: (rng.uniform(-1, 1, shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }
-    save_model(folder, config, vocabulary, weights | {"layers.0.reset_after": np.zeros((), np.float32)})
+    with held(folder, "model") as place:
+        save_model(place, config, vocabulary, weights | {"layers.0.reset_after": np.zeros((), np.float32)})
 
 
 def _peak(of: Model, threads: int, rng: np.random.Generator) -> tuple[Callable[[], list[Any]], int]:

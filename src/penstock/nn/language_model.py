@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from penstock.errors import PenstockError
+from penstock.folder import Folder, held
 from penstock.model_folder import ModelConfig, load_model, save_model
 from penstock.nn.checks import check_shape
 from penstock.nn.dropout import dropout
@@ -88,13 +88,14 @@ class LanguageModel(nn.Module):
         """Writes the model folder, made if need be; weights as float32.
 
         Raises:
-            PenstockError: the folder cannot be written; what was there before is unchanged.
+            PenstockError: the folder cannot be written, or holds files of these names that Penstock did not write; what
+                was there before is unchanged.
         """
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PenstockError(f"{folder}: cannot be made: {error.strerror}") from None
+        with held(Path(folder), "model") as place:
+            self.save_into(place)
+
+    def save_into(self, folder: Folder) -> None:
+        """As ``save``, into a folder that is held already."""
         state = self.state_dict()
         if self.config.tied:
             del state["output.weight"]

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 from penstock.errors import PenstockError
 from penstock.files import cannot_write, write
+from penstock.folder import Folder, held
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.native import core
-from penstock.runtime import Score, load
+from penstock.runtime import Model, Score, load
 from penstock.score import inputs, on_ray
 from penstock.score.files import Done, Settings, score_files
+from penstock.score.inputs import Job
 
 Engine = Literal["local", "ray"]
 
@@ -102,7 +104,25 @@ def run(
     if engine == "ray":
         on_ray.check()
     jobs = inputs.find(names, out)
-    _claim(out, _about(folder, settings))
+    with held(out, "scores") as place:
+        _claim(place, _about(folder, settings))
+        place.claim(str(path.relative_to(out.resolve())) for job in jobs for path in (job.out, job.errors))
+        summary = _score(model, folder, jobs, settings, engine, workers, told)
+    summary.seconds = time.perf_counter() - begin
+    if not summary.score.tokens and not summary.finished_before:
+        raise PenstockError(f"not one row could be scored: {summary.reason or 'there are none'}")
+    return summary
+
+
+def _score(
+    model: Model,
+    folder: Path,
+    jobs: Sequence[Job],
+    settings: Settings,
+    engine: Engine,
+    workers: int | None,
+    told: Callable[[Done], None],
+) -> Summary:
     todo = [job for job in jobs if not job.finished()]
     summary = Summary(finished_before=len(jobs) - len(todo))
     done = (
@@ -114,9 +134,6 @@ def run(
         for one in done:
             summary.add(one)
             told(one)
-    summary.seconds = time.perf_counter() - begin
-    if not summary.score.tokens and not summary.finished_before:
-        raise PenstockError(f"not one row could be scored: {summary.reason or 'there are none'}")
     return summary
 
 
@@ -129,20 +146,19 @@ def _about(folder: Path, settings: Settings) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "model": digest.hexdigest(), **dataclasses.asdict(settings)}
 
 
-def _claim(out: Path, about: dict[str, Any]) -> None:
+def _claim(folder: Folder, about: dict[str, Any]) -> None:
     """Makes the folder one for these scores, and no others."""
+    out = folder.path
+    folder.expect_only_ours()
+    path = folder.place(ABOUT)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        before = json.loads((out / ABOUT).read_text()) if (out / ABOUT).exists() else None
-        others = before is None and any(out.iterdir())
+        before = json.loads(path.read_text()) if path.exists() else None
     except OSError as error:
         raise cannot_write(out, error) from None
-    except ValueError as error:
-        raise PenstockError(f"{out / ABOUT}: cannot be read: {error}; score into another --out") from None
-    if others:
-        raise PenstockError(f"--out: {out} holds other files, no scores; choose a folder that is new or empty")
+    except (ValueError, RecursionError) as error:
+        raise PenstockError(f"{path}: cannot be read: {error}; score into another --out") from None
     if before is None:
-        write(out / ABOUT, json.dumps(about, indent=2) + "\n")
+        write(path, json.dumps(about, indent=2) + "\n")
     elif before != about:
         differs = [
             "another model"

@@ -25,7 +25,7 @@ class Corpus:
 
     def __init__(self, inputs: Sequence[str], *, field: str = "text", errors: str = "strict", spool: Path) -> None:
         self._field, self._errors = field, errors
-        found = [source for k, name in enumerate(inputs) for source in sources.find(name, spool / f"input-{k}")]
+        found = [source for k, name in enumerate(inputs) for source in sources.find(name, spool / spool_name(k))]
         self.sources: list[Source] = found or [sources.default()]
         self.name = ", ".join(inputs) if inputs else self.sources[0].name
 
@@ -40,3 +40,8 @@ class Corpus:
     def texts(self) -> Iterator[str]:
         """The text of every piece."""
         return (piece.text for piece in self.pieces())
+
+
+def spool_name(number: int) -> str:
+    """The file that keeps an input which can be read once only."""
+    return f"input-{number}"

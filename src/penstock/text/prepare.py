@@ -4,14 +4,9 @@ The corpus is cut into units that depend on it alone. A first pass finds the cha
 learned from a sample; a second one writes each unit's shard. What is done is kept in ``unfinished/`` until all is.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import itertools
-import os
-import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +15,8 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.files import cannot_write, replacing
-from penstock.text.corpus import Corpus
+from penstock.folder import Folder, expect_outside, held
+from penstock.text.corpus import Corpus, spool_name
 from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.shards import (
     Job,
@@ -42,6 +38,7 @@ from penstock.text.tokens import (
     checksum,
     open_tokens,
     read_index,
+    shard_path,
 )
 from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary, load_vocabulary
 from penstock.text.workers import each
@@ -87,65 +84,85 @@ def prepare(
     *,
     workers: int = 1,
     force: bool = False,
+    within: Path | None = None,
     report: Report = lambda *_: None,
 ) -> Prepared:
     """Makes a token folder of texts (see ``Corpus``), or goes on where a run that was stopped or killed left it.
+
+    Args:
+        inputs: the texts.
+        out: the folder.
+        recipe: how text becomes tokens.
+        workers: processes.
+        force: begin anew, and replace the tokens in ``out``.
+        within: the folder of which ``out`` is a part; no input may lie in it.
+        report: is told how far the work is.
 
     Raises:
         PenstockError: a text or the folder cannot be used, or the folder is that of other texts or another recipe.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with _alone(out):
-            try:
-                return _prepared(inputs, out, recipe, workers, force, report)
-            finally:
-                _clear_halves(out)
+        with held(out, "tokens") as folder:
+            folder.expect_only_ours()
+            with held(folder.place(UNFINISHED), "unfinished tokens") as begun:
+                corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
+                if not (out / INDEX).exists():
+                    _write_all(corpus, plan, folder, begun, recipe, workers, report)
+            folder.remove(UNFINISHED)
+            return open_tokens(out)
     except OSError as error:
         raise cannot_write(out, error) from None
-    finally:
-        with contextlib.suppress(OSError):  # goes only if it is empty: what never began leaves nothing
-            out.rmdir()
 
 
-def _prepared(inputs: Sequence[str], out: Path, recipe: Recipe, workers: int, force: bool, report: Report) -> Prepared:
-    foreign = [path.name for path in out.iterdir() if not (path.name.startswith(".") or _is_ours(path.name))]
-    if foreign:
-        raise PenstockError(f"{out}: expected a new folder or one of tokens, got one that holds {min(foreign)}")
-    corpus, plan = _begun(inputs, out, recipe, force)
-    if not (out / INDEX).exists():
-        units = units_of(corpus.sources)
-        job = Job(out, recipe.field, _errors(recipe), recipe.holdout)
-        job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, units, workers, report))
-        done = [finished(job, unit.number) is not None for unit in units]
-        _pass("writing tokens", write_shard, job, units, done, workers, report)
-        _finish(job, plan, corpus.name, len(units))
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
-    return open_tokens(out)
-
-
-def _begun(inputs: Sequence[str], out: Path, recipe: Recipe, force: bool) -> tuple[Corpus, dict[str, Any]]:
-    """The corpus, and the plan that ``out`` was begun with or now is."""
-    spool = out / UNFINISHED
-    spool.mkdir(exist_ok=True)
+def _begun(
+    inputs: Sequence[str], folder: Folder, begun: Folder, recipe: Recipe, force: bool, within: Path
+) -> tuple[Corpus, dict[str, Any]]:
+    """The corpus, and the plan that the folder was begun with or now is."""
+    spools = [spool_name(k) for k in range(len(inputs))]
     try:
-        corpus = Corpus(inputs, field=recipe.field, errors=_errors(recipe), spool=spool)
+        begun.claim(spools)
+        corpus = Corpus(inputs, field=recipe.field, errors=_errors(recipe), spool=begun.path)
+        expect_outside([Path(source.path) for source in corpus.sources if source.named], within)
         plan = {
             "format": FORMAT,
             "version": VERSION,
             "recipe": dataclasses.asdict(recipe),
             "inputs": [[source.name, source.size, source.stamp] for source in corpus.sources],
         }
-        before = None if force else _plan_of(out)
+        before = None if force else _plan_of(folder.path)
         if before is None:
-            _clear(out)
-            write_sealed(spool / PLAN, plan)
+            # the index first, without which the rest is not taken
+            folder.remove(INDEX)
+            folder.remove(*(folder.names - {UNFINISHED}))
+            begun.remove(*(begun.names - set(spools)))
+            write_sealed(begun.place(PLAN), plan)
         else:
-            _must_be_the_same(out, plan, before)
+            _must_be_the_same(folder.path, plan, before)
     finally:
-        if not (spool / PLAN).exists():
-            shutil.rmtree(spool, ignore_errors=True)
+        if not (begun.path / PLAN).exists():
+            begun.remove(*spools)
     return corpus, plan
+
+
+def _write_all(
+    corpus: Corpus,
+    plan: dict[str, Any],
+    folder: Folder,
+    begun: Folder,
+    recipe: Recipe,
+    workers: int,
+    report: Report,
+) -> None:
+    units = units_of(corpus.sources)
+    job = Job(folder.path, recipe.field, _errors(recipe), recipe.holdout)
+    numbers = range(len(units))
+    of_units = (job.characters_path, job.starts_path, job.record_path)
+    begun.claim([VOCABULARY, *(path(number).name for path in of_units for number in numbers)])
+    folder.claim([INDEX, DOCUMENTS, *(shard_path(folder.path, number).name for number in numbers)])
+    job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, units, workers, report))
+    done = [finished(job, number) is not None for number in numbers]
+    _pass("writing tokens", write_shard, job, units, done, workers, report)
+    _finish(job, plan, corpus.name, len(units))
 
 
 def _vocabulary(job: Job, recipe: Recipe, units: Sequence[Unit], workers: int, report: Report) -> Vocabulary:
@@ -274,35 +291,3 @@ def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -
             raise PenstockError(f"{name}: has changed since {out} was begun; {anew}")
     if known or len(plan["inputs"]) != len(before["inputs"]):
         raise PenstockError(f"FILE: {out} was begun with other files; {anew}")
-
-
-def _is_ours(name: str) -> bool:
-    return re.fullmatch(rf"\d{{5}}\.tokens|{INDEX}|{DOCUMENTS}|{UNFINISHED}", name) is not None
-
-
-def _clear(out: Path) -> None:
-    """Removes what an earlier run left, but for inputs kept; the index first, without which the rest is not taken."""
-    (out / INDEX).unlink(missing_ok=True)
-    for path in itertools.chain((p for p in out.iterdir() if _is_ours(p.name)), (out / UNFINISHED).iterdir()):
-        if path.is_file() and not path.name.startswith("input-"):
-            path.unlink()
-
-
-def _clear_halves(out: Path) -> None:
-    """Removes the halves of files that a process which was killed left behind; see ``penstock.files.replacing``."""
-    for path in out.glob(".*.*"):
-        if _is_ours(path.name[1:].rpartition(".")[0]):
-            path.unlink()
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keeps a second run out of the folder; the lock goes with the process, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise PenstockError(f"{folder}: another penstock prepare is at work in it") from None
-    finally:
-        os.close(handle)

@@ -40,6 +40,11 @@ class Source(NamedTuple):
         return "://" in self.path
 
     @property
+    def named(self) -> bool:
+        """Whether it is a file that a person named, or in a folder that they did."""
+        return not self.remote and self.name == self.path
+
+    @property
     def stem(self) -> str:
         """Its name in small letters, without that of a compression."""
         return self.name.lower().removesuffix(".gz")

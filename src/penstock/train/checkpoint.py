@@ -19,6 +19,7 @@ from torch import Tensor
 import penstock
 from penstock.errors import PenstockError
 from penstock.files import write
+from penstock.folder import Folder
 from penstock.model_folder import ModelConfig
 from penstock.train.plan import Plan
 from penstock.train.settings import Settings
@@ -62,7 +63,7 @@ class Checkpoints:
     context manager, so that the last one is on the disk when the block ends.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Folder | None, keep: int) -> None:
         self._folder, self._keep = folder, keep
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
         self._writing: concurrent.futures.Future[None] | None = None
@@ -110,9 +111,9 @@ class Checkpoints:
         if first is not None:
             first()
         about["checksum"] = _checksum(tensors, about)
-        write(self._folder / NAME.format(step), safetensors.torch.save(tensors, about))
-        for path in found(self._folder)[self._keep :]:
-            path.unlink(missing_ok=True)
+        assert self._folder is not None  # the first rank alone saves
+        write(self._folder.place(NAME.format(step)), safetensors.torch.save(tensors, about))
+        self._folder.remove(*(path.name for path in found(self._folder.path)[self._keep :]))
 
 
 def found(folder: Path) -> list[Path]:
@@ -120,26 +121,39 @@ def found(folder: Path) -> list[Path]:
     return sorted(folder.glob(NAME.replace("{:09}", "*")), reverse=True)
 
 
-def newest(folder: Path, tell: Callable[[str], object]) -> tuple[Plan, Progress, dict[str, Tensor]]:
-    """The newest checkpoint that is whole; ``tell`` hears of each that is not, which is then put out of the way.
+def newest(folder: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
+    """The newest checkpoint that is whole.
 
     Raises:
         PenstockError: there is none, none is whole, or it is of another program or version.
     """
     paths = found(folder)
     if not paths:
-        raise PenstockError(f"{folder}: nothing to resume: no checkpoint here; start without --resume")
+        raise nothing_to_resume(folder)
     for path in paths:
         try:
-            content = read_checkpoint(path)
-        except Broken as error:
+            return read_checkpoint(path)
+        except Broken:
             if path == paths[-1]:
                 raise
-            tell(f"{str(error).removesuffix(ANEW).rstrip('; ')}; going on from the checkpoint before")
-            path.rename(path.with_suffix(".broken"))
-            continue
-        return content
     raise AssertionError
+
+
+def nothing_to_resume(folder: Path) -> PenstockError:
+    """The error of a folder without a checkpoint."""
+    return PenstockError(f"{folder}: nothing to resume: no checkpoint here; start without --resume")
+
+
+def put_broken_away(folder: Folder, tell: Callable[[str], object]) -> None:
+    """Puts out of the way what is newer than the newest whole checkpoint; ``tell`` hears of each."""
+    for path in found(folder.path):
+        try:
+            read_checkpoint(path)
+        except Broken as error:
+            tell(f"{str(error).removesuffix(ANEW).rstrip('; ')}; going on from the checkpoint before")
+            folder.move(path.name, path.with_suffix(".broken").name)
+            continue
+        return
 
 
 def _content(

@@ -14,6 +14,7 @@ The rule, for every choice a person did not make:
 import dataclasses
 import math
 import time
+import uuid
 
 import torch
 
@@ -60,6 +61,8 @@ class Plan:
     held_out_tokens: int
     validation_tokens: int
     """Of the held-out text, read by each of the run's validations; the results at its end read more."""
+    run: str = ""
+    """Another one for each run."""
     launch: str = ""
     """The launcher's name for its start of the run; one that starts processes again goes on with what they began."""
 
@@ -147,6 +150,7 @@ def make_plan(
         held_out_tokens=held_out,
         # a token costs about a third of a training step's: ten validations stay within a twentieth of the run
         validation_tokens=round(min(max(0.015 * budget, 2048), 65536)),
+        run=uuid.uuid4().hex,
         launch=launch,
     )
 

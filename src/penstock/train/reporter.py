@@ -13,16 +13,25 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from penstock.errors import PenstockError
 from penstock.files import cannot_write
+from penstock.folder import Folder
+
+TENSORBOARD = "tensorboard"
 
 
 class Log:
-    """One JSON object a line; cut back to where the checkpoint stood when a run is resumed."""
+    """One JSON object a line; cut back to where the checkpoint stood when a run is resumed.
 
-    def __init__(self, path: Path, length: int, tensorboard: Path | None) -> None:
+    Args:
+        path: of the file.
+        length: bytes of it that are kept; of one that was shortened, its whole lines.
+        tensorboard: the folder that a TensorBoard log is written into too.
+    """
+
+    def __init__(self, path: Path, length: int, tensorboard: Folder | None = None) -> None:
         self._path = path
         try:
             if path.is_file():
-                os.truncate(path, length)
+                os.truncate(path, _whole_lines(path, length))
             self._file = path.open("ab")
         except OSError as error:
             raise cannot_write(path, error) from None
@@ -56,14 +65,22 @@ class Log:
             self._writer.close()
 
 
-def _tensorboard(folder: Path) -> Any:
+def _whole_lines(path: Path, length: int) -> int:
+    """How many bytes of a file's first ``length`` are lines to their end."""
+    with path.open("rb") as file:
+        return file.read(length).rfind(b"\n") + 1
+
+
+def _tensorboard(folder: Folder) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise PenstockError(
             "--tensorboard: needs the package tensorboard: pip install 'penstock[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder))
+    writer = SummaryWriter(str(folder.path / TENSORBOARD))
+    folder.own(f"{TENSORBOARD}/{path.name}" for path in (folder.path / TENSORBOARD).iterdir())
+    return writer
 
 
 class Display:

@@ -5,9 +5,7 @@ import dataclasses
 import json
 import math
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +21,7 @@ from torch import Tensor
 import penstock
 from penstock.errors import PenstockError
 from penstock.files import cannot_write, write
+from penstock.folder import Folder, expect_outside, held
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
 from penstock.text import reference
@@ -30,7 +29,16 @@ from penstock.text.prepare import Recipe, prepare
 from penstock.text.progress import shown
 from penstock.text.tokens import Prepared, open_tokens, token_folder
 from penstock.text.workers import processors
-from penstock.train.checkpoint import ANEW, Checkpoints, Progress, found, newest, restore
+from penstock.train.checkpoint import (
+    ANEW,
+    Checkpoints,
+    Progress,
+    found,
+    newest,
+    nothing_to_resume,
+    put_broken_away,
+    restore,
+)
 from penstock.train.plan import Plan, make_plan, usable_device
 from penstock.train.ranks import Ranks, joined, launch, restarts
 from penstock.train.reporter import Display, Log, duration
@@ -43,9 +51,18 @@ from penstock.train.streams import Chunk, Streams
 TRAINING = "training"
 """The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
 LOG, TOKENS, RECORD = "log.jsonl", "tokens", "train.json"
+BEST = "model"
+"""In the run's own folder: its best model so far, where the model folder still holds another run's."""
+BEGUN = f".{TRAINING}"
+"""The run's own folder while the corpus is read."""
+RUN = "run"
+MODEL = (CONFIG, TOKENIZER, WEIGHTS)
+"""A model's files, in the order in which they are written."""
 
 VALIDATIONS = 10
 """In a run, at equal distances."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +86,9 @@ def train(
 ) -> Outcome:
     """Trains a language model on ``inputs`` (see ``Corpus``) into the model folder ``out``.
 
-    SIGINT and SIGTERM end the run after the step at hand, with a checkpoint. Killed outright, it loses what came after
-    the last checkpoint. A resumed run goes on bit for bit as the uninterrupted one would have on a CPU with the same
-    number of threads and processes, where ``steps`` or ``epochs`` and not the clock decide its length.
+    SIGINT, SIGTERM and SIGHUP end the run after the step at hand, with a checkpoint. Killed outright, it loses what
+    came after the last checkpoint. A resumed run goes on bit for bit as the uninterrupted one would have on a CPU with
+    the same number of threads and processes, where ``steps`` or ``epochs`` and not the clock decide its length.
 
     Started by torchrun, each process trains on its share of the streams (see ``ranks``). The first one alone reads the
     corpus, reports and writes; a process started again by torchrun goes on from the last checkpoint.
@@ -81,29 +98,30 @@ def train(
         NotFinite: the loss left the finite numbers; the last checkpoint is kept.
     """
     console = console or Console()
-    with joined() as ranks:
-        console.quiet = console.quiet or not ranks.first
-        ranks.agree(_said(settings, inputs, out, resume))
-        run = _begun(settings, inputs, out, resume, force, console, ranks)
-        _describe(run, console)
-        logged = run.folder / LOG if ranks.first else Path(os.devnull)
-        log = Log(logged, run.progress.log_bytes, run.folder / "tensorboard" if tensorboard and ranks.first else None)
-        display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
-        checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
-        with contextlib.closing(log), checkpoints, display, _stop_signals() as received:
-            stopped = run.fit(log, display, checkpoints, received)
-    if stopped:
-        console.print(f"stopped after step {run.progress.step:,}; go on with", highlight=False)
-        console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
-        return Outcome(stopped, None)
-    if not ranks.first:
-        return Outcome(None, None)
-    if run.held_out is not None:
-        display.say("scoring the held-out text with the best model")
-    results = measure(run.plan, run.progress, run.tokens, out)
-    run.record(results)
-    print_results(results, out, console)
-    return Outcome(None, results)
+    with contextlib.ExitStack() as stack:
+        with joined() as ranks:
+            console.quiet = console.quiet or not ranks.first
+            ranks.agree(_said(settings, inputs, out, resume))
+            run = _begun(settings, inputs, out, resume, force, console, ranks, stack)
+            _describe(run, console)
+            display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
+            checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
+            with contextlib.closing(run.log(tensorboard)) as log, checkpoints, display, _stop_signals() as received:
+                stopped = run.fit(log, display, checkpoints, received)
+        if stopped:
+            kept = f"; the model that {out} held before stays until the run is done" if run.replaces else ""
+            console.print(f"stopped after step {run.progress.step:,}{kept}; go on with", highlight=False)
+            console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
+            return Outcome(stopped, None)
+        if not ranks.first:
+            return Outcome(None, None)
+        run.put_in_place()
+        if run.held_out is not None:
+            display.say("scoring the held-out text with the best model")
+        results = measure(run.plan, run.progress, run.tokens, out)
+        run.record(results)
+        print_results(results, out, console)
+        return Outcome(None, results)
 
 
 def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) -> dict[str, Any]:
@@ -114,20 +132,38 @@ def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) ->
 
 
 def _begun(
-    settings: Settings, inputs: Sequence[str], out: Path, resume: bool, force: bool, console: Console, ranks: Ranks
+    settings: Settings,
+    inputs: Sequence[str],
+    out: Path,
+    resume: bool,
+    force: bool,
+    console: Console,
+    ranks: Ranks,
+    stack: contextlib.ExitStack,
 ) -> "_Run":
     """The run, new or taken up. The first rank sees to it alone; the others then take up what it left.
+
+    The first rank keeps other writers out of ``out`` until ``stack`` ends.
 
     Raises:
         PenstockError: it cannot be; where the first rank knows why, the others end in silence with its exit status.
     """
     failed: PenstockError | None = None
+    folders: list[Folder] = []
+    run: _Run | None = None
     if ranks.first:
         try:
-            if resume or _was_begun_by_this_launch(out):
-                run = _Run.resumed(settings, inputs, out, console, Ranks())
-            else:
-                run = _Run.prepared(settings, inputs, out, force, console, ranks.size)
+            anew = not (resume or _was_begun_by_this_launch(out))
+            if not anew and not found(out / TRAINING):
+                raise nothing_to_resume(out / TRAINING)
+            folder = stack.enter_context(held(out, "model"))
+            run = _Run.prepared(settings, inputs, folder, force, console, ranks.size) if anew else None
+            training = stack.enter_context(held(folder.place(TRAINING), RUN))
+            run = run or _Run.resumed(settings, inputs, out, console, Ranks(), training)
+            folders = [folder, training]
+            run.own(*folders)
+            if anew and not run.replaces:
+                run.record(None)
         except PenstockError as error:
             failed = error
     status = ranks.told(None if failed is None else failed.status)
@@ -135,14 +171,18 @@ def _begun(
         raise failed
     if status is not None:
         raise SystemExit(status)
-    return run if ranks.size == 1 else _Run.resumed(settings, inputs, out, console, ranks)
+    if run is None or ranks.size > 1:
+        run = _Run.resumed(settings, inputs, out, console, ranks)
+        if folders:
+            run.own(*folders)
+    return run
 
 
 def _was_begun_by_this_launch(out: Path) -> bool:
     """Whether torchrun started us again after a process died, and the run had begun by then."""
     if not restarts() or not found(out / TRAINING):
         return False
-    plan, _, _ = newest(out / TRAINING, lambda _: None)
+    plan, _, _ = newest(out / TRAINING)
     return plan.launch == launch()
 
 
@@ -158,8 +198,10 @@ class _Run:
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
     ) -> None:
         self.plan, self.out, self.ranks = plan, out, ranks
+        self.model_folder: Folder | None = None  # the first rank's, as is the run's own
+        self.folder: Folder | None = None
+        self.replaces = False
         self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
-        self.folder = out / TRAINING
         torch.manual_seed(plan.settings.seed)
         model = LanguageModel(plan.model, vocabulary).to(ranks.device(usable_device(plan.device)))
         split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
@@ -181,53 +223,57 @@ class _Run:
 
     @classmethod
     def prepared(
-        cls, settings: Settings, inputs: Sequence[str], out: Path, force: bool, console: Console, ranks: int
+        cls, settings: Settings, inputs: Sequence[str], folder: Folder, force: bool, console: Console, ranks: int
     ) -> "_Run":
-        """Reads the corpus beside what ``out`` holds, and takes its place only once all of it was fine."""
-        ours = [out / name for name in (WEIGHTS, CONFIG, TOKENIZER, RECORD, TRAINING)]
-        try:
-            held = [path for path in ours if path.exists()]
-        except OSError as error:
-            raise cannot_write(out, error) from None
-        if held and not force:
+        """Reads the corpus beside what the folder holds, and takes the place of its run only once all was fine."""
+        out = folder.path
+        folder.expect_only_ours()
+        there = [name for name in (*reversed(MODEL), RECORD, TRAINING) if name in folder.listed()]
+        if there and not force:
             raise PenstockError(
-                f"{out}: already holds {held[0].name}; add --resume to go on with it, --force to replace it, "
+                f"{out}: already holds {there[0]}; add --resume to go on with it, --force to replace it, "
                 "or choose another --out"
             )
-        staging = out / f".{TRAINING}"
+        folder.remove(BEGUN)  # of a run that was killed as it began
         try:
-            staging.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(out, error) from None
-        try:
-            corpus = ", ".join(inputs) or reference.NAME
-            console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
-            if folder := token_folder(inputs):
-                prepared = open_tokens(folder)
-                settings = _agreed(settings, prepared, folder)
-            else:
-                prepared = _tokens_of(inputs, staging / TOKENS, settings, console)
-            place = str(folder.resolve()) if folder else TOKENS
-            plan = make_plan(settings, prepared, corpus, place, ranks, launch())
-            run = cls(plan, prepared, out, Ranks())
-            with Checkpoints(staging, settings.keep) as checkpoints:
-                checkpoints.save(plan, run.progress, run.stepper, run.state)
-            with _set_aside(held, out):
-                staging.rename(run.folder)
+            with held(folder.place(BEGUN), RUN) as begun:
+                corpus = ", ".join(inputs) or reference.NAME
+                console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
+                if tokens := token_folder(inputs):
+                    expect_outside([tokens], out)
+                    prepared = open_tokens(tokens)
+                    settings = _agreed(settings, prepared, tokens)
+                else:
+                    prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, console)
+                place = str(tokens.resolve()) if tokens else TOKENS
+                plan = make_plan(settings, prepared, corpus, place, ranks, launch())
+                run = cls(plan, prepared, out, Ranks())
+                with Checkpoints(begun, settings.keep) as checkpoints:
+                    checkpoints.save(plan, run.progress, run.stepper, run.state)
+            folder.move(BEGUN, TRAINING)
         except OSError as error:
             raise cannot_write(out, error) from None
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            with contextlib.suppress(OSError):  # goes only if it is empty: a run that never began leaves nothing
-                out.rmdir()
-        run.record(None)
+            folder.remove(BEGUN)
         return run
 
     @classmethod
-    def resumed(cls, settings: Settings, inputs: Sequence[str], out: Path, console: Console, ranks: Ranks) -> "_Run":
-        """Takes up the checkpoint of ``out``; what was said beside ``--resume`` must be what the run began with."""
-        folder = out / TRAINING
-        plan, progress, tensors = newest(folder, lambda line: console.print(line, highlight=False, markup=False))
+    def resumed(
+        cls,
+        settings: Settings,
+        inputs: Sequence[str],
+        out: Path,
+        console: Console,
+        ranks: Ranks,
+        folder: Folder | None = None,
+    ) -> "_Run":
+        """Takes up the checkpoint of ``out``; what was said beside ``--resume`` must be what the run began with.
+
+        A checkpoint that is not whole is put out of the way by whom ``folder``, the run's own, is given to.
+        """
+        plan, progress, tensors = newest(out / TRAINING)
+        if folder is not None:
+            put_broken_away(folder, lambda line: console.print(line, highlight=False, markup=False))
         for field in dataclasses.fields(Settings):
             said, began = getattr(settings, field.name), getattr(plan.settings, field.name)
             if said not in (field.default, began):
@@ -240,11 +286,58 @@ class _Run:
             raise PenstockError(
                 f"FILE: the run in {out} reads {plan.corpus}, got {', '.join(inputs)}; leave it out to resume"
             )
-        place = moved or folder / plan.tokens
+        place = moved or out / TRAINING / plan.tokens
         prepared = open_tokens(place)
         if prepared.digest != plan.digest:
             raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
         return cls(plan, prepared, out, ranks, (progress, tensors))
+
+    def own(self, model_folder: Folder, folder: Folder) -> None:
+        """Gives the first rank what it alone writes: the model's folder, and the run's own in it.
+
+        A model of another run stays there until this one is done.
+        """
+        self.model_folder, self.folder = model_folder, folder
+        try:
+            before = json.loads((self.out / RECORD).read_bytes())["plan"]["run"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            before = None
+        models = (self.out, self.out / TRAINING / BEST)
+        self.replaces = before != self.plan.run and any((place / WEIGHTS).exists() for place in models)
+
+    def log(self, tensorboard: bool) -> Log:
+        """Its log, which the first rank alone writes."""
+        if self.folder is None:
+            return Log(Path(os.devnull), 0)
+        return Log(self.folder.place(LOG), self.progress.log_bytes, self.folder if tensorboard else None)
+
+    def keep_model(self) -> None:
+        """Saves the model as it is, as the best so far."""
+        if self.model_folder is None or self.folder is None:
+            return
+        if self.replaces:
+            with held(self.folder.place(BEST), "model") as best:
+                self.stepper.model.save_into(best)
+        else:
+            self.stepper.model.save_into(self.model_folder)
+
+    def put_in_place(self) -> None:
+        """Puts the best model in place of another run's. From where the old one goes it takes no space, only names; and
+        it goes on where it was interrupted."""
+        assert self.model_folder is not None
+        assert self.folder is not None
+        best = self.folder.path / BEST
+        if not (best / WEIGHTS).exists():
+            return
+        self.model_folder.claim(name for name in MODEL if (best / name).exists())
+        self.record(None)
+        if (best / CONFIG).exists():  # the first to move: between the two there is no model, and never a mixture
+            for name in (WEIGHTS, TOKENIZER):
+                (self.out / name).unlink(missing_ok=True)
+        for name in MODEL:
+            if (best / name).exists():
+                os.replace(best / name, self.out / name)
+        self.folder.remove(BEST)
 
     def share(self) -> float:
         """How much of the run is done, 0 … 1, by steps or by the clock."""
@@ -309,8 +402,8 @@ class _Run:
                 saved = at.seconds
         reader.shutdown()
         self._save(log, checkpoints)
-        if ranks.first and not (self.out / WEIGHTS).exists():
-            self.stepper.model.save(self.out)
+        if not ((self.out / TRAINING / BEST if self.replaces else self.out) / WEIGHTS).exists():
+            self.keep_model()
         return (received[0] if received else signal.SIGTERM) if stopped else None
 
     def _chunk(self, k: int) -> Chunk:
@@ -334,8 +427,7 @@ class _Run:
         at = self.progress
         at.validations = int(share * VALIDATIONS + 1e-9)
         if self.held_out is None:
-            if self.ranks.first:
-                self.stepper.model.save(self.out)
+            self.keep_model()
             return
         mine = self.ranks.shard(self.held_out.N)
         (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation_tokens, mine))
@@ -343,13 +435,15 @@ class _Run:
             raise self._not_finite(at.step, f"loss {loss} on held-out text")
         best = at.best is None or loss < at.best
         at.best, at.stale = (loss, 0) if best or at.best is None else (at.best, at.stale + 1)
-        if best and self.ranks.first:
-            self.stepper.model.save(self.out)
+        if best:
+            self.keep_model()
         log.write("validation", at.step, loss=loss, best=best, seconds=at.seconds)
         display.validated(share, at.step, loss, best)
 
     def _not_finite(self, step: int, what: str) -> NotFinite:
         kept = "checkpoint and the best model are" if (self.out / WEIGHTS).exists() else "checkpoint is"
+        if self.replaces:
+            kept = "checkpoint and the model that was there before are"
         return NotFinite(
             f"training left the finite numbers at step {step}: {what}; the last {kept} kept in {self.out}; "
             f"start anew with a --learning-rate below {self.plan.learning_rate:.2g}"
@@ -367,7 +461,8 @@ class _Run:
         content: dict[str, Any] = {"version": 1, "plan": dataclasses.asdict(self.plan)}
         if results is not None:
             content["results"] = dataclasses.asdict(results)
-        write(self.out / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        assert self.model_folder is not None
+        write(self.model_folder.place(RECORD), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _seed(seed: int, step: int, rank: int) -> int:
@@ -375,10 +470,10 @@ def _seed(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
-def _tokens_of(inputs: Sequence[str], folder: Path, settings: Settings, console: Console) -> Prepared:
+def _tokens_of(inputs: Sequence[str], folder: Path, out: Path, settings: Settings, console: Console) -> Prepared:
     recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
     with shown(console) as report:
-        return prepare(inputs, folder, recipe, workers=processors(), force=True, report=report)
+        return prepare(inputs, folder, recipe, workers=processors(), force=True, within=out, report=report)
 
 
 def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
@@ -411,30 +506,13 @@ def _describe(run: _Run, console: Console) -> None:
 
 
 @contextlib.contextmanager
-def _set_aside(paths: Sequence[Path], folder: Path) -> Iterator[None]:
-    """Moves ``paths`` aside within ``folder``, and back if the block raises; deletes them once it has ended well."""
-    aside = Path(tempfile.mkdtemp(dir=folder, prefix=".replaced-"))
-    moved: list[tuple[Path, Path]] = []
-    try:
-        for path in paths:
-            moved.append((path.rename(aside / path.name), path))
-        yield
-    except BaseException:
-        for where, path in moved:
-            where.rename(path)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextlib.contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM instead of dying of them; a second one acts as it did before."""
+    """Collects SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one acts as it did before."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
 
     def receive(number: int, _: Any) -> None:
         received.append(number)
