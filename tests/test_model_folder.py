@@ -105,7 +105,7 @@ def test_weights_cut_short_anywhere_are_refused(folder: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     model = LanguageModel.load(folder)
-    with pytest.raises(PenstockError, match=r"cannot be made"):
+    with pytest.raises(PenstockError, match=r"cannot be written"):
         model.save(folder / "config.json" / "model")
 
 

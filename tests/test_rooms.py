@@ -24,13 +24,14 @@ FLOORS = (
     "ops runtime",
     "model_folder",
     "native text",
+    "folder",
     "equations gates files",
     "errors",
 )
 """From the top down: a file imports from its own room and from lower floors. ``__init__`` is the package's own file,
 which names what users take from the rooms below."""
 
-LIGHT = "errors files gates equations native text model_folder runtime look score"
+LIGHT = "errors files folder gates equations native text model_folder runtime look score"
 """The rooms that never import torch, whatever one calls."""
 
 LIGHT_VERBS = "agree eval generate look prepare score"

@@ -143,6 +143,8 @@ def held(path: Path, kind: str) -> Iterator[Folder]:
         try:
             yield folder
         finally:
+            with contextlib.suppress(OSError):
+                _clear_halves(path, folder.names)
             if not folder.listed():
                 with contextlib.suppress(OSError):
                     (path / LIST).unlink(missing_ok=True)

@@ -66,7 +66,10 @@ def test_a_broken_file_among_good_ones_is_status_1(model: Path, tmp_path: Path) 
         (["MODEL", "--in", "DATA", "--out", "OUT", "--workers", "0"], "--workers: expected 1 or more, got 0"),
         (["MODEL", "--in", "DATA", "--out", "OUT", "--engine", "spark"], "spark"),
         (["MODEL", "--in", "DATA", "--out", "DATA"], "lies in the output folder"),
-        (["MODEL", "--in", "DATA", "--out", "MODEL"], "holds other files, no scores; choose a folder that is new"),
+        (
+            ["MODEL", "--in", "DATA", "--out", "MODEL"],
+            "expected a scores folder, got one of model; choose",
+        ),
         (["MODEL", "--in", "DATA", "--out", "DATA/a.parquet/x"], "cannot be written: Not a directory"),
     ],
 )

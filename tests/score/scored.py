@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from penstock.folder import held
 from penstock.model_folder import ModelConfig, save_model
 from penstock.text import ByteVocabulary, CharVocabulary
 
@@ -21,9 +22,9 @@ def save(folder: Path, hidden: int = 9, *, vocabulary: Any = None, seed: int = 0
     weights: dict[str, Any] = {
         name: (rng.normal(size=shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
     before = {f"layers.{k}.reset_after": np.zeros((), np.float32) for k in (0, 1)}
-    save_model(folder, config, vocabulary, weights | before)
+    with held(folder, "model") as place:
+        save_model(place, config, vocabulary, weights | before)
     return folder
 
 

@@ -117,7 +117,7 @@ def test_a_worker_that_cannot_write_says_so(cluster: None, tmp_path: Path) -> No
     score(tmp_path, "out", engine="ray")
     write_parquet(tmp_path / "data" / "b" / "b.parquet", text=texts(3))
     (tmp_path / "out" / "b").write_text("in the way")
-    with pytest.raises(PenstockError, match=r"out/b: cannot be written: File exists; "):
+    with pytest.raises(PenstockError, match=r"out/b: was not written by Penstock, which leaves it alone; "):
         score(tmp_path, "out", engine="ray")
 
 

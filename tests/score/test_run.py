@@ -13,6 +13,7 @@ from helpers import files_of
 from score.scored import WORDS, read_parquet, save, texts, write_parquet
 
 from penstock import PenstockError, load
+from penstock.folder import held
 from penstock.model_folder import save_model
 from penstock.score import rows
 from penstock.score.files import Done, Settings
@@ -159,7 +160,8 @@ def test_a_model_that_diverged_scores_nothing(tmp_path: Path) -> None:
     save(tmp_path / "model")
     light = load(tmp_path / "model")
     weights = light.weights | {"output.bias": np.full_like(light.weights["output.bias"], np.nan)}
-    save_model(tmp_path / "model", light.config, light.vocabulary, weights)
+    with held(tmp_path / "model", "model") as place:
+        save_model(place, light.config, light.vocabulary, weights)
     (tmp_path / "a.txt").write_text("the cat\n")
     with pytest.raises(
         PenstockError, match=r"not one row could be scored: .*row 1: the model's score is no finite number"
@@ -185,6 +187,7 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(model: Path, tmp_path:
     told: list[Done] = []
     summary = score(tmp_path, "data", told=told.append)
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {
+        "penstock.json",
         "_score.json",
         "a.parquet",
         "z.parquet",
@@ -258,7 +261,9 @@ def test_the_folder_of_other_scores_is_left_alone(model: Path, tmp_path: Path) -
     with pytest.raises(PenstockError, match=r"_score.json: cannot be read: "):
         score(tmp_path, "a.parquet")
     (tmp_path / "out" / "_score.json").unlink()
-    with pytest.raises(PenstockError, match=r"holds other files, no scores; choose a folder that is new or empty"):
+    with pytest.raises(
+        PenstockError, match=r"holds scores without _score.json, which says of what; choose"
+    ):
         score(tmp_path, "a.parquet")
 
 
@@ -279,5 +284,5 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(model: Path, tmp_path: Path
 def test_a_folder_that_cannot_be_made(model: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(WORDS)
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(PenstockError, match=r"out: cannot be written: File exists; "):
+    with pytest.raises(PenstockError, match=r"out: expected a folder or a new name, got a file; "):
         score(tmp_path, "a.txt")

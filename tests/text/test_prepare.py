@@ -352,7 +352,7 @@ def test_a_folder_that_holds_something_else(mixed: list[str], tmp_path: Path) ->
     out.mkdir()
     (out / "model.safetensors").write_text("precious")
     for force in (False, True):
-        with pytest.raises(PenstockError, match=r"expected a new folder or one of tokens, got one that holds model"):
+        with pytest.raises(PenstockError, match=r"model.safetensors: was not written by Penstock"):
             prepare(mixed, out, Recipe(), force=force)
     assert files_of(out) == {"model.safetensors": b"precious"}
 
@@ -383,7 +383,9 @@ def test_no_text(tmp_path: Path) -> None:
 
 def test_two_at_once(mixed: list[str], tmp_path: Path) -> None:
     def report(*_: Any) -> None:
-        with pytest.raises(PenstockError, match=r"another penstock prepare is at work in it"):
+        with pytest.raises(
+            PenstockError, match=rf"out: penstock, process {os.getpid()} on .* is writing it; wait"
+        ):
             prepare(mixed, tmp_path / "out", Recipe())
 
     prepare(mixed, tmp_path / "out", Recipe(), report=report)

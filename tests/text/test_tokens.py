@@ -105,7 +105,9 @@ def test_reading_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
     before = files_of(tmp_path)
     open_tokens(tmp_path / "tokens")
     assert files_of(tmp_path) == before
-    assert sorted(p.name for p in (tmp_path / "tokens").iterdir()) == ["00000.tokens", "documents", "index.json"]
+    assert sorted(p.name for p in (tmp_path / "tokens").iterdir()) == [
+        "00000.tokens", "documents", "index.json", "penstock.json"
+    ]  # fmt: skip
 
 
 def test_what_is_a_token_folder(tmp_path: Path) -> None:

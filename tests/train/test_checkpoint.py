@@ -9,9 +9,19 @@ import safetensors.torch
 import torch
 
 from penstock import PenstockError
+from penstock.folder import held
 from penstock.nn import LanguageModel
 from penstock.text import CharVocabulary, Prepared, Tokens
-from penstock.train.checkpoint import Checkpoints, Progress, _checksum, found, newest, read_checkpoint, restore
+from penstock.train.checkpoint import (
+    Checkpoints,
+    Progress,
+    _checksum,
+    found,
+    newest,
+    put_broken_away,
+    read_checkpoint,
+    restore,
+)
 from penstock.train.plan import Plan, make_plan
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
@@ -29,7 +39,7 @@ def saved(tmp_path: Path) -> tuple[Path, Plan, Stepper]:
     stepper = Stepper(LanguageModel(plan.model, VOCABULARY), learning_rate=0.1, weight_decay=0, clip=1)
     x = torch.ones(3, 1, dtype=torch.int64)
     state = stepper.step(Chunk(x, x, None), stepper.initial_state(1)).state
-    with Checkpoints(tmp_path, keep=2) as checkpoints:
+    with held(tmp_path, "run") as place, Checkpoints(place, keep=2) as checkpoints:
         checkpoints.save(plan, Progress(step=1, seconds=0.1 + 0.2), stepper, state)
     return tmp_path / "checkpoint-000000001.safetensors", plan, stepper
 
@@ -68,36 +78,40 @@ def test_a_flipped_bit_anywhere(saved: tuple[Path, Plan, Stepper]) -> None:
 def test_the_newest_are_kept_and_a_broken_one_is_passed_over(saved: tuple[Path, Plan, Stepper]) -> None:
     path, plan, stepper = saved
     folder, state = path.parent, stepper.initial_state(1)
-    with Checkpoints(folder, keep=2) as checkpoints:
+    with held(folder, "run") as place, Checkpoints(place, keep=2) as checkpoints:
         for step in (2, 3, 10):
             checkpoints.save(plan, Progress(step=step), stepper, state)
             stepper.model.output.bias.data += 1  # what is written is what stood at the call
     assert [p.name for p in found(folder)] == ["checkpoint-000000010.safetensors", "checkpoint-000000003.safetensors"]
-    assert newest(folder, print)[1].step == 10
+    assert newest(folder)[1].step == 10
     biases = [read_checkpoint(p)[2]["model.output.bias"] for p in found(folder)]
     torch.testing.assert_close(biases[0], biases[1] + 1)
     found(folder)[0].write_bytes(found(folder)[0].read_bytes()[:-1])
     told: list[str] = []
-    assert newest(folder, told.append)[1].step == 3
+    assert newest(folder)[1].step == 3
+    with held(folder, "run") as place:
+        put_broken_away(place, told.append)
     assert len(told) == 1
     assert "checkpoint-000000010.safetensors: not a whole checkpoint" in told[0]
     assert told[0].endswith("; going on from the checkpoint before")
     assert [p.name for p in folder.glob("*.broken")] == ["checkpoint-000000010.broken"]
     found(folder)[0].write_bytes(b"")
     with pytest.raises(PenstockError, match=r"not a whole checkpoint: .*start anew with --force"):
-        newest(folder, told.append)
+        newest(folder)
     found(folder)[0].unlink()
     with pytest.raises(PenstockError, match="nothing to resume: no checkpoint here; start without --resume"):
-        newest(folder, told.append)
+        newest(folder)
 
 
 def test_what_cannot_be_written_is_told_and_loses_nothing(saved: tuple[Path, Plan, Stepper]) -> None:
     path, plan, stepper = saved
     before = path.read_bytes()
-    checkpoints = Checkpoints(path.parent / "gone", keep=2)
-    checkpoints.save(plan, Progress(step=5), stepper, stepper.initial_state(1))
-    with pytest.raises(PenstockError, match="cannot be written: No such file or directory"), checkpoints:
-        pass
+    with held(path.parent / "gone", "run") as place:
+        checkpoints = Checkpoints(place, keep=2)
+        place.path.rmdir()
+        checkpoints.save(plan, Progress(step=5), stepper, stepper.initial_state(1))
+        with pytest.raises(PenstockError, match="cannot be written: No such file or directory"), checkpoints:
+            pass
     assert path.read_bytes() == before
 
 

@@ -20,7 +20,7 @@ from helpers import ENVIRONMENT, files_of, penstock
 
 from penstock import LanguageModel, load
 from penstock.errors import PenstockError
-from penstock.train.run import train
+from penstock.train.run import MODEL, train
 from penstock.train.settings import Settings
 
 SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")
@@ -249,10 +249,10 @@ def test_an_interrupted_replacement_is_taken_up(corpus: Path, tmp_path: Path, ki
     for moved in range(3 if kind == "bpe" else 2):
         folder = tmp_path / f"{moved}"
         shutil.copytree(out, folder)
-        replace = mock.Mock(wraps=os.replace)
+        left = iter(range(moved))
 
-        def interrupted(source: Any, to: Any, left: "Iterator[int]" = iter(range(moved))) -> None:  # noqa: B008
-            if Path(source).name in ("config.json", "tokenizer.json", "model.safetensors") and next(left, None) is None:
+        def interrupted(source: Any, to: Any, left: Iterator[int] = left, replace: Any = os.replace) -> None:
+            if Path(source).parent.name == "model" and Path(source).name in MODEL and next(left, None) is None:
                 raise KeyboardInterrupt
             replace(source, to)
 

@@ -158,6 +158,8 @@ def _claim(folder: Folder, about: dict[str, Any]) -> None:
     except (ValueError, RecursionError) as error:
         raise PenstockError(f"{path}: cannot be read: {error}; score into another --out") from None
     if before is None:
+        if folder.listed():
+            raise PenstockError(f"--out: {out} holds scores without {ABOUT}, which says of what; choose another folder")
         write(path, json.dumps(about, indent=2) + "\n")
     elif before != about:
         differs = [
