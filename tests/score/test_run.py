@@ -261,9 +261,7 @@ def test_the_folder_of_other_scores_is_left_alone(model: Path, tmp_path: Path) -
     with pytest.raises(PenstockError, match=r"_score.json: cannot be read: "):
         score(tmp_path, "a.parquet")
     (tmp_path / "out" / "_score.json").unlink()
-    with pytest.raises(
-        PenstockError, match=r"holds scores without _score.json, which says of what; choose"
-    ):
+    with pytest.raises(PenstockError, match=r"holds scores without _score.json, which says of what; choose"):
         score(tmp_path, "a.parquet")
 
 

@@ -383,9 +383,7 @@ def test_no_text(tmp_path: Path) -> None:
 
 def test_two_at_once(mixed: list[str], tmp_path: Path) -> None:
     def report(*_: Any) -> None:
-        with pytest.raises(
-            PenstockError, match=rf"out: penstock, process {os.getpid()} on .* is writing it; wait"
-        ):
+        with pytest.raises(PenstockError, match=rf"out: penstock, process {os.getpid()} on .* is writing it; wait"):
             prepare(mixed, tmp_path / "out", Recipe())
 
     prepare(mixed, tmp_path / "out", Recipe(), report=report)
