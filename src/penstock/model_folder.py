@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,14 +41,14 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "embedding_size", "hidden_size", "num_layers"):
             size = getattr(self, name)
-            if not isinstance(size, int) or size < 1:
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise PenstockError(f"{name}: expected a positive integer, got {size!r}")
         if self.reset not in ("before", "after"):
             raise PenstockError(f'reset: expected "before" or "after", got {self.reset!r}')
         for name in ("tied", "residual"):
             if not isinstance(getattr(self, name), bool):
                 raise PenstockError(f"{name}: expected true or false, got {getattr(self, name)!r}")
-        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
+        if isinstance(self.dropout, bool) or not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
             raise PenstockError(f"dropout: expected 0 or more and less than 1, got {self.dropout!r}")
         if self.tied and self.embedding_size != self.hidden_size:
             raise PenstockError(
@@ -96,29 +97,41 @@ def load_model(folder: Path) -> tuple[ModelConfig, Vocabulary, Weights]:
     """
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8") if (folder / TOKENIZER).exists() else None
     except (FileNotFoundError, NotADirectoryError):
         raise PenstockError(
             f"{folder}: no model here: expected a folder with {CONFIG} and {WEIGHTS}, as penstock train makes"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PenstockError(f"{folder / CONFIG}: cannot be read: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise PenstockError(f"{folder / CONFIG}: expected the configuration of a {FORMAT}, got something else")
-    if content.get("version") != VERSION:
+    if content.get("version") != VERSION or isinstance(content["version"], bool):
         raise PenstockError(
             f"{folder / CONFIG}: expected version {VERSION}, got {content.get('version')!r}; it needs another Penstock"
         )
+    about, tokenizer = content.get("vocabulary"), None
+    if isinstance(about, dict) and about.get("kind") == "bpe":
+        tokenizer = _read_tokenizer(folder / TOKENIZER)
     try:
         config = _config(content.get("model"))
-        vocabulary = load_vocabulary(content.get("vocabulary"), tokenizer)
+        vocabulary = load_vocabulary(about, tokenizer)
     except PenstockError as error:
-        raise PenstockError(f"{folder / CONFIG}: {error}") from None
+        of = "" if str(error).startswith(TOKENIZER) else f"{CONFIG}: "
+        raise PenstockError(f"{folder}{os.sep}{of}{error}") from None
     if len(vocabulary) != config.vocabulary_size:
         raise PenstockError(
             f"{folder / CONFIG}: vocabulary_size is {config.vocabulary_size}, the vocabulary has {len(vocabulary)}"
         )
     return config, vocabulary, _load_weights(folder / WEIGHTS, config)
+
+
+def _read_tokenizer(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PenstockError(f"{path}: no such file, though {CONFIG} says that the tokens are byte pairs") from None
+    except (OSError, ValueError) as error:
+        raise PenstockError(f"{path}: cannot be read: {error}") from None
 
 
 def _config(saved: Any) -> ModelConfig:
@@ -151,6 +164,9 @@ def _load_weights(path: Path, config: ModelConfig) -> Weights:
     for name, value in weights.items():
         if value.dtype != np.float32:
             raise PenstockError(f"{path}: {name}: expected float32, got {value.dtype}")
+        if not np.isfinite(value).all():
+            got = value[~np.isfinite(value)][0]
+            raise PenstockError(f"{path}: {name}: expected finite numbers, got {got}: its training left them")
     for k in range(config.num_layers):
         mark = float(weights[f"layers.{k}.reset_after"])
         if not min(abs(mark), abs(mark - 1)) <= 0.01:  # of averaged weights it is rounded

@@ -11,6 +11,7 @@ from cyclopts.config import Dict, Env
 from cyclopts.exceptions import UnusedCliTokensError
 
 from penstock import __version__
+from penstock.cli.parameters import SAID
 from penstock.errors import PenstockError
 
 app = App(
@@ -63,7 +64,9 @@ def _run(
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 bad input, 128 + n stopped by signal n."""
     debug = "--debug" in sys.argv
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what is half done is cleared away
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))  # what is half done is cleared away
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where whoever started us closed it
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without the letter shows "?"
     try:
@@ -112,11 +115,25 @@ def _settle(_: Any, __: Any, arguments: Any) -> None:
         if any(token.source == source for budget in budgets for token in budget.tokens):
             for budget in budgets:
                 budget.tokens[:] = [token for token in budget.tokens if token.source == source]
+    SAID.clear()
     for argument in arguments:
+        if argument.tokens:
+            SAID.add(argument.name.removeprefix("--").replace("-", "_"))
+        for token in argument.tokens:
+            if argument.name not in LITERAL:
+                _expect_name(argument, token.value)
         if int in (argument.hint, *get_args(argument.hint)):
             for token in argument.tokens:
                 if "." in token.value:
                     raise PenstockError(f"{argument.name}: expected a whole number, got {token.value}")
+
+
+def _expect_name(argument: Any, value: str) -> None:
+    """Raises PenstockError for an empty path, which would be the current folder, and for what is no UTF-8."""
+    if Path in (argument.hint, *get_args(argument.hint)) and not value:
+        raise PenstockError(f"{argument.name}: expected a path, got an empty one")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise PenstockError(f"{argument.name}: expected a name in UTF-8, got {value!a}; rename it")
 
 
 def _toml(path: Path) -> dict[str, Any]:

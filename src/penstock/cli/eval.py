@@ -49,14 +49,18 @@ def evaluate(
         "bits_per_byte": score.bits_per_byte,
         "perplexity": score.perplexity,
         "tokens": score.tokens,
+        "unknown_characters": score.unknown,
     }
     if json_:
         print(json.dumps(figures))
         return 0
     for name, value in figures.items():
-        print(
-            f"{name.replace('_', ' '):<20}{value:,}" if name == "tokens" else f"{name.replace('_', ' '):<20}{value:.4f}"
-        )
+        if name != "unknown_characters":
+            print(
+                f"{name.replace('_', ' '):<20}{value:,}"
+                if name == "tokens"
+                else f"{name.replace('_', ' '):<20}{value:.4f}"
+            )
     if score.unknown:
         print(f"{'unknown characters':<20}{score.unknown:,}, each scored as the vocabulary's unknown character")
     return 0

@@ -1,12 +1,16 @@
 """``penstock generate``."""
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.runtime import Model
 
 
 def generate(
@@ -20,7 +24,7 @@ def generate(
     top_p: Annotated[float | None, Parameter(show_default=False)] = None,
     seed: Annotated[int | None, Parameter(show_default=False)] = None,
 ) -> int:
-    """Let a model write on, as it writes.
+    """Let a model write on, as it writes. A model of bytes writes them as they are into a file or a pipe.
 
     Args:
         dir_: The model.
@@ -34,13 +38,36 @@ def generate(
     from penstock.runtime import load
 
     model = load(dir_)
+    settings: dict[str, Any] = {
+        "length": length,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    as_bytes = model.vocabulary.kind == "byte" and not sys.stdout.isatty()
+    write: Callable[[Any], object] = sys.stdout.buffer.write if as_bytes else sys.stdout.write
+    begin: Any = prompt.encode("utf-8", "surrogateescape") if as_bytes else prompt
     try:
-        pieces = model.generate(prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        pieces: Iterator[Any] = (model.generate_bytes if as_bytes else model.generate)(prompt, **settings)
     except ValueError as error:
         raise PenstockError(f"--{str(error).replace('_', '-', 1)}") from None
-    sys.stdout.write(prompt)
+    _tell_of_unknown(model, prompt)
+    write(begin)
     for piece in pieces:
-        sys.stdout.write(piece)
+        write(piece.translate(VISIBLE) if sys.stdout.isatty() else piece)
         sys.stdout.flush()
-    sys.stdout.write("\n")
+    if not as_bytes:
+        write("\n")
     return 0
+
+
+VISIBLE = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+"""Control characters as pictures of them: a terminal would obey."""
+
+
+def _tell_of_unknown(model: "Model", prompt: str) -> None:
+    if model.vocabulary.unknown is not None:
+        count = int((model.vocabulary.encode(prompt) == model.vocabulary.unknown).sum())
+        if count:
+            print(f"{count:,} of the prompt's {len(prompt):,} characters the model never saw", file=sys.stderr)

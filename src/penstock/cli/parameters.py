@@ -11,5 +11,8 @@ Folder = Annotated[Path, Parameter(name="DIR")]
 Flag = Annotated[bool, Parameter(negative=())]
 """A switch without its opposite."""
 
+SAID: set[str] = set()
+"""The settings that a flag, the environment or a file speaks of, by their names in Python, whatever they say."""
+
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 """Whether a program reads the result."""

@@ -53,7 +53,7 @@ def score(
         print(json.dumps(figures))
     else:
         for name, value in figures.items():
-            if value is not None:
+            if value is not None and name != "unknown_characters":
                 print(f"{name.replace('_', ' '):<23}{f'{value:.4f}' if isinstance(value, float) else f'{value:,}'}")
         if summary.score.unknown:
             print(f"{'unknown characters':<23}{summary.score.unknown:,}, each scored as the vocabulary's unknown one")

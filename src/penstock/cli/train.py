@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from penstock.cli.parameters import Flag, Json
+from penstock.cli.parameters import SAID, Flag, Json
 from penstock.errors import PenstockError
 from penstock.train.settings import Settings
 
@@ -58,7 +58,9 @@ def train(
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
     console = _Console(stderr=json_)
     try:
-        outcome = run.train(settings, files, out, resume=resume, force=force, tensorboard=tensorboard, console=console)
+        outcome = run.train(
+            settings, files, out, resume=resume, force=force, tensorboard=tensorboard, said=SAID, console=console
+        )
     except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError, and says why in words alone
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("memory", "overflow")):
             raise

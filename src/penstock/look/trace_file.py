@@ -62,7 +62,7 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
         raise PenstockError(f"{path}: expected a trace, as penstock look --save makes, got another safetensors file")
     try:
         about = json.loads(content)
-        if about["version"] != VERSION:
+        if about["version"] != VERSION or isinstance(about["version"], bool):
             raise PenstockError(
                 f"{path}: expected version {VERSION}, got {about['version']}; it needs another Penstock"
             )

@@ -197,11 +197,36 @@ class Model:
         Raises:
             ValueError: a setting means nothing.
         """
+        return self.vocabulary.pieces(self.tokens(prompt, length, temperature, top_k, top_p, seed))
+
+    def generate_bytes(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[bytes]:
+        """As ``generate``, token by token, the very bytes, be they whole characters or not."""
+        tokens = self.tokens(prompt, length, temperature, top_k, top_p, seed)
+        return (self.vocabulary.utf8(np.array([token])) for token in tokens)
+
+    def tokens(
+        self,
+        prompt: str,
+        length: int,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[int]:
+        """As ``generate``, the tokens' ids."""
         check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")
-        ids = self.vocabulary.encode(prompt or "\n")
-        return self.vocabulary.pieces(self._continued(ids, length, temperature, top_k, top_p, seed))
+        return self._continued(self.vocabulary.encode(prompt or "\n"), length, temperature, top_k, top_p, seed)
 
     def _continued(
         self,

@@ -67,6 +67,7 @@ class Summary:
             "nats_per_token": score.nats_per_token if some else None,
             "bits_per_byte": score.bits_per_byte if some else None,
             "perplexity": score.perplexity if some else None,
+            "unknown_characters": score.unknown,
             "seconds": self.seconds,
             "tokens_per_second": score.tokens / self.seconds if self.seconds else None,
         }

@@ -116,6 +116,8 @@ def default() -> Source:
 
 
 def _local(name: str, path: Path) -> Source:
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
     about = path.stat()
     return Source(name, str(path), about.st_size, str(about.st_mtime_ns))
 

@@ -140,7 +140,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise _broken(path, str(error)) from None
-    if (content.get("format"), content.get("version")) != (FORMAT, VERSION):
+    if (content.get("format"), str(content.get("version"))) != (FORMAT, str(VERSION)):
         raise _broken(path, f"expected {FORMAT} of version {VERSION}")
     return content
 

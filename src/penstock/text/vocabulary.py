@@ -15,6 +15,9 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 Ids = NDArray[np.int64]
 
+LONGEST_WORD = 256
+"""Bytes that one stretch between white space may have for byte pairs; a longer one is cut."""
+
 
 class Vocabulary(Protocol):
     """What every kind can do."""
@@ -124,7 +127,13 @@ class BpeVocabulary:
         """At most ``size`` tokens (at least 257), learned from ``texts``."""
         library = _tokenizers()
         tokenizer = library.Tokenizer(library.models.BPE())
-        tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.pre_tokenizer = library.pre_tokenizers.Sequence(
+            [
+                library.pre_tokenizers.ByteLevel(add_prefix_space=False),
+                # a word's pairs cost the square of its length: text without white space would never end
+                library.pre_tokenizers.Split(library.Regex(f"[\\s\\S]{{1,{LONGEST_WORD}}}"), "isolated"),
+            ]
+        )
         trainer = library.trainers.BpeTrainer(
             vocab_size=size,
             initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),

@@ -25,7 +25,7 @@ from penstock.text.tokens import Prepared
 from penstock.text.vocabulary import Vocabulary
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
-from penstock.train.streams import Chunk
+from penstock.train.streams import Chunk, Streams
 
 PRESETS = {
     "tiny": {"hidden": 128, "embedding": 64, "layers": 1},
@@ -88,11 +88,12 @@ def make_plan(
     device = usable_device(settings.device)
     streams = settings.streams or ranks * (32 if device.type == "cpu" else 128)
     streams = max(1, min(streams, train_tokens // (2 * settings.chunk)))
-    per_step = min(streams * settings.chunk, train_tokens - 1)
+    of_pass = Streams(prepared.tokens, 0, train_tokens, N=streams, L=settings.chunk)
+    per_step = of_pass.N * of_pass.length / len(of_pass)
 
     minutes, steps = settings.minutes, settings.steps
     if settings.epochs is not None:
-        steps = max(1, round(settings.epochs * train_tokens / per_step))
+        steps = max(1, round(settings.epochs * len(of_pass)))
     elif steps is None and minutes is None:
         minutes = DEFAULT_MINUTES
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -21,8 +22,6 @@ from torch.distributed.rendezvous import rendezvous
 
 from penstock.errors import PenstockError
 
-RENDEZVOUS = datetime.timedelta(seconds=float(os.environ.get("PENSTOCK_RENDEZVOUS_SECONDS", "120")))
-"""How long the processes may take to find each other."""
 PATIENCE = datetime.timedelta(hours=12)
 """How long one may wait for another, which may be reading a large corpus; one that has died is noticed at once."""
 
@@ -43,7 +42,7 @@ class Ranks:
         """This rank's own: on a machine with several GPUs each process has one."""
         if self.size == 1 or planned.type != "cuda" or planned.index is not None:
             return planned
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        return torch.device("cuda", int(_number("LOCAL_RANK", 0)) % torch.cuda.device_count())
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The module that averages gradients over all ranks in its backward pass."""
@@ -120,7 +119,23 @@ def launch() -> str:
 
 def restarts() -> int:
     """How often torchrun has started this run's processes again."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return int(_number("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def _number(variable: str, default: float) -> float:
+    """What the environment says; an empty value says nothing.
+
+    Raises:
+        PenstockError: it is no number, or less than 0.
+    """
+    value = os.environ.get(variable, "").strip()
+    try:
+        number = float(value or default)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise PenstockError(f"{variable}: expected a number of 0 or more in the environment, got {value!r}")
+    return number
 
 
 _control_group: Any = None
@@ -136,25 +151,26 @@ def joined() -> Iterator[Ranks]:
     """The ranks of this run, as torchrun's environment tells; one alone where there is none.
 
     Raises:
-        PenstockError: the others are not found within RENDEZVOUS.
+        PenstockError: the others are not found within PENSTOCK_RENDEZVOUS_SECONDS, 120 unless the environment says.
         Lost: one of them has died.
     """
     global _control_group
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if _number("WORLD_SIZE", 1) <= 1:
         yield Ranks()
         return
+    limit = datetime.timedelta(seconds=_number("PENSTOCK_RENDEZVOUS_SECONDS", 120))
     address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     try:
-        store, rank, size = next(rendezvous("env://", timeout=RENDEZVOUS))
+        store, rank, size = next(rendezvous("env://", timeout=limit))
         # the launcher's store outlives its processes, and holds the addresses of those that were before us
         store = dist.PrefixStore(f"start-{restarts()}", store)  # type: ignore[attr-defined]
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=RENDEZVOUS)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
         _control_group = dist.new_group(backend="gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:  # also torch's own, all of RuntimeError
         raise PenstockError(
             f"rendezvous: {socket.gethostname()} did not find the other processes at {address} within "
-            f"{RENDEZVOUS.total_seconds():.0f} s; check that address, and that all were started "
+            f"{limit.total_seconds():.0f} s; check that address, and that all were started "
             f"({str(error).splitlines()[0]})"
         ) from None
     ranks = Ranks(rank, size)

@@ -89,9 +89,9 @@ class Display:
     PERIOD = 10.0
     """Seconds between plain lines."""
 
-    def __init__(self, console: Console, tokens_per_character: float) -> None:
+    def __init__(self, console: Console, tokens_per_unit: float, unit: str = "character") -> None:
         self._console = console
-        self._bits = tokens_per_character / math.log(2)
+        self._bits, self._unit = tokens_per_unit / math.log(2), unit
         self._bar = Progress(
             BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -124,7 +124,7 @@ class Display:
         mark = ", the best so far" if best else ""
         self.say(
             f"{share:4.0%}  step {step:,}  held-out text: {loss:.3f} nats a token, "
-            f"{loss * self._bits:.3f} bits a character{mark}"
+            f"{loss * self._bits:.3f} bits a {self._unit}{mark}"
         )
 
     def say(self, line: str) -> None:

@@ -14,6 +14,7 @@ from penstock.text.tokens import Tokens, documents
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
+from penstock.train.streams import Streams
 
 SAMPLE_TEMPERATURE = 0.7
 PROMPT = 80
@@ -36,9 +37,11 @@ class Results:
     nats_per_token: float | None
     nats_per_character: float | None
     bits_per_character: float | None
+    bits_per_byte: float | None
     perplexity: float | None
     xz_bits_per_character: float | None
     """What ``xz -9`` needs for the same held-out text."""
+    xz_bits_per_byte: float | None
     prompt: str
     """A line of the held-out text."""
     sample: str
@@ -55,27 +58,31 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
     utf8 = model.vocabulary.utf8(tokens.ids[start:stop])
     prompt = _prompt(utf8.decode("utf-8", "replace"))
     sample = "".join(model.generate(prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
-    nats_per_token = nats_per_character = bits = perplexity = xz = None
+    nats_per_token = nats_per_character = bits = of_byte = perplexity = xz = xz_of_byte = None
     scored = 0
+    streams = Streams(tokens, 0, plan.train_tokens, N=plan.streams, L=plan.settings.chunk)
     if stop - start > 1:
         score = model.score_documents(documents(tokens, start, stop))
         scored = score.tokens
         if score.tokens and score.characters:
             nats_per_token, perplexity = score.nats_per_token, score.perplexity
             nats_per_character, bits = score.nats / score.characters, score.bits_per_character
-            xz = 8 * len(lzma.compress(utf8, preset=9)) / count_characters(utf8)
+            packed, of_byte = 8 * len(lzma.compress(utf8, preset=9)), score.bits_per_byte
+            xz, xz_of_byte = packed / count_characters(utf8), packed / len(utf8)
     return Results(
         parameters=parameters,
         seconds=progress.seconds,
         steps=progress.step,
-        tokens_read=progress.step * plan.streams * plan.settings.chunk,
+        tokens_read=streams.read(progress.passes, progress.chunk),
         input_share=progress.input_seconds / progress.seconds if progress.seconds else 0.0,
         scored_tokens=scored,
         nats_per_token=nats_per_token,
         nats_per_character=nats_per_character,
         bits_per_character=bits,
+        bits_per_byte=of_byte,
         perplexity=perplexity,
         xz_bits_per_character=xz,
+        xz_bits_per_byte=xz_of_byte,
         prompt=prompt,
         sample=sample,
     )
@@ -88,19 +95,18 @@ def _prompt(text: str) -> str:
     return line[:PROMPT] + ("\n" if len(line) <= PROMPT else "")
 
 
-def print_results(results: Results, out: Path, console: Console) -> None:
-    """A short table, a sample, and what to try next."""
+def print_results(results: Results, out: Path, unit: str, console: Console) -> None:
+    """A short table, a sample, and what to try next; bits are a ``unit``'s, "character" or "byte"."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("parameters", f"{results.parameters:,}")
     table.add_row("time", f"{duration(results.seconds)}, {results.steps:,} steps")
     table.add_row("read", f"{results.tokens_read:,} tokens, waiting for them {results.input_share:.1%} of the time")
     if results.bits_per_character is not None:
         table.add_row("held-out text", f"{results.scored_tokens:,} tokens scored")
-        table.add_row("  nats a character", f"{results.nats_per_character:.4f}")
-        table.add_row(
-            "  bits a character",
-            f"{results.bits_per_character:.3f}   (xz -9 needs {results.xz_bits_per_character:.3f} for the same text)",
-        )
+        if unit == "character":
+            table.add_row("  nats a character", f"{results.nats_per_character:.4f}")
+        bits, xz = (getattr(results, f"{whose}bits_per_{unit}") for whose in ("", "xz_"))
+        table.add_row(f"  bits a {unit}", f"{bits:.3f}   (xz -9 needs {xz:.3f} for the same text)")
         table.add_row("  perplexity", f"{results.perplexity:.2f} a token")
     console.print()
     console.print(table, highlight=False)

@@ -8,10 +8,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -62,6 +62,9 @@ MODEL = (CONFIG, TOKENIZER, WEIGHTS)
 VALIDATIONS = 10
 """In a run, at equal distances."""
 
+OF_A_SITTING = ("keep", "checkpoint_every", "device")
+"""Settings that may change when a run is resumed: what it computes is the same."""
+
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -82,6 +85,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
+    said: Collection[str] = (),
     console: Console | None = None,
 ) -> Outcome:
     """Trains a language model on ``inputs`` (see ``Corpus``) into the model folder ``out``.
@@ -89,6 +93,16 @@ def train(
     SIGINT, SIGTERM and SIGHUP end the run after the step at hand, with a checkpoint. Killed outright, it loses what
     came after the last checkpoint. A resumed run goes on bit for bit as the uninterrupted one would have on a CPU with
     the same number of threads and processes, where ``steps`` or ``epochs`` and not the clock decide its length.
+
+    Args:
+        settings: how to train.
+        inputs: what to read.
+        out: the model folder.
+        resume: go on with the run in ``out``.
+        force: replace the model in ``out``, once this run has another to put there.
+        tensorboard: also write a TensorBoard log.
+        said: the names of settings that count as chosen though they are the defaults; others that are always count.
+        console: where the run is told of.
 
     Started by torchrun, each process trains on its share of the streams (see ``ranks``). The first one alone reads the
     corpus, reports and writes; a process started again by torchrun goes on from the last checkpoint.
@@ -102,9 +116,9 @@ def train(
         with joined() as ranks:
             console.quiet = console.quiet or not ranks.first
             ranks.agree(_said(settings, inputs, out, resume))
-            run = _begun(settings, inputs, out, resume, force, console, ranks, stack)
+            run = _begun(_Said(settings, inputs, said), out, resume, force, console, ranks, stack)
             _describe(run, console)
-            display = Display(console, len(run.tokens.ids) / max(run.tokens.characters, 1))
+            display = Display(console, *run.tokens_per_unit())
             checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
             with contextlib.closing(run.log(tensorboard)) as log, checkpoints, display, _stop_signals() as received:
                 stopped = run.fit(log, display, checkpoints, received)
@@ -120,7 +134,7 @@ def train(
             display.say("scoring the held-out text with the best model")
         results = measure(run.plan, run.progress, run.tokens, out)
         run.record(results)
-        print_results(results, out, console)
+        print_results(results, out, run.tokens_per_unit()[1], console)
         return Outcome(None, results)
 
 
@@ -131,9 +145,21 @@ def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) ->
     return versions | flags | {"FILE": list(inputs), "--out": str(out.absolute()), "--resume": resume}
 
 
+class _Said(NamedTuple):
+    """What a person said of a run."""
+
+    settings: Settings
+    inputs: Sequence[str]
+    names: Collection[str]
+
+    def differs(self, name: str, began: Any) -> bool:
+        """Whether a setting was chosen, and is not what something began with."""
+        value = getattr(self.settings, name)
+        return value != began and (name in self.names or value != getattr(Settings, name))
+
+
 def _begun(
-    settings: Settings,
-    inputs: Sequence[str],
+    said: _Said,
     out: Path,
     resume: bool,
     force: bool,
@@ -157,9 +183,9 @@ def _begun(
             if not anew and not found(out / TRAINING):
                 raise nothing_to_resume(out / TRAINING)
             folder = stack.enter_context(held(out, "model"))
-            run = _Run.prepared(settings, inputs, folder, force, console, ranks.size) if anew else None
+            run = _Run.prepared(said, folder, force, console, ranks.size) if anew else None
             training = stack.enter_context(held(folder.place(TRAINING), RUN))
-            run = run or _Run.resumed(settings, inputs, out, console, Ranks(), training)
+            run = run or _Run.resumed(said, out, console, Ranks(), training)
             folders = [folder, training]
             run.own(*folders)
             if anew and not run.replaces:
@@ -172,7 +198,7 @@ def _begun(
     if status is not None:
         raise SystemExit(status)
     if run is None or ranks.size > 1:
-        run = _Run.resumed(settings, inputs, out, console, ranks)
+        run = _Run.resumed(said, out, console, ranks)
         if folders:
             run.own(*folders)
     return run
@@ -222,11 +248,9 @@ class _Run:
         self.state = state[:, self.mine].clone()
 
     @classmethod
-    def prepared(
-        cls, settings: Settings, inputs: Sequence[str], folder: Folder, force: bool, console: Console, ranks: int
-    ) -> "_Run":
+    def prepared(cls, said: _Said, folder: Folder, force: bool, console: Console, ranks: int) -> "_Run":
         """Reads the corpus beside what the folder holds, and takes the place of its run only once all was fine."""
-        out = folder.path
+        settings, inputs, out = said.settings, said.inputs, folder.path
         folder.expect_only_ours()
         there = [name for name in (*reversed(MODEL), RECORD, TRAINING) if name in folder.listed()]
         if there and not force:
@@ -242,7 +266,7 @@ class _Run:
                 if tokens := token_folder(inputs):
                     expect_outside([tokens], out)
                     prepared = open_tokens(tokens)
-                    settings = _agreed(settings, prepared, tokens)
+                    settings = _agreed(said, prepared, tokens)
                 else:
                     prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, console)
                 place = str(tokens.resolve()) if tokens else TOKENS
@@ -258,15 +282,7 @@ class _Run:
         return run
 
     @classmethod
-    def resumed(
-        cls,
-        settings: Settings,
-        inputs: Sequence[str],
-        out: Path,
-        console: Console,
-        ranks: Ranks,
-        folder: Folder | None = None,
-    ) -> "_Run":
+    def resumed(cls, said: _Said, out: Path, console: Console, ranks: Ranks, folder: Folder | None = None) -> "_Run":
         """Takes up the checkpoint of ``out``; what was said beside ``--resume`` must be what the run began with.
 
         A checkpoint that is not whole is put out of the way by whom ``folder``, the run's own, is given to.
@@ -274,13 +290,19 @@ class _Run:
         plan, progress, tensors = newest(out / TRAINING)
         if folder is not None:
             put_broken_away(folder, lambda line: console.print(line, highlight=False, markup=False))
-        for field in dataclasses.fields(Settings):
-            said, began = getattr(settings, field.name), getattr(plan.settings, field.name)
-            if said not in (field.default, began):
+        settings, inputs = said.settings, said.inputs
+        differing = [
+            f.name for f in dataclasses.fields(Settings) if said.differs(f.name, getattr(plan.settings, f.name))
+        ]
+        for name in differing:
+            if name not in OF_A_SITTING:
                 raise PenstockError(
-                    f"--{field.name.replace('_', '-')}: the run in {out} began with {began}, got {said}; "
-                    "leave it out to resume, or start anew with --force"
+                    f"--{name.replace('_', '-')}: the run in {out} began with {getattr(plan.settings, name)}, got "
+                    f"{getattr(settings, name)}; leave it out to resume, or start anew with --force"
                 )
+        new = dataclasses.replace(plan.settings, **{name: getattr(settings, name) for name in differing})
+        device = str(usable_device(new.device)) if "device" in differing else plan.device
+        plan = dataclasses.replace(plan, settings=new, device=device)
         moved = token_folder(inputs)
         if inputs and not moved and ", ".join(inputs) != plan.corpus:
             raise PenstockError(
@@ -304,6 +326,12 @@ class _Run:
             before = None
         models = (self.out, self.out / TRAINING / BEST)
         self.replaces = before != self.plan.run and any((place / WEIGHTS).exists() for place in models)
+
+    def tokens_per_unit(self) -> tuple[float, str]:
+        """In what the loss is told beside nats a token: how many tokens are one, and what it is called."""
+        if self.vocabulary.kind == "byte":
+            return 1.0, "byte"
+        return len(self.tokens.ids) / max(self.tokens.characters, 1), "character"
 
     def log(self, tensorboard: bool) -> Log:
         """Its log, which the first rank alone writes."""
@@ -476,16 +504,15 @@ def _tokens_of(inputs: Sequence[str], folder: Path, out: Path, settings: Setting
         return prepare(inputs, folder, recipe, workers=processors(), force=True, within=out, report=report)
 
 
-def _agreed(settings: Settings, prepared: Prepared, folder: Path) -> Settings:
+def _agreed(said: _Said, prepared: Prepared, folder: Path) -> Settings:
     """The settings with those that the tokens were prepared with; what was said must be the same."""
     for name, value in prepared.recipe.items():
-        said = getattr(settings, name)
-        if said not in (getattr(Settings, name), value):
+        if said.differs(name, value):
             raise PenstockError(
-                f"--{name.replace('_', '-')}: {folder} was prepared with {value}, got {said}; leave it out, or prepare "
-                "the text anew"
+                f"--{name.replace('_', '-')}: {folder} was prepared with {value}, got {getattr(said.settings, name)}; "
+                "leave it out, or prepare the text anew"
             )
-    return dataclasses.replace(settings, **prepared.recipe)
+    return dataclasses.replace(said.settings, **prepared.recipe)
 
 
 def _describe(run: _Run, console: Console) -> None:
@@ -513,6 +540,7 @@ def _stop_signals() -> Iterator[list[int]]:
         yield received
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}  # as nohup has it
 
     def receive(number: int, _: Any) -> None:
         received.append(number)

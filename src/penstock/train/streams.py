@@ -67,6 +67,10 @@ class Streams:
         bounds = np.searchsorted(self._tokens.starts, np.add.outer(self._begins(k), [1, length + 1]))
         return self.N * length - int((bounds[:, 1] - bounds[:, 0]).sum())
 
+    def read(self, passes: int, chunks: int) -> int:
+        """How many tokens so many passes, and so many chunks of another, read."""
+        return self.N * (passes * self.length + min(chunks * self._L, self.length))
+
     def _length(self, k: int) -> int:
         return min(self._L, self.length - k * self._L)
 
