@@ -98,7 +98,9 @@ def penstock(*arguments: Any, stdin: bytes = b"", **environment: str) -> subproc
         done = subprocess.run(
             [sys.executable, "-m", "penstock", *command], input=stdin, capture_output=True, env=variables, timeout=300
         )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode()
+    )
 
 
 def damages(content: bytes, step: int = 1) -> Iterator[bytes]:

@@ -80,7 +80,11 @@ def bfloat16(folder: Path) -> None:
         ),
         (bfloat16, "expected float32"),
         (marked(0.5), "layers.0.reset_after: expected 0 or 1, got 0.5"),
-        (marked(np.nan), "layers.0.reset_after: expected 0 or 1, got nan"),
+        (marked(np.nan), "layers.0.reset_after: expected finite numbers, got nan"),
+        (
+            weighted(lambda w: w["output.bias"].__setitem__(1, -np.inf)),
+            "model.safetensors: output.bias: expected finite numbers, got -inf: its training left them",
+        ),
         (marked(1), 'the weights are of reset="after", config.json says reset="before"'),
         (weighted(lambda w: w.update({"layers.0.reset_after": np.array(False)})), "expected float32, got bool"),
         (weighted(lambda w: w.pop("output.bias")), "output.bias: expected (4,), got nothing"),
@@ -107,6 +111,35 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     model = LanguageModel.load(folder)
     with pytest.raises(PenstockError, match=r"cannot be written"):
         model.save(folder / "config.json" / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"version": 1', '"version": true'), "config.json: expected version 1, got True"),
+        (('"num_layers": 1', '"num_layers": true'), "config.json: num_layers: expected a positive integer, got True"),
+        (('"dropout": 0.0', '"dropout": false'), "config.json: dropout: expected 0 or more and less than 1, got False"),
+        (('"kind": "char"', '"kind": "bpe"'), "tokenizer.json: no such file, though config.json says that the tokens"),
+    ],
+)
+def test_a_true_is_no_number_and_the_right_file_is_named(folder: Path, change: tuple[str, str], message: str) -> None:
+    content = (folder / "config.json").read_text()
+    assert change[0] in content
+    (folder / "config.json").write_text(content.replace(*change))
+    with pytest.raises(PenstockError, match=re.escape(message)):
+        penstock.load(folder)
+
+
+def test_a_stray_tokenizer_is_no_hindrance(folder: Path) -> None:
+    expected = penstock.load(folder).step(1)[0]
+    (folder / "tokenizer.json").write_bytes(b"\xff")
+    assert np.array_equal(penstock.load(folder).step(1)[0], expected)
+
+
+def test_nesting_without_end(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+    with pytest.raises(PenstockError, match=r"config.json: cannot be read: "):
+        penstock.load(folder)
 
 
 def test_a_mark_that_an_average_rounded(folder: Path) -> None:

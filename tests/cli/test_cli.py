@@ -15,11 +15,11 @@ from helpers import penstock
 
 from penstock import LanguageModel, __version__, load
 from penstock.model_folder import ModelConfig
-from penstock.text import CharVocabulary
+from penstock.text import ByteVocabulary, CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
 VERBS = "agree, bench, eval, generate, info, lab, look, prepare, score, train"
-SCORES = {"nats_per_token", "bits_per_character", "bits_per_byte", "perplexity", "tokens"}
+SCORES = {"nats_per_token", "bits_per_character", "bits_per_byte", "perplexity", "tokens", "unknown_characters"}
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +177,71 @@ def test_what_cannot_be_shown(model: Path) -> None:
     command = [sys.executable, "-m", "penstock", *map(str, arguments)]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (1, b"penstock: error: standard output: No space left on device\n")
+    assert done.returncode == 1
+    assert done.stderr.endswith(b"penstock: error: standard output: No space left on device\n")
     closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, check=False)
-    assert (closed.returncode, closed.stderr) == (0, b"")
+    assert (closed.returncode, closed.stderr.count(b"\n")) == (0, 1)
+
+
+def test_what_the_model_never_saw_is_counted(model: Path) -> None:
+    done = penstock("generate", model, "--prompt", "the Ωμέγα", "--length", 3)
+    assert done.stderr == "5 of the prompt's 9 characters the model never saw\n"
+    assert penstock("generate", model, "--prompt", "the", "--length", 3).stderr == ""
+
+
+def test_a_model_of_bytes_writes_bytes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    LanguageModel(ModelConfig(256, 6, 9), ByteVocabulary()).save(tmp_path / "m")
+    command = [sys.executable, "-m", "penstock", "generate", tmp_path / "m", "--prompt", "é", "--length", "300"]
+    done = subprocess.run([*command, "--seed", "1"], capture_output=True, check=True)
+    assert len(done.stdout) == 302
+    assert done.stdout.startswith("é".encode())
+    expected = b"".join(load(tmp_path / "m").generate_bytes("é", length=300, temperature=0.8, seed=1))
+    assert done.stdout[2:] == expected
+    assert b"\xef\xbf\xbd" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "a.txt", "--out", ""], "--out: expected a path, got an empty one"),
+        (["prepare", "a.txt", "--out="], "--out: expected a path, got an empty one"),
+        (["eval", "", "a.txt"], "DIR: expected a path, got an empty one"),
+        (["train", "caf\udce9.txt", "--out", "m"], r"FILES: expected a name in UTF-8, got 'caf\udce9.txt'; rename it"),
+        (["train", "a.txt", "--out", "\udce9"], r"--out: expected a name in UTF-8, got '\udce9'; rename it"),
+        (["train", "a.txt", "--out", "/"], "/: expected a folder of its own, got the root of all files"),
+    ],
+)
+def test_names_that_are_none(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    command = [sys.executable, "-m", "penstock", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_name_in_a_folder_that_is_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "caf\udce9.txt").write_text(TEXT)
+    done = penstock("prepare", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert r"caf\udce9.txt': expected a name in UTF-8; rename it" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "status"),
+    [("WORLD_SIZE", "", 0), ("WORLD_SIZE", "two", 2), ("PENSTOCK_RENDEZVOUS_SECONDS", "2min", 0)],
+)
+def test_an_environment_that_means_nothing(
+    corpus: Path, tmp_path: Path, variable: str, value: str, status: int
+) -> None:
+    done = penstock("train", corpus, "--out", tmp_path / "m", "--steps", 1, "--hidden", 8, **{variable: value})
+    assert done.returncode == status, done.stderr
+    if status:
+        assert done.stderr.endswith(f"{variable}: expected a number of 0 or more in the environment, got {value!r}\n")
 
 
 def test_debug_shows_the_traceback() -> None:

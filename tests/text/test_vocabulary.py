@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock import PenstockError
 from penstock.text import UNKNOWN, ByteVocabulary, CharVocabulary, Vocabulary, build_vocabulary
-from penstock.text.vocabulary import load_vocabulary
+from penstock.text.vocabulary import BpeVocabulary, load_vocabulary
 
 TEXT = "The cat, which already ate …, was full.\n门控循环单元：更新门与重置门。\n🐈 naïve Ω\t\0"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -91,6 +91,16 @@ def test_a_lone_surrogate_is_an_unknown_character() -> None:
 def test_byte_pairs_are_fewer_than_bytes() -> None:
     assert len(BPE.encode("the cat and the cats ")) < 12
     assert len(BPE) <= 300
+
+
+@pytest.mark.parametrize("alphabet", ["ACGT", "的一是在不了"])
+def test_byte_pairs_of_text_without_white_space(alphabet: str) -> None:
+    """Learning takes the square of a word's length, which here would be hours."""
+    text = "".join(np.random.default_rng(0).choice(list(alphabet), 300_000))
+    vocabulary = BpeVocabulary.trained_on([text], 400)
+    ids = vocabulary.encode(text)
+    assert vocabulary.utf8(ids).decode() == text
+    assert len(ids) < 150_000
 
 
 @given(st.lists(st.integers(0, 255)))

@@ -270,6 +270,8 @@ def test_an_interrupted_replacement_is_taken_up(corpus: Path, tmp_path: Path, ki
     ("arguments", "message"),
     [
         (["--hidden", "32"], "--hidden: the run in .* began with 24, got 32; leave it out to resume"),
+        (["--dropout", "0"], "--dropout: the run in .* began with 0.2, got 0.0; leave it out to resume"),
+        (["--chunk", "64"], "--chunk: the run in .* began with 16, got 64; leave it out to resume"),
         (["other.txt"], "FILE: the run in .* reads .*, got other.txt; leave it out to resume"),
         (["--force"], "expected one of --resume and --force, got both"),
     ],
@@ -305,6 +307,45 @@ def test_resuming_from_files_of_another_run(
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert files_of(out) == before
+
+
+def test_what_may_change_when_a_run_is_resumed(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert penstock("train", corpus, "--out", out, "--steps", 2, *SMALL).returncode == 0
+    done = penstock("train", "--out", out, "--resume", "--keep", 1, "--checkpoint-every", 9)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((out / "train.json").read_text())["plan"]["settings"]
+    assert (settings["keep"], settings["checkpoint_every"]) == (1, 9)
+    assert len(list((out / "training").glob("checkpoint-*"))) == 1
+
+
+@pytest.mark.parametrize("left", [0, 1, 100])
+def test_a_log_that_was_shortened_is_cut_not_padded(corpus: Path, tmp_path: Path, left: int) -> None:
+    out = tmp_path / "out"
+    assert penstock("train", corpus, "--out", out, "--steps", 9, *SMALL).returncode == 0
+    log = out / "training" / "log.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:left])
+    assert penstock("train", "--out", out, "--resume").returncode == 0
+    assert log.read_bytes() == whole[: whole[:left].rfind(b"\n") + 1]
+
+
+@pytest.mark.parametrize("characters", [300, 2400, 20_000])
+def test_epochs_are_passes_and_what_was_read_is_counted(tmp_path: Path, characters: int) -> None:
+    text, out = tmp_path / "a.txt", tmp_path / "out"
+    text.write_text(("The cat, which already ate, was full. " * 2000)[:characters])
+    done = penstock(
+        "train", text, "--out", out, "--epochs", 4, "--hidden", 8, "--patience", 99, "--device", "cpu", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    with (out / "training" / "log.jsonl").open() as log:
+        steps = [line for line in map(json.loads, log) if line["kind"] == "step"]
+    plan = json.loads((out / "train.json").read_text())["plan"]
+    N = max(1, min(plan["streams"], plan["train_tokens"] // 2))
+    length = (plan["train_tokens"] - 1) // N
+    assert len(steps) == 4 * -(-length // min(64, length))
+    assert json.loads(done.stdout)["tokens_read"] == 4 * N * length
+    assert plan["expected_passes"] == pytest.approx(4)
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def make_plan(
             if size != "tiny" and candidate_budget < TOKENS_PER_PARAMETER * _parameters(candidate):
                 break
             model, budget = candidate, candidate_budget
-    passes = budget / train_tokens
+    passes = budget / (of_pass.N * of_pass.length)
     dropout = settings.dropout
     if dropout is None:
         dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
