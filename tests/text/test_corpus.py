@@ -40,8 +40,9 @@ def test_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     table = pyarrow.table({"text": ["row one", None, "row two"], "n": [1, 2, 3]})
     pyarrow.parquet.write_table(table, tmp_path / "e.parquet")
-    (tmp_path / "f.csv").write_text("not read from a folder")
+    (tmp_path / "f.csv").write_text("n,text\n1,not read from a folder\n")
     expected = ["plain\ntext", "zipped 文", "one 一", "two", "one 一", "two", "row one", "row two"]
+    (tmp_path / "d.jsonl.gz").write_bytes(gzip.compress(lines.encode() + b"\n"))
     assert read(tmp_path) == expected
     assert read(*sorted(p for p in tmp_path.iterdir() if p.suffix != ".csv")) == expected
     assert read(tmp_path / "*.jsonl*") == expected[2:6]
@@ -78,7 +79,8 @@ def test_the_log_of_a_training_run_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "model" / "training").mkdir(parents=True)
     for name in ("checkpoint-000000001.safetensors", "log.jsonl"):
         (tmp_path / "model" / "training" / name).write_text('{"kind": "step"}\n')
-    with pytest.raises(PenstockError, match=r"the folder holds no .txt"):
+    (tmp_path / "model" / "penstock.json").write_text("{}")
+    with pytest.raises(PenstockError, match=r"the folder holds no text: 0 files, .*1 made by Penstock"):
         read(tmp_path)
     (tmp_path / "training.txt").write_text("text")
     assert read(tmp_path) == ["text"]
@@ -157,7 +159,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read(tmp_path / "nowhere.txt")
     with pytest.raises(PenstockError, match=r"nothing matches it"):
         read(tmp_path / "*.txt")
-    with pytest.raises(PenstockError, match=r"the folder holds no .txt, .jsonl"):
+    with pytest.raises(PenstockError, match=r"the folder holds no text"):
         read(tmp_path)
 
 
@@ -246,3 +248,80 @@ def test_arrow_as_datasets_saves_it(tmp_path: Path, kind: str) -> None:
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(PenstockError, match=r"arrow: not a Arrow file that can be read"):
         read(tmp_path)
+
+
+def test_a_folder_is_accounted_for(tmp_path: Path) -> None:
+    for name in ("in/.git", "in/code", "far"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "in" / "1.txt").write_text("one")
+    (tmp_path / "in" / "code" / "2.py").write_text("print('二')")
+    (tmp_path / "in" / ".git" / "x.txt").write_text("hidden")
+    (tmp_path / "in" / "copy.txt").write_text("one")
+    (tmp_path / "in" / "empty.txt").write_text("")
+    (tmp_path / "in" / "picture.bin").write_bytes(b"\x89PNG\0")
+    (tmp_path / "in" / "latin.log").write_bytes(b"caf\xe9")
+    (tmp_path / "in" / "table.csv").write_text("text\nx\n")
+    (tmp_path / "far" / "3.txt").write_text("three")
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "far")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "nowhere.txt").symlink_to(tmp_path / "gone")
+    (tmp_path / "in" / "three.txt").symlink_to(tmp_path / "far" / "3.txt")
+    corpus = Corpus([str(tmp_path / "in"), str(tmp_path / "in" / "1.txt")], spool=tmp_path)
+    assert [*corpus.texts()] == ["one", "print('二')", "three"]
+    left_out = {name.removeprefix(f"{tmp_path}/in/"): why for name, why in corpus.left_out}
+    assert left_out == {
+        ".git": "hidden",
+        f"copy.txt of {tmp_path}/in/1.txt": "copy",
+        "empty.txt": "empty",
+        "picture.bin": "not text",
+        "latin.log": "not text",
+        "table.csv": "table to be named with its column",
+        "more": "link to a folder",
+        "loop": "link to a folder",
+        "nowhere.txt": "no file",
+        "1.txt": "named twice",
+    }
+    assert corpus.account().startswith("3 files, 20 bytes; left out: ")
+    assert f"2 not text ({tmp_path}/in/latin.log, …)" in corpus.account()
+    assert Corpus([str(tmp_path / "far")], spool=tmp_path).account() == "1 file, 5 bytes; nothing left out"
+
+
+def test_a_pattern_that_a_loop_of_links_matches_again_and_again(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").write_text("one")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert read(f"{tmp_path}/**/*.txt") == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", 'n,text\r\n1,"one, ""two""\nlines"\r\n\r\n2,三\r\n', ['one, "two"\nlines', "三"]),
+        ("a.tsv", "text\tn\none\t1\n", ["one"]),
+        ("a.json", '[{"text": "one"}, "two", {"text": null}]', ["one", "two"]),
+        ("a.ndjson", '{"text": "one"}\n', ["one"]),
+    ],
+)
+def test_tables_are_read_as_what_they_are(tmp_path: Path, name: str, content: str, expected: list[str]) -> None:
+    (tmp_path / name).write_text("\ufeff" + content, newline="")
+    assert read(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"n,body\n1,x\n", r"expected a column 'text', got 'n', 'body'; name it with --field"),
+        ("a.csv", b"", r"expected a column 'text', got no line; name it with --field"),
+        ("a.csv", b"n,text\n1\n", r"row 1: expected 2 columns, got 1"),
+        ("a.csv", b'text\n"never ends', r"line 2: not a table: unexpected end of data"),
+        ("a.csv", b"text\n\xff\n", r"not UTF-8; go on with --errors replace"),
+        ("a.json", b'{"text": "x"}', r"expected an array of rows, got dict; make it .jsonl"),
+        ("a.json", b"[1]", r"row 1: expected a field 'text', got int; name it with --field"),
+        ("a.json", b"[" * 100_000, r"not JSON: .*; if it is plain text, name it .txt"),
+        ("a.json", b"{", r"not JSON: .*; if it is plain text, name it .txt"),
+        ("a.json", b'["\xff"]', r"not UTF-8 at byte 2"),
+    ],
+)
+def test_tables_that_are_none(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PenstockError, match=rf"{name}: {message}"):
+        read(tmp_path / name)

@@ -141,7 +141,7 @@ def test_the_command_line_prepares_from_a_web_server(server: str, tmp_path: Path
         ("http://127.0.0.1:1/a.txt", "http://127.0.0.1:1/a.txt: cannot be read: "),
         ("memory://nowhere", "memory://nowhere: no such file or folder"),
         ("memory://nowhere/*.txt", "memory://nowhere/*.txt: nothing matches it"),
-        ("memory://empty", "memory://empty: the folder holds no .txt"),
+        ("memory://empty", "memory://empty: the folder holds no text"),
         ("toaster://a.txt", "toaster://a.txt: Protocol not known: toaster"),
         ("dropbox://a.txt", "dropbox://a.txt: "),  # names the package that it needs
     ],

@@ -1,6 +1,7 @@
 """``penstock eval``."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def evaluate(
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
             its first token is given, not scored.
-        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
+        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
@@ -85,6 +86,8 @@ def _score_text(model: "Model", files: Sequence[str], field: str, errors: str) -
     with tempfile.TemporaryDirectory() as spool:
         kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
         corpus = Corpus(files, field=field, errors=kept, spool=Path(spool))
+        if corpus.left_out:
+            print(corpus.account(), file=sys.stderr)
 
         def documents() -> Iterator[str]:
             pieces: list[str] = []

@@ -20,6 +20,7 @@ def prepare(
     recipe: Annotated[Recipe, Parameter(name="*")] = DEFAULTS,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
     force: Flag = False,
+    dry_run: Flag = False,
     json_: Json = False,
 ) -> int:
     """Make tokens of a large corpus once, to train on again and again.
@@ -27,28 +28,33 @@ def prepare(
     A run that was stopped or killed goes on where it was when it is started again.
 
     Args:
-        files: Text (.txt or any other name), .jsonl, .parquet, .arrow, gzip of the text kinds, folders, globs, - for
-            standard input, or addresses such as s3://… and https://….
+        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, gzip of lines, folders,
+            globs, - for standard input, or addresses such as s3://… and https://….
         out: The folder for the tokens. Required.
         recipe: How text becomes tokens.
         workers: Processes; one a processor. The tokens are the same however many there are.
         force: Begin anew, and replace the tokens in --out.
+        dry_run: Say what would be read, and what left out and why, and stop.
         json_: Print one JSON object; everything else goes to standard error.
     """
+    from penstock.text.corpus import account_of
     from penstock.text.prepare import prepare as run
     from penstock.text.progress import shown
     from penstock.text.workers import processors
 
-    if out is None:
-        raise PenstockError("--out: expected the folder for the tokens, got none; add --out DIR")
     if not files:
         raise PenstockError("FILE: expected text to prepare, got none; name files, or - for standard input")
+    if dry_run:
+        print(account_of(files, recipe.field))
+        return 0
+    if out is None:
+        raise PenstockError("--out: expected the folder for the tokens, got none; add --out DIR")
     if workers is not None and workers < 1:
         raise PenstockError(f"--workers: expected 1 or more, got {workers}")
     console = Console(stderr=json_)
     with shown(console) as report:
         tokens, training, vocabulary, *_ = run(
-            files, out, recipe, workers=workers or processors(), force=force, report=report
+            files, out, recipe, workers=workers or processors(), force=force, report=report, tell=console.out
         )
     figures = {
         "documents": len(tokens.starts),

@@ -31,21 +31,28 @@ def train(
     resume: Flag = False,
     force: Flag = False,
     tensorboard: Flag = False,
+    dry_run: Flag = False,
     json_: Json = False,
 ) -> int:
     """Train a language model on text.
 
     Args:
-        files: Text (.txt or any other name), .jsonl, .parquet, .arrow, gzip of the text kinds, folders, globs, - for
-            standard input, addresses such as s3://… and https://…, or a folder that penstock prepare made. Without
-            any: the Python language reference that comes with Python.
+        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, gzip of lines, folders,
+            globs, - for standard input, addresses such as s3://… and https://…, or a folder that penstock prepare
+            made. Without any: the Python language reference that comes with Python.
         out: The folder for the model and for what --resume needs. Required.
         settings: How to train.
         resume: Go on with the run in --out from its last checkpoint.
         force: Replace the model in --out.
         tensorboard: Also write a TensorBoard log, into OUT/training/tensorboard.
+        dry_run: Say what would be read, and what left out and why, and stop.
         json_: Print the results as one JSON object; everything else goes to standard error.
     """
+    if dry_run:
+        from penstock.text.corpus import account_of
+
+        print(account_of(files, settings.field))
+        return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")
     if resume and force:

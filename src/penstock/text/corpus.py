@@ -1,11 +1,13 @@
 """Corpora: files, folders, globs, standard input and remote places, read as documents, never all in memory."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.text import sources
 from penstock.text.readers import Part, Piece, read
 from penstock.text.sources import Source
+from penstock.text.walk import LeftOut, account, copies
 
 
 class Corpus:
@@ -25,9 +27,33 @@ class Corpus:
 
     def __init__(self, inputs: Sequence[str], *, field: str = "text", errors: str = "strict", spool: Path) -> None:
         self._field, self._errors = field, errors
-        found = [source for k, name in enumerate(inputs) for source in sources.find(name, spool / spool_name(k))]
-        self.sources: list[Source] = found or [sources.default()]
+        self.left_out: list[LeftOut] = []
+        found = [
+            source
+            for k, name in enumerate(inputs)
+            for source in sources.find(name, spool / spool_name(k), self.left_out)
+        ]
+        self.sources: list[Source] = self._without_copies(found) or [sources.default()]
         self.name = ", ".join(inputs) if inputs else self.sources[0].name
+
+    def _without_copies(self, found: list[Source]) -> list[Source]:
+        """Each content once: of two the one would be trained on and the other held out."""
+        same = copies({Path(source.path): None for source in found if not source.remote})
+        seen: set[str] = set()
+        kept: list[Source] = []
+        for source in found:
+            if source.path in seen:
+                self.left_out.append(LeftOut(source.name, "named twice"))
+            elif (first := same.get(Path(source.path))) is not None:
+                self.left_out.append(LeftOut(f"{source.name} of {first}", "copy"))
+            else:
+                kept.append(source)
+            seen.add(source.path)
+        return kept
+
+    def account(self) -> str:
+        """One line: what is read, and what is left out and why."""
+        return account(len(self.sources), sum(source.size or 0 for source in self.sources), self.left_out)
 
     def pieces(self) -> Iterator[Piece]:
         """Every document's pieces, in the order of the inputs; folders and globs in order of their names."""
@@ -40,6 +66,12 @@ class Corpus:
     def texts(self) -> Iterator[str]:
         """The text of every piece."""
         return (piece.text for piece in self.pieces())
+
+
+def account_of(inputs: Sequence[str], field: str) -> str:
+    """One line: what of these inputs would be read, and what is left out and why."""
+    with tempfile.TemporaryDirectory() as spool:
+        return Corpus(inputs, field=field, spool=Path(spool)).account()
 
 
 def spool_name(number: int) -> str:

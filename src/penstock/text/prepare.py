@@ -58,7 +58,7 @@ class Recipe:
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
+        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
@@ -86,6 +86,7 @@ def prepare(
     force: bool = False,
     within: Path | None = None,
     report: Report = lambda *_: None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Prepared:
     """Makes a token folder of texts (see ``Corpus``), or goes on where a run that was stopped or killed left it.
 
@@ -97,6 +98,7 @@ def prepare(
         force: begin anew, and replace the tokens in ``out``.
         within: the folder of which ``out`` is a part; no input may lie in it.
         report: is told how far the work is.
+        tell: is told, before it begins, what is read, and what is left out and why.
 
     Raises:
         PenstockError: a text or the folder cannot be used, or the folder is that of other texts or another recipe.
@@ -106,6 +108,7 @@ def prepare(
             folder.expect_only_ours()
             with held(folder.place(UNFINISHED), "unfinished tokens") as begun:
                 corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
+                tell(corpus.account())
                 if not (out / INDEX).exists():
                     _write_all(corpus, plan, folder, begun, recipe, workers, report)
             folder.remove(UNFINISHED)
@@ -128,6 +131,7 @@ def _begun(
             "version": VERSION,
             "recipe": dataclasses.asdict(recipe),
             "inputs": [[source.name, source.size, source.stamp] for source in corpus.sources],
+            "account": corpus.account(),
         }
         before = None if force else _plan_of(folder.path)
         if before is None:

@@ -1,6 +1,8 @@
-"""Files to documents: plain text, JSON lines, Parquet and Arrow, whole or in parts, never all in memory."""
+"""Files to documents: plain text, lines and arrays of JSON, tables, Parquet and Arrow, whole or in parts."""
 
 import codecs
+import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +13,8 @@ from penstock.text.sources import BLOCK, Source
 
 ROWS = 1024
 """Of a Parquet file that are in memory at once."""
+LARGEST_JSON = 1 << 28
+"""Bytes of an array of JSON, which is read at once."""
 GO_ON = "go on with --errors replace, or train on bytes with --vocab byte"
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -53,7 +57,15 @@ def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
     Raises:
         PenstockError: it cannot be read, or is not what its name says.
     """
-    readers = {"jsonl": _jsonl, "parquet": _parquet, "arrow": _arrow}
+    readers = {
+        "jsonl": _jsonl,
+        "ndjson": _jsonl,
+        "parquet": _parquet,
+        "arrow": _arrow,
+        "json": _json,
+        "csv": _table,
+        "tsv": _table,
+    }
     reader = readers.get(part.source.stem.rpartition(".")[2], _text)
     with part.source.opened() as file:
         yield from reader(Reading(part, file, field, errors))
@@ -134,6 +146,52 @@ def _jsonl(reading: Reading) -> Iterator[Piece]:
             has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
             raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
         yield from _document(reading, where, row[reading.field])
+
+
+def _json(reading: Reading) -> Iterator[Piece]:
+    """A file that is one array of rows."""
+    if (reading.part.source.size or 0) > LARGEST_JSON:
+        raise PenstockError(f"{reading.name}: too large for one array of JSON; make it JSON lines, .jsonl")
+    try:
+        rows = json.loads(reading.file.read().decode("utf-8-sig", reading.errors))
+    except UnicodeDecodeError as error:
+        raise _not_utf8(reading.name, error.start) from None
+    except (ValueError, RecursionError) as error:
+        raise PenstockError(f"{reading.name}: not JSON: {error}; if it is plain text, name it .txt") from None
+    if not isinstance(rows, list):
+        raise PenstockError(f"{reading.name}: expected an array of rows, got {type(rows).__name__}; make it .jsonl")
+    for number, row in enumerate(rows, 1):
+        where = f"{reading.name}: row {number}"
+        if isinstance(row, str):
+            yield from _document(reading, where, row)
+            continue
+        if not isinstance(row, dict) or reading.field not in row:
+            has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
+            raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
+        yield from _document(reading, where, row[reading.field])
+
+
+def _table(reading: Reading) -> Iterator[Piece]:
+    """A CSV or TSV file with a line of names at its beginning."""
+    lines = io.TextIOWrapper(reading.file, "utf-8-sig", reading.errors, newline="")
+    rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
+    try:
+        names = next(rows, [])
+        if reading.field not in names:
+            has = ", ".join(map(repr, names)) or "no line"
+            raise PenstockError(f"{reading.name}: expected a column {reading.field!r}, got {has}; name it with --field")
+        column = names.index(reading.field)
+        for number, row in enumerate(rows, 1):
+            if row and len(row) <= column:
+                raise PenstockError(f"{reading.name}: row {number}: expected {len(names)} columns, got {len(row)}")
+            if row:
+                yield from _document(reading, f"{reading.name}: row {number}", row[column])
+    except UnicodeDecodeError:
+        raise PenstockError(f"{reading.name}: not UTF-8; {GO_ON}") from None
+    except csv.Error as error:
+        raise PenstockError(f"{reading.name}: line {rows.line_num}: not a table: {error}") from None
+    finally:
+        lines.detach()  # whose file it is closes it
 
 
 def _parquet(reading: Reading) -> Iterator[Piece]:

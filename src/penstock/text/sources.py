@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, NamedTuple
 from penstock.errors import PenstockError
 from penstock.files import replacing
 from penstock.text import reference
+from penstock.text.walk import READ, TABLES, LeftOut, account, walk
 
-SUFFIXES = (".txt", ".jsonl", ".parquet", ".arrow", ".txt.gz", ".jsonl.gz")
-"""What is read from a folder. A file named outright is read as plain text if it has none of them."""
+SUFFIXES = (*READ, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
+"""What is read from a remote folder. A file named outright is read as plain text if it has none of them."""
 
 STANDARD_INPUT = Path("/dev/stdin")
 BLOCK = 1 << 20
@@ -52,12 +53,12 @@ class Source(NamedTuple):
     @property
     def of_rows(self) -> bool:
         """Whether each of its rows is a document; else it is one itself."""
-        return self.stem.endswith((".jsonl", ".parquet", ".arrow"))
+        return self.stem.endswith((".jsonl", ".ndjson", ".parquet", ".arrow", *TABLES))
 
     @property
     def divides(self) -> bool:
         """Whether it can be read in parts."""
-        return self.size is not None and not self.name.lower().endswith((".gz", ".arrow"))
+        return self.size is not None and not self.name.lower().endswith((".gz", ".arrow", *TABLES))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -87,8 +88,13 @@ class Source(NamedTuple):
         return files.open(path, "rb", **({"block_size": 0} if self.size is None else {}))
 
 
-def find(name: str, spool: Path) -> list[Source]:
-    """The files of one input; ``spool`` keeps what can be read once only.
+def find(name: str, spool: Path, left_out: list[LeftOut]) -> list[Source]:
+    """The files of one input.
+
+    Args:
+        name: what a person calls it.
+        spool: keeps what can be read once only.
+        left_out: is told what a folder holds and is not read.
 
     Raises:
         PenstockError: there are none.
@@ -98,8 +104,9 @@ def find(name: str, spool: Path) -> list[Source]:
     path = Path("/dev/stdin" if name == "-" else name)
     try:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and _is_text(p))
-            return [_local(str(p), p) for p in inside] or _nothing_in(name)
+            inside, others = walk(path)
+            left_out += others
+            return [_local(str(p), p) for p in inside] or _nothing_in(name, others)
         if path == STANDARD_INPUT or (path.exists() and not path.is_file()):
             return [_kept(name, path, spool)]
         if path.exists():
@@ -120,11 +127,6 @@ def _local(name: str, path: Path) -> Source:
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
     about = path.stat()
     return Source(name, str(path), about.st_size, str(about.st_mtime_ns))
-
-
-def _is_text(path: Path) -> bool:
-    """Whether it is a file, and not the log of a training run, which lies beside its checkpoint."""
-    return path.is_file() and not any(path.parent.glob("checkpoint-*.safetensors"))
 
 
 def _kept(name: str, path: Path, spool: Path) -> Source:
@@ -156,7 +158,7 @@ def _found_remotely(name: str) -> list[Source]:
             return [_remote(files, p) for p in sorted(files.glob(path))] or _not_there(name)
         if folder:
             inside = sorted(p for p in files.find(path) if p.lower().endswith(SUFFIXES))
-            return [_remote(files, p) for p in inside] or _nothing_in(name)
+            return [_remote(files, p) for p in inside] or _nothing_in(name, [])
         return [_remote(files, path)._replace(name=name)]
     except PenstockError:
         raise
@@ -202,8 +204,9 @@ def _filesystem(name: str) -> tuple[Any, str]:
     return found
 
 
-def _nothing_in(name: str) -> list[Source]:
-    raise PenstockError(f"{name}: the folder holds no {', '.join(SUFFIXES)} file")
+def _nothing_in(name: str, left_out: list[LeftOut]) -> list[Source]:
+    why = f": {account(0, 0, left_out)}" if left_out else ""
+    raise PenstockError(f"{name}: the folder holds no text{why}")
 
 
 def _not_there(name: str) -> list[Source]:

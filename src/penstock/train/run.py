@@ -500,8 +500,12 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 def _tokens_of(inputs: Sequence[str], folder: Path, out: Path, settings: Settings, console: Console) -> Prepared:
     recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
+
+    def tell(line: str) -> None:
+        console.print(f"        {line}", highlight=False, markup=False, soft_wrap=True)
+
     with shown(console) as report:
-        return prepare(inputs, folder, recipe, workers=processors(), force=True, within=out, report=report)
+        return prepare(inputs, folder, recipe, workers=processors(), force=True, within=out, report=report, tell=tell)
 
 
 def _agreed(said: _Said, prepared: Prepared, folder: Path) -> Settings:

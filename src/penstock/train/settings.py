@@ -17,7 +17,7 @@ class Settings(Recipe):
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .parquet and .arrow files that holds the text.
+        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
