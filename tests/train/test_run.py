@@ -406,6 +406,7 @@ def test_early_stopping(tmp_path: Path) -> None:
     done = penstock("train", path, "--out", tmp_path / "out", "--steps", 300, "--patience", 2, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] < 300
+    assert re.search(r"stopped at \d+%: the last 2 validations were no better; --patience says", done.stderr)
 
 
 def test_minutes_are_kept_and_the_clock_goes_on_over_a_stop(corpus: Path, tmp_path: Path) -> None:

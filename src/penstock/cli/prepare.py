@@ -1,6 +1,7 @@
 """``penstock prepare``."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -68,5 +69,5 @@ def prepare(
         return 0
     for name, value in figures.items():
         print(f"{name.replace('_', ' '):<20}{value:,}")
-    print(f"\nNext:\n  penstock train {out} --out DIR")
+    print(f"\nNext:\n  penstock train {shlex.quote(str(out))} --out DIR")
     return 0

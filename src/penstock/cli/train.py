@@ -75,5 +75,5 @@ def train(
     if outcome.interrupted is not None:
         return 128 + outcome.interrupted
     if json_ and outcome.results is not None:
-        print(json.dumps(dataclasses.asdict(outcome.results), ensure_ascii=False))
+        print(json.dumps(dataclasses.asdict(outcome.results)))
     return 0

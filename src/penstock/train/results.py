@@ -3,6 +3,7 @@
 import dataclasses
 import lzma
 import math
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -115,8 +116,16 @@ def print_results(results: Results, out: Path, unit: str, console: Console) -> N
         f"\nIt writes{begun}, at temperature {SAMPLE_TEMPERATURE}:\n", highlight=False, markup=False, soft_wrap=True
     )
     console.print(results.sample.strip("\n"), highlight=False, markup=False, soft_wrap=True)
+    bits, xz = results.bits_per_byte, results.xz_bits_per_byte
+    if bits is not None and xz is not None and bits > xz:
+        console.print(
+            "\nxz -9 packs this text better than the model expects it: more --minutes would help, or more text; "
+            "--vocab bpe where there are megabytes of it, --vocab byte where it is no prose.",
+            highlight=False,
+        )
+    place, prompt = shlex.quote(str(out)), shlex.quote(" ".join(results.prompt.split()[:2])[:20] or "The")
     console.print(
-        f'\nNext:\n  penstock generate {out} --prompt "The " --temperature 0.8\n  penstock eval {out} FILE…',
+        f"\nNext:\n  penstock generate {place} --prompt {prompt} --temperature 0.8\n  penstock eval {place} FILE…",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import shlex
 import signal
 import threading
 import time
@@ -125,10 +126,16 @@ def train(
         if stopped:
             kept = f"; the model that {out} held before stays until the run is done" if run.replaces else ""
             console.print(f"stopped after step {run.progress.step:,}{kept}; go on with", highlight=False)
-            console.print(f"  penstock train --out {out} --resume", highlight=False, markup=False, soft_wrap=True)
+            again = f"  penstock train --out {shlex.quote(str(out))} --resume"
+            console.print(again, highlight=False, markup=False, soft_wrap=True)
             return Outcome(stopped, None)
         if not ranks.first:
             return Outcome(None, None)
+        if run.share() < 1:
+            display.say(
+                f"stopped at {run.share():.0%}: the last {run.progress.stale} validations were no better; "
+                "--patience says how many it waits for"
+            )
         run.put_in_place()
         if run.held_out is not None:
             display.say("scoring the held-out text with the best model")
