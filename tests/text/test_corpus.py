@@ -1,8 +1,10 @@
 """Corpora on good and on hostile input."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import sys
@@ -13,11 +15,11 @@ import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from penstock import PenstockError
-from penstock.text import Corpus, readers
+from penstock.text import Corpus, readers, recognise
 from penstock.text.readers import Part
 
 
@@ -114,12 +116,13 @@ def test_another_field(tmp_path: Path) -> None:
 def test_invalid_utf8_names_file_and_offset(tmp_path: Path, content: bytes, block: int) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(content)
+    assume(recognise.encoding(content) in ("utf-8", None) and recognise.packing(content) is None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(readers, "BLOCK", block)  # so that characters are cut at the edge of a block
         try:
             expected = content.decode()
         except UnicodeDecodeError as error:
-            with pytest.raises(PenstockError, match=f"a.txt: not UTF-8 at byte {error.start}; go on with --errors"):
+            with pytest.raises(PenstockError, match=f"a.txt: not UTF-8 at byte {error.start}; "):
                 read(path)
             assert "".join(read(path, errors="replace")) == content.decode("utf-8", "replace").removeprefix("\ufeff")
         else:
@@ -325,3 +328,48 @@ def test_tables_that_are_none(tmp_path: Path, name: str, content: bytes, message
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PenstockError, match=rf"{name}: {message}"):
         read(tmp_path / name)
+
+
+TEXT = "Das Tor hält das Wasser zurück, 门控循环单元, a little or a lot.\n" * 9
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.log", "folder"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8-sig"]
+)
+def test_other_encodings_of_unicode_are_read(tmp_path: Path, encoding: str, name: str) -> None:
+    text = TEXT if encoding in ("utf-16", "utf-32", "utf-8-sig") else TEXT.replace("门控循环单元", "")
+    path = tmp_path / ("a.md" if name == "folder" else name)
+    path.write_bytes(text.encode(encoding))
+    assert read(tmp_path if name == "folder" else path) == [text]
+    kept = "".join(read(path, errors="surrogateescape")).encode("utf-8", "surrogateescape")
+    assert kept == path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "folder"])
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_what_is_packed_is_unpacked_whatever_it_is_called(tmp_path: Path, pack: Any, name: str) -> None:
+    path = tmp_path / ("a.dat" if name == "folder" else name)
+    path.write_bytes(pack(TEXT.encode()))
+    assert read(tmp_path if name == "folder" else path) == [TEXT]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(PenstockError, match=r"not a whole (gzip|xz|bzip2) file: "):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Wasserstände über NN\n".encode("cp1252"), r"byte 8; go on with --errors replace.*; if it is Windows-1252 or"),
+        (b"PK\x03\x04\xff\xff", r"byte 4; it is zip; --vocab byte reads its bytes"),
+        (b"%PDF-1.7\n\xe2\xe3", r"byte 9; it is PDF; --vocab byte reads its bytes"),
+        (b"abc\0\xff\xfe\xfd", r"byte 4; it is binary; --vocab byte reads its bytes"),
+        (b"\x28\xb5\x2f\xfd\x04", r"byte 1; it is zstd; --vocab byte reads its bytes"),
+    ],
+)
+def test_what_is_no_text_is_called_by_its_name(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(PenstockError, match=rf"a.txt: not UTF-8 at {message}"):
+        read(tmp_path / "a.txt")
+    (tmp_path / "b.txt").write_text("text")
+    assert read(tmp_path) == ["text"]

@@ -100,7 +100,7 @@ def bench(
     loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, say) if busy else []
     results = Results(roof, rows, scored, groups, loaded)
     if json_:
-        print(json.dumps(as_json(facts, results), ensure_ascii=False))
+        print(json.dumps(as_json(facts, results)))
     else:
         console = Console()
         # a table that is cut to the width of a pipe is of no use to anyone

@@ -67,7 +67,7 @@ def lab(
     report.write(out, claims, effort)
     if json_:
         facts = [{"experiment": one, **as_json(claim)} for one, some in found.items() for claim in some]
-        print(json.dumps({"quick": quick, "seeds": seeds, "report": str(out), "claims": facts}, ensure_ascii=False))
+        print(json.dumps({"quick": quick, "seeds": seeds, "report": str(out), "claims": facts}))
         return 0
     show(claims)
     holding = sum(claim.holds for claim in claims)

@@ -31,7 +31,7 @@ class Corpus:
         found = [
             source
             for k, name in enumerate(inputs)
-            for source in sources.find(name, spool / spool_name(k), self.left_out)
+            for source in sources.find(name, spool / spool_name(k), self.left_out, errors == "surrogateescape")
         ]
         self.sources: list[Source] = self._without_copies(found) or [sources.default()]
         self.name = ", ".join(inputs) if inputs else self.sources[0].name

@@ -6,9 +6,11 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import PenstockError
+from penstock.text import recognise
 from penstock.text.sources import BLOCK, Source
 
 ROWS = 1024
@@ -49,6 +51,11 @@ class Reading(NamedTuple):
     def name(self) -> str:
         """What a person calls the file."""
         return self.part.source.name
+
+    @property
+    def encoding(self) -> str:
+        """Of its text, a mark at its beginning aside."""
+        return "utf-8-sig" if self.part.source.encoding == "utf-8" else self.part.source.encoding
 
 
 def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
@@ -107,7 +114,7 @@ def _blocks(reading: Reading) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(reading: Reading) -> Iterator[Piece]:
-    decoder = codecs.getincrementaldecoder("utf-8")(reading.errors)
+    decoder = codecs.getincrementaldecoder(reading.part.source.encoding)(reading.errors)
     first, rest = False, ""
     for at, block in _blocks(reading):
         first = first or at == 0
@@ -115,7 +122,7 @@ def _text(reading: Reading) -> Iterator[Piece]:
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            raise _not_utf8(reading.name, at - pending + error.start) from None
+            raise _not_utf8(reading, at - pending + error.start) from None
         text = rest + (text.removeprefix("\ufeff") if first and not rest else text)
         # whole lines now, the begun one with the next block; a line longer than a block is cut
         end = len(text) if not block or len(text) > 2 * BLOCK else text.rfind("\n") + 1
@@ -134,7 +141,7 @@ def _jsonl(reading: Reading) -> Iterator[Piece]:
         try:
             text = line.decode("utf-8", reading.errors)
         except UnicodeDecodeError as error:
-            raise _not_utf8(reading.name, at + error.start) from None
+            raise _not_utf8(reading, at + error.start) from None
         at += len(line)
         if not text.strip():
             continue
@@ -153,9 +160,9 @@ def _json(reading: Reading) -> Iterator[Piece]:
     if (reading.part.source.size or 0) > LARGEST_JSON:
         raise PenstockError(f"{reading.name}: too large for one array of JSON; make it JSON lines, .jsonl")
     try:
-        rows = json.loads(reading.file.read().decode("utf-8-sig", reading.errors))
+        rows = json.loads(reading.file.read().decode(reading.encoding, reading.errors))
     except UnicodeDecodeError as error:
-        raise _not_utf8(reading.name, error.start) from None
+        raise _not_utf8(reading, error.start) from None
     except (ValueError, RecursionError) as error:
         raise PenstockError(f"{reading.name}: not JSON: {error}; if it is plain text, name it .txt") from None
     if not isinstance(rows, list):
@@ -173,7 +180,7 @@ def _json(reading: Reading) -> Iterator[Piece]:
 
 def _table(reading: Reading) -> Iterator[Piece]:
     """A CSV or TSV file with a line of names at its beginning."""
-    lines = io.TextIOWrapper(reading.file, "utf-8-sig", reading.errors, newline="")
+    lines = io.TextIOWrapper(reading.file, reading.encoding, reading.errors, newline="")
     rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
     try:
         names = next(rows, [])
@@ -265,5 +272,15 @@ def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
     yield Piece(value, True)
 
 
-def _not_utf8(name: str, offset: int) -> PenstockError:
-    return PenstockError(f"{name}: not UTF-8 at byte {offset}; {GO_ON}")
+def _not_utf8(reading: Reading, offset: int) -> PenstockError:
+    """Says what it seems to be, where that can be told, and what helps."""
+    source, what = reading.part.source, None
+    if not source.remote and source.packing is None and Path(source.path).is_file():
+        with open(source.path, "rb") as file:
+            what = recognise.named(file.read(recognise.SAMPLE))
+    if what is None:
+        return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; {GO_ON}")
+    if what == recognise.LATIN:
+        how = "iconv -f WINDOWS-1252 -t UTF-8 makes it UTF-8"
+        return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; {GO_ON}; if it is {what}, {how}")
+    return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; it is {what}; --vocab byte reads its bytes")

@@ -1,10 +1,12 @@
 """Where text comes from: files, folders, globs and pipes, and every place that fsspec has a name for."""
 
+import bz2
 import contextlib
 import glob
 import gzip
 import hashlib
 import io
+import lzma
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import PenstockError
 from penstock.files import replacing
-from penstock.text import reference
+from penstock.text import recognise, reference
 from penstock.text.walk import READ, TABLES, LeftOut, account, walk
 
 SUFFIXES = (*READ, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
@@ -34,6 +36,10 @@ class Source(NamedTuple):
     """In bytes; None where it can only be read from its beginning to its end."""
     stamp: str
     """Another one when the content is another."""
+    packing: str | None = None
+    """gzip, xz or bzip2, unpacked on the way."""
+    encoding: str = "utf-8"
+    """Of its text."""
 
     @property
     def remote(self) -> bool:
@@ -48,7 +54,7 @@ class Source(NamedTuple):
     @property
     def stem(self) -> str:
         """Its name in small letters, without that of a compression."""
-        return self.name.lower().removesuffix(".gz")
+        return _stem(self.name)
 
     @property
     def of_rows(self) -> bool:
@@ -58,7 +64,8 @@ class Source(NamedTuple):
     @property
     def divides(self) -> bool:
         """Whether it can be read in parts."""
-        return self.size is not None and not self.name.lower().endswith((".gz", ".arrow", *TABLES))
+        whole = self.packing is not None or self.encoding != "utf-8" or self.stem.endswith((".arrow", *TABLES))
+        return self.size is not None and not whole
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -69,12 +76,15 @@ class Source(NamedTuple):
         """
         try:
             with self._opened() as raw, io.BufferedReader(raw, BLOCK) as file:
-                yield gzip.GzipFile(fileobj=file) if self.stem != self.name.lower() else file  # type: ignore[misc]
+                unpack: dict[str | None, Any] = {"gzip": gzip.open, "xz": lzma.open, "bzip2": bz2.open}
+                yield unpack[self.packing](file) if self.packing else file
         except PenstockError:
             raise
         except Exception as error:
-            if isinstance(error, EOFError | gzip.BadGzipFile) or type(error).__module__ == "zlib":
-                raise PenstockError(f"{self.name}: not a whole gzip file: {error}") from None
+            of_bzip2 = self.packing == "bzip2" and isinstance(error, OSError | ValueError)
+            broken = isinstance(error, EOFError | gzip.BadGzipFile | lzma.LZMAError) or type(error).__module__ == "zlib"
+            if of_bzip2 or broken:
+                raise PenstockError(f"{self.name}: not a whole {self.packing} file: {error}") from None
             if self.remote or isinstance(error, OSError):
                 raise _cannot_read(self.name, error) from None
             raise
@@ -88,13 +98,14 @@ class Source(NamedTuple):
         return files.open(path, "rb", **({"block_size": 0} if self.size is None else {}))
 
 
-def find(name: str, spool: Path, left_out: list[LeftOut]) -> list[Source]:
+def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> list[Source]:
     """The files of one input.
 
     Args:
         name: what a person calls it.
         spool: keeps what can be read once only.
         left_out: is told what a folder holds and is not read.
+        raw: bytes are read as they are, and only a name says that they are packed.
 
     Raises:
         PenstockError: there are none.
@@ -106,13 +117,13 @@ def find(name: str, spool: Path, left_out: list[LeftOut]) -> list[Source]:
         if path.is_dir():
             inside, others = walk(path)
             left_out += others
-            return [_local(str(p), p) for p in inside] or _nothing_in(name, others)
+            return [_local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
         if path == STANDARD_INPUT or (path.exists() and not path.is_file()):
             return [_kept(name, path, spool)]
         if path.exists():
-            return [_local(name, path)]
+            return [_local(name, path, raw)]
         matches = sorted(match for match in map(Path, glob.glob(name, recursive=True)) if match.is_file())
-        return [_local(str(match), match) for match in matches] or _not_there(name)
+        return [_local(str(match), match, raw) for match in matches] or _not_there(name)
     except OSError as error:
         raise _cannot_read(name, error) from None
 
@@ -122,11 +133,30 @@ def default() -> Source:
     return Source(reference.NAME, reference.NAME, None, sys.version)
 
 
-def _local(name: str, path: Path) -> Source:
+PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2"}
+
+
+def _stem(name: str) -> str:
+    name = name.lower()
+    ending = next((ending for ending in PACKINGS if name.endswith(ending)), "")
+    return name.removesuffix(ending)
+
+
+def _packing(name: str) -> str | None:
+    return next((packing for ending, packing in PACKINGS.items() if name.lower().endswith(ending)), None)
+
+
+def _local(name: str, path: Path, raw: bool) -> Source:
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
-    about = path.stat()
-    return Source(name, str(path), about.st_size, str(about.st_mtime_ns))
+    about, packing, encoding = path.stat(), _packing(name), "utf-8"
+    if not raw:
+        with path.open("rb") as file:
+            sample = file.read(recognise.SAMPLE)
+        packing = recognise.packing(sample) or packing
+        if packing is None and not _stem(name).endswith((".parquet", ".arrow")):
+            encoding = recognise.encoding(sample) or encoding
+    return Source(name, str(path), about.st_size, str(about.st_mtime_ns), packing, encoding)
 
 
 def _kept(name: str, path: Path, spool: Path) -> Source:
@@ -176,7 +206,8 @@ def _remote(files: Any, path: str) -> Source:
     stamps = ("ETag", "etag", "md5Hash", "blob_id", "Last-Modified", "LastModified", "mtime", "created")
     stamp = next((str(about[key]) for key in stamps if about.get(key)), "")
     name = files.unstrip_protocol(path)
-    return Source(name, name, about.get("size") if _gives_parts(files, path, about) else None, stamp)
+    size = about.get("size") if _gives_parts(files, path, about) else None
+    return Source(name, name, size, stamp, _packing(name))
 
 
 def _gives_parts(files: Any, path: str, about: dict[str, Any]) -> bool:

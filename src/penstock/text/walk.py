@@ -1,6 +1,5 @@
 """Which files of a folder are read as text, and what is left out and why: nothing is passed over in silence."""
 
-import codecs
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.folder import LIST
+from penstock.text import recognise
 
 READ = (".txt", ".jsonl", ".ndjson", ".parquet", ".arrow")
-"""Endings that say how a file is read, also with .gz behind them for lines; any other file is text if its bytes are."""
+"""Endings that say how a file is read, also with .gz behind them for lines; any other file is text if its bytes are,
+and so is .txt."""
 TABLES = (".csv", ".tsv", ".json")
 """Read only if they are named, since not every table of a folder has the column that is asked for."""
-SAMPLE = 1 << 16
-"""Bytes by which a file of another ending is judged."""
 
 
 class LeftOut(NamedTuple):
@@ -68,25 +67,18 @@ def _reason(path: Path) -> str | None:
         return "unreadable"
     if not path.stat().st_size:
         return "empty"
-    if name.endswith(READ):
+    if name.endswith(READ[1:]):
         return None
     if name.endswith(TABLES):
         return "table to be named with its column"
     try:
         with path.open("rb") as file:
-            sample = file.read(SAMPLE)
+            sample = file.read(recognise.SAMPLE)
     except OSError:
         return "unreadable"
-    return None if is_text(sample) else "not text"
-
-
-def is_text(sample: bytes) -> bool:
-    """Whether a file's first ``SAMPLE`` bytes are UTF-8 and none of them is 0."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample, final=len(sample) < SAMPLE)
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in sample
+    if recognise.encoding(sample) or recognise.packing(sample):
+        return None
+    return "not text"
 
 
 def copies(paths: Iterable[Path]) -> dict[Path, Path]:
