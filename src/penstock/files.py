@@ -63,6 +63,11 @@ def check_writable(path: Path) -> None:
         raise cannot_write(path, error) from None
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a file's name, as Python has it from the system, is UTF-8; others' bytes stand in it as surrogates."""
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def cannot_write(path: Path, error: OSError) -> PenstockError:
     """The error to raise where ``path`` could not be written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

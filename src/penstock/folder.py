@@ -143,10 +143,9 @@ def held(path: Path, kind: str) -> Iterator[Folder]:
         try:
             yield folder
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # the folder may be gone or full: what the block raised is to be told
                 _clear_halves(path, folder.names)
-            if not folder.listed():
-                with contextlib.suppress(OSError):
+                if not folder.listed():
                     (path / LIST).unlink(missing_ok=True)
     finally:
         os.close(handle)
@@ -208,7 +207,7 @@ def _remove(path: Path) -> None:
 def _clear_halves(path: Path, names: Iterable[str]) -> None:
     """Removes what processes that were killed left behind of these files; see ``penstock.files.replacing``."""
     for folder, basenames in _by_folder([*names, LIST]).items():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # listed, and never made
             for entry in list((path / folder).iterdir()):
                 of, _, end = entry.name[1:].rpartition(".")
                 if entry.name.startswith(".") and of in basenames and len(end) == 8:
@@ -275,7 +274,7 @@ def _remove_empty(folders: list[Path]) -> None:
     for path in folders:
         try:
             path.rmdir()
-        except OSError:
+        except OSError:  # it holds something, and so do those around it
             return
 
 

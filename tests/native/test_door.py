@@ -491,6 +491,7 @@ def test_the_output_layer_with_an_array_that_is_wrong(wrong: str, name: str, thr
     logits = np.einsum("nk,vk->nv", held["hidden"], held["weight"], dtype=np.float64) + held["bias"]
     if name in OF_TOKENS:
         expected = logits - (np.log(np.exp(logits).sum(1, keepdims=True)) if name == "log_probabilities" else 0)
+        # sums of five products of about 1 in float32, each rounded to 6e-8 of it; a wrong read is off by whole numbers
         np.testing.assert_allclose(held[name], expected, rtol=0, atol=1e-5)
     else:
         nats = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), held["tokens"]]

@@ -18,7 +18,7 @@ from penstock.train.checkpoint import (
     _checksum,
     found,
     newest,
-    put_broken_away,
+    put_away,
     read_checkpoint,
     restore,
 )
@@ -88,9 +88,8 @@ def test_the_newest_are_kept_and_a_broken_one_is_passed_over(saved: tuple[Path, 
     torch.testing.assert_close(biases[0], biases[1] + 1)
     found(folder)[0].write_bytes(found(folder)[0].read_bytes()[:-1])
     told: list[str] = []
-    assert newest(folder)[1].step == 3
     with held(folder, "run") as place:
-        put_broken_away(place, told.append)
+        assert newest(folder, put_away(place, told.append))[1].step == 3
     assert len(told) == 1
     assert "checkpoint-000000010.safetensors: not a whole checkpoint" in told[0]
     assert told[0].endswith("; going on from the checkpoint before")

@@ -13,6 +13,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from penstock import __version__
 from penstock.cli.parameters import SAID
 from penstock.errors import PenstockError
+from penstock.files import is_utf8
 
 app = App(
     name="penstock",
@@ -132,7 +133,7 @@ def _expect_name(argument: Any, value: str) -> None:
     """Raises PenstockError for an empty path, which would be the current folder, and for what is no UTF-8."""
     if Path in (argument.hint, *get_args(argument.hint)) and not value:
         raise PenstockError(f"{argument.name}: expected a path, got an empty one")
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_utf8(value):
         raise PenstockError(f"{argument.name}: expected a name in UTF-8, got {value!a}; rename it")
 
 

@@ -56,12 +56,8 @@ def evaluate(
         print(json.dumps(figures))
         return 0
     for name, value in figures.items():
-        if name != "unknown_characters":
-            print(
-                f"{name.replace('_', ' '):<20}{value:,}"
-                if name == "tokens"
-                else f"{name.replace('_', ' '):<20}{value:.4f}"
-            )
+        if name != "unknown_characters":  # of which more is said below, if there are any
+            print(f"{name.replace('_', ' '):<20}{value:{',' if name == 'tokens' else '.4f'}}")
     if score.unknown:
         print(f"{'unknown characters':<20}{score.unknown:,}, each scored as the vocabulary's unknown character")
     return 0

@@ -45,7 +45,8 @@ def generate(
         "top_p": top_p,
         "seed": seed,
     }
-    as_bytes = model.vocabulary.kind == "byte" and not sys.stdout.isatty()
+    shown = sys.stdout.isatty()
+    as_bytes = model.vocabulary.kind == "byte" and not shown
     write: Callable[[Any], object] = sys.stdout.buffer.write if as_bytes else sys.stdout.write
     begin: Any = prompt.encode("utf-8", "surrogateescape") if as_bytes else prompt
     try:
@@ -55,7 +56,7 @@ def generate(
     _tell_of_unknown(model, prompt)
     write(begin)
     for piece in pieces:
-        write(piece.translate(VISIBLE) if sys.stdout.isatty() else piece)
+        write(piece.translate(VISIBLE) if shown else piece)
         sys.stdout.flush()
     if not as_bytes:
         write("\n")

@@ -197,7 +197,7 @@ class Model:
         Raises:
             ValueError: a setting means nothing.
         """
-        return self.vocabulary.pieces(self.tokens(prompt, length, temperature, top_k, top_p, seed))
+        return self.vocabulary.pieces(self._tokens(prompt, length, temperature, top_k, top_p, seed))
 
     def generate_bytes(
         self,
@@ -210,19 +210,13 @@ class Model:
         seed: int | None = None,
     ) -> Iterator[bytes]:
         """As ``generate``, token by token, the very bytes, be they whole characters or not."""
-        tokens = self.tokens(prompt, length, temperature, top_k, top_p, seed)
+        tokens = self._tokens(prompt, length, temperature, top_k, top_p, seed)
         return (self.vocabulary.utf8(np.array([token])) for token in tokens)
 
-    def tokens(
-        self,
-        prompt: str,
-        length: int,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
+    def _tokens(
+        self, prompt: str, length: int, temperature: float, top_k: int | None, top_p: float | None, seed: int | None
     ) -> Iterator[int]:
-        """As ``generate``, the tokens' ids."""
+        """The ids that follow ``prompt``; checked here and now, not when the first one is asked for."""
         check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")

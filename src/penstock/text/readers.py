@@ -149,10 +149,14 @@ def _jsonl(reading: Reading) -> Iterator[Piece]:
             row = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:
             raise PenstockError(f"{where}: not JSON: {error}") from None
-        if not isinstance(row, dict) or reading.field not in row:
-            has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-            raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
-        yield from _document(reading, where, row[reading.field])
+        yield from _document(reading, where, _field_of(reading, where, row))
+
+
+def _field_of(reading: Reading, where: str, row: Any) -> Any:
+    if isinstance(row, dict) and reading.field in row:
+        return row[reading.field]
+    has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
+    raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
 
 
 def _json(reading: Reading) -> Iterator[Piece]:
@@ -169,13 +173,7 @@ def _json(reading: Reading) -> Iterator[Piece]:
         raise PenstockError(f"{reading.name}: expected an array of rows, got {type(rows).__name__}; make it .jsonl")
     for number, row in enumerate(rows, 1):
         where = f"{reading.name}: row {number}"
-        if isinstance(row, str):
-            yield from _document(reading, where, row)
-            continue
-        if not isinstance(row, dict) or reading.field not in row:
-            has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-            raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
-        yield from _document(reading, where, row[reading.field])
+        yield from _document(reading, where, row if isinstance(row, str) else _field_of(reading, where, row))
 
 
 def _table(reading: Reading) -> Iterator[Piece]:

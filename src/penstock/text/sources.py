@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import PenstockError
-from penstock.files import replacing
+from penstock.files import is_utf8, replacing
 from penstock.text import recognise, reference
-from penstock.text.walk import READ, TABLES, LeftOut, account, walk
+from penstock.text.walk import ROWS, TABLES, LeftOut, account, walk
 
-SUFFIXES = (*READ, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
+SUFFIXES = (".txt", *ROWS, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
 """What is read from a remote folder. A file named outright is read as plain text if it has none of them."""
+
+PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2"}
+"""Endings that say how a file is packed."""
 
 STANDARD_INPUT = Path("/dev/stdin")
 BLOCK = 1 << 20
@@ -54,12 +57,12 @@ class Source(NamedTuple):
     @property
     def stem(self) -> str:
         """Its name in small letters, without that of a compression."""
-        return _stem(self.name)
+        return _stem_and_packing(self.name)[0]
 
     @property
     def of_rows(self) -> bool:
         """Whether each of its rows is a document; else it is one itself."""
-        return self.stem.endswith((".jsonl", ".ndjson", ".parquet", ".arrow", *TABLES))
+        return self.stem.endswith((*ROWS, *TABLES))
 
     @property
     def divides(self) -> bool:
@@ -133,28 +136,22 @@ def default() -> Source:
     return Source(reference.NAME, reference.NAME, None, sys.version)
 
 
-PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2"}
-
-
-def _stem(name: str) -> str:
-    name = name.lower()
-    ending = next((ending for ending in PACKINGS if name.endswith(ending)), "")
-    return name.removesuffix(ending)
-
-
-def _packing(name: str) -> str | None:
-    return next((packing for ending, packing in PACKINGS.items() if name.lower().endswith(ending)), None)
+def _stem_and_packing(name: str) -> tuple[str, str | None]:
+    """A name in small letters without that of a compression, and which one it says."""
+    stem, dot, ending = name.lower().rpartition(".")
+    return (stem, PACKINGS[dot + ending]) if dot + ending in PACKINGS else (name.lower(), None)
 
 
 def _local(name: str, path: Path, raw: bool) -> Source:
-    if any("\ud800" <= character <= "\udfff" for character in name):
+    if not is_utf8(name):
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
-    about, packing, encoding = path.stat(), _packing(name), "utf-8"
+    about, encoding = path.stat(), "utf-8"
+    stem, packing = _stem_and_packing(name)
     if not raw:
         with path.open("rb") as file:
             sample = file.read(recognise.SAMPLE)
         packing = recognise.packing(sample) or packing
-        if packing is None and not _stem(name).endswith((".parquet", ".arrow")):
+        if packing is None and not stem.endswith((".parquet", ".arrow")):
             encoding = recognise.encoding(sample) or encoding
     return Source(name, str(path), about.st_size, str(about.st_mtime_ns), packing, encoding)
 
@@ -207,7 +204,7 @@ def _remote(files: Any, path: str) -> Source:
     stamp = next((str(about[key]) for key in stamps if about.get(key)), "")
     name = files.unstrip_protocol(path)
     size = about.get("size") if _gives_parts(files, path, about) else None
-    return Source(name, name, size, stamp, _packing(name))
+    return Source(name, name, size, stamp, _stem_and_packing(name)[1])
 
 
 def _gives_parts(files: Any, path: str, about: dict[str, Any]) -> bool:

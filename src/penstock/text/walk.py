@@ -9,9 +9,9 @@ from typing import NamedTuple
 from penstock.folder import LIST
 from penstock.text import recognise
 
-READ = (".txt", ".jsonl", ".ndjson", ".parquet", ".arrow")
-"""Endings that say how a file is read, also with .gz behind them for lines; any other file is text if its bytes are,
-and so is .txt."""
+ROWS = (".jsonl", ".ndjson", ".parquet", ".arrow")
+"""Endings of files whose rows are documents, also with .gz behind them for lines; any other file is text if its bytes
+are."""
 TABLES = (".csv", ".tsv", ".json")
 """Read only if they are named, since not every table of a folder has the column that is asked for."""
 
@@ -67,7 +67,7 @@ def _reason(path: Path) -> str | None:
         return "unreadable"
     if not path.stat().st_size:
         return "empty"
-    if name.endswith(READ[1:]):
+    if name.endswith(ROWS):
         return None
     if name.endswith(TABLES):
         return "table to be named with its column"

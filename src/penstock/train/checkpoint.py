@@ -121,8 +121,10 @@ def found(folder: Path) -> list[Path]:
     return sorted(folder.glob(NAME.replace("{:09}", "*")), reverse=True)
 
 
-def newest(folder: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
-    """The newest checkpoint that is whole.
+def newest(
+    folder: Path, passed_over: Callable[[Path, Broken], object] = lambda *_: None
+) -> tuple[Plan, Progress, dict[str, Tensor]]:
+    """The newest checkpoint that is whole; ``passed_over`` hears of each newer one that is not.
 
     Raises:
         PenstockError: there is none, none is whole, or it is of another program or version.
@@ -130,12 +132,18 @@ def newest(folder: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
     paths = found(folder)
     if not paths:
         raise nothing_to_resume(folder)
+    broken: list[tuple[Path, Broken]] = []
     for path in paths:
         try:
-            return read_checkpoint(path)
-        except Broken:
+            content = read_checkpoint(path)
+        except Broken as error:
             if path == paths[-1]:
                 raise
+            broken.append((path, error))
+            continue
+        for one in broken:
+            passed_over(*one)
+        return content
     raise AssertionError
 
 
@@ -144,16 +152,14 @@ def nothing_to_resume(folder: Path) -> PenstockError:
     return PenstockError(f"{folder}: nothing to resume: no checkpoint here; start without --resume")
 
 
-def put_broken_away(folder: Folder, tell: Callable[[str], object]) -> None:
-    """Puts out of the way what is newer than the newest whole checkpoint; ``tell`` hears of each."""
-    for path in found(folder.path):
-        try:
-            read_checkpoint(path)
-        except Broken as error:
-            tell(f"{str(error).removesuffix(ANEW).rstrip('; ')}; going on from the checkpoint before")
-            folder.move(path.name, path.with_suffix(".broken").name)
-            continue
-        return
+def put_away(folder: Folder, tell: Callable[[str], object]) -> Callable[[Path, Broken], None]:
+    """What puts a broken checkpoint out of the way and says so, for ``newest``."""
+
+    def passed_over(path: Path, error: Broken) -> None:
+        tell(f"{str(error).removesuffix(ANEW).rstrip('; ')}; going on from the checkpoint before")
+        folder.move(path.name, path.with_suffix(".broken").name)
+
+    return passed_over
 
 
 def _content(

@@ -37,7 +37,7 @@ from penstock.train.checkpoint import (
     found,
     newest,
     nothing_to_resume,
-    put_broken_away,
+    put_away,
     restore,
 )
 from penstock.train.plan import Plan, make_plan, usable_device
@@ -294,9 +294,8 @@ class _Run:
 
         A checkpoint that is not whole is put out of the way by whom ``folder``, the run's own, is given to.
         """
-        plan, progress, tensors = newest(out / TRAINING)
-        if folder is not None:
-            put_broken_away(folder, lambda line: console.print(line, highlight=False, markup=False))
+        away = [put_away(folder, lambda line: console.print(line, highlight=False, markup=False))] if folder else []
+        plan, progress, tensors = newest(out / TRAINING, *away)
         settings, inputs = said.settings, said.inputs
         differing = [
             f.name for f in dataclasses.fields(Settings) if said.differs(f.name, getattr(plan.settings, f.name))
