@@ -75,7 +75,7 @@ def test_eval_prints_the_score(model: Path, tmp_path: Path) -> None:
     assert figures["perplexity"] == pytest.approx(math.exp(figures["nats_per_token"]))
     done = penstock("eval", model, tmp_path / "a.txt")
     assert f"bits per character  {score.bits_per_character:.4f}\n" in done.stdout
-    done = penstock("eval", model, tmp_path, "--field", "body", "--json")
+    done = penstock("eval", model, tmp_path, "--column", "body", "--json")
     assert json.loads(done.stdout)["tokens"] == 2 * (len(TEXT) - 1) + len("the cat") - 1
 
 

@@ -62,7 +62,7 @@ def test_from_standard_input(tmp_path: Path) -> None:
         (["--out", "OUT"], "FILE: expected text to prepare, got none; name files, or - for standard input"),
         (["ROWS", "--out", "OUT", "--workers", "0"], "--workers: expected 1 or more, got 0"),
         (["ROWS", "--out", "OUT", "--holdout", "2"], "--holdout: expected 0 to 0.9, got 2"),
-        (["ROWS", "--out", "OUT", "--field", "body"], "expected a field 'body', got 'text'; name it with --field"),
+        (["ROWS", "--out", "OUT", "--column", "body"], "expected a column 'body', got 'text'; name it with --column"),
         (["nowhere.txt", "--out", "OUT"], "nowhere.txt: no such file or folder"),
         (
             ["ROWS", "--out", "OUT", "--config", "TOML"],

@@ -33,7 +33,9 @@ def test_it_scores_and_sums_up(model: Path, tmp_path: Path) -> None:
     assert columns["nats"] == [*(score.nats for score in alone), None]
     assert columns["id"] == [*range(31)]
     assert len(columns["embedding"][0]) == 9
-    told = [line.partition(": ")[2] for line in done.stderr.splitlines()]
+    account, *files = done.stderr.splitlines()
+    assert re.fullmatch(r"2 files, [\d,]+ bytes; nothing left out", account)
+    told = [line.partition(": ")[2] for line in files]
     assert re.fullmatch(r"31 rows, 1 not scored, \d\.\d{4} bits per byte", told[0])
     assert re.fullmatch(r"1 rows, \d\.\d{4} bits per byte", told[1])
     assert done.stderr.endswith("a.parquet: row 31: expected text, got null\n")
@@ -101,7 +103,8 @@ def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on(tmp_path: Path, st
         [sys.executable, "-m", "penstock", *arguments, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    process.stderr.readline()
+    for _ in ("the account", "the first file"):
+        process.stderr.readline()
     process.send_signal(stop)
     rest = process.communicate(timeout=60)[1]
     assert process.returncode == (-stop if stop == signal.SIGKILL else 128 + stop)

@@ -16,7 +16,7 @@ def made(folder: Path, *names: str) -> None:
 
 
 def places(inputs: list[str], out: Path) -> dict[str, str]:
-    return {job.name: str(job.out.relative_to(out)) for job in find(inputs, out)}
+    return {job.name: str(job.out.relative_to(out)) for job in find(inputs, out).jobs}
 
 
 def test_files_folders_and_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,11 +32,12 @@ def test_files_folders_and_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
     out = tmp_path / "out"
     below = {"data/b.parquet": "b.parquet", "data/x/a.jsonl.gz": "x/a.jsonl.gz", "data/x/n.txt": "x/n.txt.jsonl"}
-    assert places(["data"], out) == below
+    others = {"data/readme.md": "readme.md.jsonl", "data/_old/c.txt": "_old/c.txt.jsonl"}
+    assert places(["data"], out) == below | others
     assert places(["data/**/*.parquet", "data/*/[an].*"], out) == below
     assert places(["data/readme.md"], out) == {"data/readme.md": "readme.md.jsonl"}
     assert places(["data/b.parquet", "data/*.parquet"], out) == {"data/b.parquet": "b.parquet"}
-    (job,) = find(["data/x/n.txt"], out)
+    (job,) = find(["data/x/n.txt"], out).jobs
     assert job.source == tmp_path / "data/x/n.txt"
     assert job.errors == out / "_errors/n.txt.jsonl"
 
@@ -56,7 +57,7 @@ def test_two_files_of_one_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("*.parquet", "no file matches it"), ("nowhere", "no file there"), (".", "no file there; name files, folders")],
+    [("*.parquet", "no file matches it"), ("nowhere", "no file there"), (".", "no file there; name files of text")],
 )
 def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -66,7 +67,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: st
 
 def test_a_file_is_finished_until_its_input_changes(tmp_path: Path) -> None:
     made(tmp_path, "a.txt")
-    (job,) = find([str(tmp_path / "a.txt")], tmp_path / "out")
+    (job,) = find([str(tmp_path / "a.txt")], tmp_path / "out").jobs
     assert not job.finished()
     made(tmp_path, "out/a.txt.jsonl")
     assert job.finished()
@@ -74,9 +75,15 @@ def test_a_file_is_finished_until_its_input_changes(tmp_path: Path) -> None:
     assert not job.finished()
 
 
-def test_an_arrow_file_is_refused_by_name_and_passed_over_in_a_folder(tmp_path: Path) -> None:
-    made(tmp_path, "a.txt")
-    made(tmp_path, "b.arrow")
-    with pytest.raises(PenstockError, match=r"--in: .*b\.arrow: an Arrow file is not scored as it is; save it as Parq"):
-        find([str(tmp_path / "b.arrow")], tmp_path / "out")
-    assert len(find([str(tmp_path)], tmp_path / "out")) == 1
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("b.arrow", "an Arrow file"), ("b.csv", "a table"), ("b.tsv", "a table"), ("b.json", "an array of JSON")],
+)
+def test_what_is_not_scored_is_refused_by_name_and_told_of_in_a_folder(tmp_path: Path, name: str, what: str) -> None:
+    made(tmp_path, "a.txt", name)
+    with pytest.raises(PenstockError, match=rf"--in: .*{name}: {what} is not scored as it is; save it as Parquet or J"):
+        find([str(tmp_path / name)], tmp_path / "out")
+    found = find([str(tmp_path)], tmp_path / "out")
+    assert [job.name for job in found.jobs] == [str(tmp_path / "a.txt")]
+    assert "1 file, " in found.account()
+    assert f"left out: 1 {'an Arrow' if 'arrow' in name else 'table'}" in found.account()

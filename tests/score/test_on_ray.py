@@ -124,7 +124,7 @@ def test_a_worker_that_cannot_write_says_so(cluster: None, tmp_path: Path) -> No
 def test_what_a_worker_runs(tmp_path: Path) -> None:
     model = save(tmp_path / "model")
     (tmp_path / "a.txt").write_text("the cat\n")
-    (job,) = find([str(tmp_path / "a.txt")], tmp_path / "out")
+    (job,) = find([str(tmp_path / "a.txt")], tmp_path / "out").jobs
     worker = FileScorer(str(model), {"column": "text", "embed": False})
     batch = {name: np.array([str(value)]) for name, value in job._asdict().items()}
     assert worker(batch)["error"] == [""]

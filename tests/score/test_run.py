@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -187,13 +188,14 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(model: Path, tmp_path:
     (data / "other.jsonl").write_text('{"body": "the cat"}\n')
     (data / "empty.jsonl").write_text("")
     told: list[Done] = []
-    summary = score(tmp_path, "data", told=told.append)
+    account: list[str] = []
+    summary = score(tmp_path, "data", told=told.append, tell=account.append)
+    assert re.fullmatch(r"9 files, [\d,]+ bytes; left out: 1 empty \(.*data/empty\.jsonl\)", account[0])
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {
         "penstock.json",
         "_score.json",
         "a.parquet",
         "z.parquet",
-        "empty.jsonl",
     }
     assert read_parquet(tmp_path / "out" / "z.parquet") == read_parquet(tmp_path / "out" / "a.parquet")
     reasons = {name: (row, reason) for name, row, reason in errors(tmp_path / "out")}
@@ -205,7 +207,7 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(model: Path, tmp_path:
     assert reasons["again.parquet"][1].startswith("has a column 'nats' already; rename it")
     assert reasons["half.jsonl.gz"][1].startswith("not a whole gzip file: ")
     assert reasons["other.jsonl"][1] == "no row has 'text'; name with --column one of 'body'"
-    assert (summary.files, summary.failed, summary.rows) == (3, 7, 600)
+    assert (summary.files, summary.failed, summary.rows) == (2, 7, 600)
     assert [Path(done.name).name for done in told if done.failed] == sorted(reasons)
 
     write_parquet(data / "broken.parquet", text=["the cat"])  # mended: scored now, and its error is gone

@@ -34,7 +34,7 @@ VOCABULARY = CharVocabulary("ab")
 def saved(tmp_path: Path) -> tuple[Path, Plan, Stepper]:
     tokens = Tokens(np.array([1, 2] * 50, np.uint8), np.zeros(1, np.int64), 100)
     prepared = Prepared(tokens, 90, VOCABULARY, {}, "digest")
-    plan = make_plan(Settings(hidden=4, steps=9, dropout=0.0, device="cpu"), prepared, "corpus", "tokens")
+    plan = make_plan(Settings(hidden=4, steps=9, dropout=0.0, device="cpu"), prepared, ["corpus"], "tokens")
     torch.manual_seed(0)
     stepper = Stepper(LanguageModel(plan.model, VOCABULARY), learning_rate=0.1, weight_decay=0, clip=1)
     x = torch.ones(3, 1, dtype=torch.int64)

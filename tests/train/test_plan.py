@@ -19,7 +19,7 @@ def planned(count: int = 1_000_000, **settings: Any) -> Plan:
     tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
     chosen = Settings(**{"device": "cpu", **settings})
     prepared = Prepared(tokens, round(count * (1 - chosen.holdout)), VOCABULARY, {}, "digest")
-    return make_plan(chosen, prepared, "corpus", "tokens")
+    return make_plan(chosen, prepared, ["corpus"], "tokens")
 
 
 @pytest.fixture(autouse=True)

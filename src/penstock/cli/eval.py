@@ -18,7 +18,7 @@ def evaluate(
     dir_: Folder,
     /,
     *files: str,
-    field: str = "text",
+    column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
     json_: Json = False,
 ) -> int:
@@ -28,7 +28,7 @@ def evaluate(
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
             its first token is given, not scored.
-        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
+        column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
@@ -41,7 +41,7 @@ def evaluate(
     if folder := token_folder(files):
         score, name = _score_held_out(model, folder), files[0]
     else:
-        score, name = _score_text(model, files, field, errors)
+        score, name = _score_text(model, files, column, errors)
     if not score.tokens:
         raise PenstockError(f"{name}: expected at least two tokens to score, got fewer")
     figures = {
@@ -75,13 +75,13 @@ def _score_held_out(model: "Model", folder: Path) -> "Score":
     return model.score_documents(documents(tokens, training, len(tokens.ids)))
 
 
-def _score_text(model: "Model", files: Sequence[str], field: str, errors: str) -> tuple["Score", str]:
+def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) -> tuple["Score", str]:
     from penstock.runtime import Score
     from penstock.text import Corpus
 
     with tempfile.TemporaryDirectory() as spool:
         kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
-        corpus = Corpus(files, field=field, errors=kept, spool=Path(spool))
+        corpus = Corpus(files, column=column, errors=kept, spool=Path(spool))
         if corpus.left_out:
             print(corpus.account(), file=sys.stderr)
 

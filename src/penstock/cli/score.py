@@ -37,7 +37,7 @@ def score(
         dir_: The model.
         in_: Files, folders and globs of Parquet, JSON lines and text, whose every line is a row.
         out: The folder for the scores.
-        column: The column of .parquet files and the field of .jsonl lines that holds the text.
+        column: Of tables and lines of JSON, where the text stands.
         embed: Also write the top layer's state after the whole text.
         engine: Threads of this machine, or workers of a Ray cluster: the same numbers to the last bit.
         workers: So many of them; all cores there are unless you say.
@@ -47,7 +47,7 @@ def score(
         raise PenstockError("--in: expected files to score, got none; add --in FILES")
     if out is None:
         raise PenstockError("--out: expected the folder for the scores, got none; add --out DIR")
-    summary = run(dir_, in_, out, Settings(column, embed), engine=engine, workers=workers, told=_tell)
+    summary = run(dir_, in_, out, Settings(column, embed), engine=engine, workers=workers, told=_tell, tell=_to_stderr)
     figures = summary.as_json()
     if json_:
         print(json.dumps(figures))
@@ -62,6 +62,10 @@ def score(
     return 1 if summary.failed else 0
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _tell(done: Done) -> None:
     """A line a file, as it is done."""
     if done.failed:
@@ -70,4 +74,4 @@ def _tell(done: Done) -> None:
         left = f", {done.bad:,} not scored" if done.bad else ""
         figure = f", {done.score.bits_per_byte:.4f} bits per byte" if done.score.tokens else ""
         said = f"{done.rows:,} rows{left}{figure}"
-    print(f"{done.name}: {said}", file=sys.stderr, flush=True)
+    _to_stderr(f"{done.name}: {said}")

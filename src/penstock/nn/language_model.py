@@ -1,16 +1,18 @@
 """A GRU language model as a torch module, to train, to fine-tune or to build on."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from penstock.errors import PenstockError
 from penstock.folder import Folder, held
 from penstock.model_folder import ModelConfig, load_model, save_model
 from penstock.nn.checks import check_shape
 from penstock.nn.dropout import dropout
 from penstock.nn.recurrent import GRU
-from penstock.text.vocabulary import Vocabulary
+from penstock.text.vocabulary import CharVocabulary, Vocabulary
 
 
 class LanguageModel(nn.Module):
@@ -83,6 +85,39 @@ class LanguageModel(nn.Module):
 
     def _drop(self, x: Tensor) -> Tensor:
         return dropout(x, self.config.dropout, self.training)
+
+    def widened(self, vocabulary: Vocabulary) -> "LanguageModel":
+        """The same model for another vocabulary of characters, to go on training with text that has new ones.
+
+        What both vocabularies have keeps its rows. A new character's embedding is drawn anew; of what is expected, it
+        begins as the least likely.
+
+        Raises:
+            PenstockError: a vocabulary of another kind, or other byte pairs: its ids mean something else.
+        """
+        old, new = self.vocabulary, vocabulary
+        if old.saved() == new.saved():
+            kept = torch.arange(len(old))
+        elif isinstance(old, CharVocabulary) and isinstance(new, CharVocabulary):
+            ids = {character: i for i, character in enumerate(old.characters)}
+            kept = torch.tensor([ids.get(character, -1) for character in new.characters])
+        else:
+            raise PenstockError(
+                f"vocabulary: expected {len(old):,} tokens ({old.kind}) as the model has, got {len(new):,} ({new.kind})"
+            )
+        model = LanguageModel(dataclasses.replace(self.config, vocabulary_size=len(new)), new)
+        ours, is_new = self.state_dict(), kept < 0
+        with torch.no_grad():
+            for name, weight in model.state_dict().items():
+                if name not in ("embedding.weight", "output.weight", "output.bias"):
+                    weight.copy_(ours[name])
+                    continue
+                weight[~is_new] = ours[name][kept[~is_new]]
+                if name == "output.bias":
+                    weight[is_new] = ours[name].min()
+                elif name == "output.weight" and not self.config.tied:
+                    weight[is_new] = 0.0
+        return model
 
     def save(self, folder: str | Path) -> None:
         """Writes the model folder, made if need be; weights as float32.

@@ -97,6 +97,8 @@ def _run(call: Call) -> Result:
     weights = [w for w in (call.weight_ih, call.weight_hh, call.bias_ih, call.bias_hh) if w is not None]
     # layers, dropout, train, bidirectional; "train" only says whether what backward needs is kept
     options = (len(weights) == 4, 1, 0.0, torch.is_grad_enabled(), False)
+    if call.x.is_cuda:
+        weights = _in_one_buffer(weights)
     x, lengths, dtype = call.x, call.lengths, call.h_0.dtype
     if call.reverse:
         x = _reversed(x, lengths)
@@ -118,6 +120,12 @@ def _run(call: Call) -> Result:
     if call.reverse:
         output = _reversed(output, lengths)
     return Result(output.to(dtype), h_n.to(dtype))
+
+
+def _in_one_buffer(weights: list[Tensor]) -> list[Tensor]:
+    """The weights one after the other, as cuDNN reads them; it copies them itself otherwise, and torch warns of it."""
+    parts = torch.split(torch.cat([w.reshape(-1) for w in weights]), [w.numel() for w in weights])
+    return [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
 
 
 def _reversed(x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -27,7 +27,7 @@ class Settings:
     """What scores depend on, beside the model."""
 
     column: str = "text"
-    """Of Parquet files and JSON lines."""
+    """Of Parquet files and lines of JSON, where the text stands."""
     embed: bool = False
 
 

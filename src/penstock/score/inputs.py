@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.errors import PenstockError
+from penstock.text.walk import LeftOut, account, walk
 
 
 class Job(NamedTuple):
@@ -23,8 +24,19 @@ class Job(NamedTuple):
         return self.out.exists() and self.out.stat().st_mtime >= self.source.stat().st_mtime
 
 
-def find(inputs: Sequence[str], out: Path) -> list[Job]:
-    """The files of all inputs, in order.
+class Found(NamedTuple):
+    """What is scored, and what is not."""
+
+    jobs: list[Job]
+    left_out: list[LeftOut]
+
+    def account(self) -> str:
+        """One line: what is read, and what is left out and why."""
+        return account(len(self.jobs), sum(job.source.stat().st_size for job in self.jobs), self.left_out)
+
+
+def find(inputs: Sequence[str], out: Path) -> Found:
+    """The files of all inputs, in order; folders are walked as everywhere.
 
     A file's scores lie in ``out`` under its own name, with the folders that it has below the input folder or the fixed
     part of the glob. Text has no columns to keep: its scores are JSON lines, ``.jsonl`` after the name.
@@ -34,8 +46,9 @@ def find(inputs: Sequence[str], out: Path) -> list[Job]:
     """
     place = out.resolve()
     jobs: dict[Path, Job] = {}
+    left_out: list[LeftOut] = []
     for name in inputs:
-        for path, below in _found(name):
+        for path, below in _found(name, left_out):
             source = path.resolve()
             if place in source.parents:  # scores of an earlier run are no input of the next
                 continue
@@ -48,35 +61,51 @@ def find(inputs: Sequence[str], out: Path) -> list[Job]:
                 )
     if not jobs:
         raise PenstockError(f"--in: every file of {', '.join(inputs)} lies in the output folder, {out}; choose another")
-    return list(jobs.values())
+    return Found(list(jobs.values()), left_out)
 
 
-TABULAR = (".parquet", ".jsonl", ".jsonl.gz")
-SUFFIXES = (*TABULAR, ".txt", ".txt.gz")
+LINES = (".jsonl", ".ndjson")
+TABULAR = (".parquet", *LINES, *(f"{ending}.gz" for ending in LINES))
+"""Endings of files whose scores are a file of the same kind, with their other columns."""
+INSTEAD = {".arrow": "an Arrow file", ".csv": "a table", ".tsv": "a table", ".json": "an array of JSON"}
+"""What is not scored as it is."""
 
 
-def _found(name: str) -> Iterator[tuple[Path, Path]]:
+def _found(name: str, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
     """The files of one input, and what each is called below it."""
     path = Path(name)
     if path.is_dir():
         root = path
-        found = [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES)]
-        # what begins with a dot or a line is nobody's data: by this custom, readers of Parquet folders pass over it too
-        found = [p for p in found if not any(part.startswith((".", "_")) for part in p.relative_to(root).parts)]
-    elif path.exists():
-        root, found = path.parent, [path]
+        inside, others = walk(path)
+        left_out += others
+        found = []
+        for p in inside:
+            if why := _instead(p):
+                left_out.append(LeftOut(str(p), why))
+            else:
+                found.append(p)
     else:
-        fixed = list(path.parts[:-1])
-        while glob.has_magic(str(Path(*fixed))):
-            fixed.pop()
-        root, found = Path(*fixed), [Path(p) for p in glob.glob(name, recursive=True)]
-    found = sorted(p for p in found if p.is_file())
-    for p in found:
-        if p.name.lower().endswith(".arrow"):
-            raise PenstockError(f"--in: {p}: an Arrow file is not scored as it is; save it as Parquet")
+        if path.exists():
+            root, found = path.parent, [path]
+        else:
+            fixed = list(path.parts[:-1])
+            while glob.has_magic(str(Path(*fixed))):
+                fixed.pop()
+            root, found = Path(*fixed), [Path(p) for p in glob.glob(name, recursive=True)]
+        found = sorted(p for p in found if p.is_file())
+        for p in found:
+            if why := _instead(p):
+                raise PenstockError(f"--in: {p}: {why}")
     if not found:
         raise PenstockError(
             f"--in: {name}: no file {'matches it' if glob.has_magic(name) else 'there'}; "
-            f"name files, folders that hold {', '.join(SUFFIXES)}, or globs in quotes"
+            f"name files of text, JSON lines or Parquet, folders that hold some, or globs in quotes"
+            + (f"; {account(0, 0, left_out)}" if left_out else "")
         )
     return ((p, p.relative_to(root)) for p in found)
+
+
+def _instead(path: Path) -> str | None:
+    """What helps with a file that is not scored as it is."""
+    what = next((what for ending, what in INSTEAD.items() if path.name.lower().endswith(ending)), None)
+    return what and f"{what} is not scored as it is; save it as Parquet or JSON lines"

@@ -1,9 +1,10 @@
 """The rows of a file, window by window, and the file that their scores are written to beside their other columns."""
 
+import codecs
 import contextlib
 import gzip
+import io
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -11,6 +12,9 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 
 from penstock.errors import PenstockError
+from penstock.score.inputs import LINES
+from penstock.text.readers import bounded_lines
+from penstock.text.sources import local
 
 ROWS, BYTES = 8192, 8 << 20
 """A window holds as many rows at most, and no more bytes than this unless a row alone does."""
@@ -50,33 +54,40 @@ def read(path: Path, column: str) -> Iterator[Window]:
     Raises:
         PenstockError: the file cannot be read, or has no such column. Some windows may have come before.
     """
-    name = path.name.lower()
-    if name.endswith(".parquet"):
+    if path.name.lower().endswith(".parquet"):
         yield from _read_parquet(path, column)
         return
     try:
-        with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
-            yield from _read_lines(file, column if name.removesuffix(".gz").endswith(".jsonl") else None)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise PenstockError(f"not a whole gzip file: {error}") from None
+        source = local(str(path), path)
+        with source.opened() as file:
+            lines = bounded_lines(file)
+            if source.encoding != "utf-8":
+                text = io.TextIOWrapper(file, source.encoding, newline="\n")
+                lines = (line.encode() for line in bounded_lines(text))
+            yield from _read_lines(lines, column if source.stem.endswith(LINES) else None)
     except OSError as error:
         raise PenstockError(f"cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise PenstockError(f"not {source.encoding.upper()} to its end") from None
+    except PenstockError as error:
+        raise PenstockError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def writer(source: Path, file: BinaryIO, column: str, embedding: int | None) -> Writer:
     """What writes a file's scores; with embeddings of so many numbers, or without."""
     if source.name.lower().endswith(".parquet"):
         return _ParquetWriter(source, file, column, embedding)
-    return _LineWriter(file, compressed=source.name.lower().endswith(".jsonl.gz"))
+    return _LineWriter(file, compressed=source.name.lower().endswith(".gz"))
 
 
-def _read_lines(file: Any, column: str | None) -> Iterator[Window]:
-    """Lines of text, or, with a column, of JSON."""
+def _read_lines(lines: Iterator[bytes], column: str | None) -> Iterator[Window]:
+    """Of text, or, with a column, of JSON."""
     values: list[Any] = []
     rest: list[dict[str, Any]] = []
     size, fields, found = 0, None, column is None
-    for line in file:
+    for number, line in enumerate(lines):
         size += len(line)
+        line = line if number else line.removeprefix(codecs.BOM_UTF8)
         if column is None:
             values.append(line.rstrip(b"\r\n"))
             rest.append({})

@@ -82,6 +82,7 @@ def run(
     engine: Engine = "local",
     workers: int | None = None,
     told: Callable[[Done], None] = lambda done: None,
+    tell: Callable[[str], object] = lambda line: None,
 ) -> Summary:
     """Scores every file that has not been scored yet.
 
@@ -93,6 +94,7 @@ def run(
         engine: ``"local"``, threads of this process, or ``"ray"``, workers of a Ray cluster.
         workers: so many of them; None takes all cores there are.
         told: is called for each file when it is done.
+        tell: is told, before it begins, what is read, and what is left out and why.
 
     Raises:
         PenstockError: there is no model, no input, no way to write, scores of something else in ``out``; or not one
@@ -104,9 +106,11 @@ def run(
         raise PenstockError(f"--workers: expected 1 or more, got {workers}")
     if engine == "ray":
         on_ray.check()
-    jobs = inputs.find(names, out)
+    found = inputs.find(names, out)
+    jobs = found.jobs
     with held(out, "scores") as place:
         _claim(place, _about(folder, settings))
+        tell(found.account())
         place.claim(str(path.relative_to(out.resolve())) for job in jobs for path in (job.out, job.errors))
         summary = _score(model, folder, jobs, settings, engine, workers, told)
     summary.seconds = time.perf_counter() - begin

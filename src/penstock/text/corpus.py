@@ -16,7 +16,7 @@ class Corpus:
     Args:
         inputs: files, folders (searched through), glob patterns, ``-`` for standard input, or what fsspec has a name
             for, such as ``s3://…``. None at all means the Python language reference that comes with Python.
-        field: the field of JSON lines and the column of Parquet and Arrow files that holds the text.
+        column: of tables and lines of JSON, where the text stands.
         errors: what to do with bytes that are no UTF-8: ``"strict"`` refuses, ``"replace"`` reads U+FFFD,
             ``"surrogateescape"`` keeps them for a byte vocabulary.
         spool: the folder that keeps what can be read once only, such as standard input and pipes.
@@ -25,8 +25,8 @@ class Corpus:
         PenstockError: there is no such file, or nothing to read. Reading raises it for a file's content.
     """
 
-    def __init__(self, inputs: Sequence[str], *, field: str = "text", errors: str = "strict", spool: Path) -> None:
-        self._field, self._errors = field, errors
+    def __init__(self, inputs: Sequence[str], *, column: str = "text", errors: str = "strict", spool: Path) -> None:
+        self._column, self._errors = column, errors
         self.left_out: list[LeftOut] = []
         found = [
             source
@@ -61,17 +61,17 @@ class Corpus:
 
     def read(self, part: Part) -> Iterator[Piece]:
         """The pieces of a part of one of the sources."""
-        return read(part, self._field, self._errors)
+        return read(part, self._column, self._errors)
 
     def texts(self) -> Iterator[str]:
         """The text of every piece."""
         return (piece.text for piece in self.pieces())
 
 
-def account_of(inputs: Sequence[str], field: str) -> str:
+def account_of(inputs: Sequence[str], column: str) -> str:
     """One line: what of these inputs would be read, and what is left out and why."""
     with tempfile.TemporaryDirectory() as spool:
-        return Corpus(inputs, field=field, spool=Path(spool)).account()
+        return Corpus(inputs, column=column, spool=Path(spool)).account()
 
 
 def spool_name(number: int) -> str:

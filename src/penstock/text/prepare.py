@@ -6,7 +6,9 @@ learned from a sample; a second one writes each unit's shard. What is done is ke
 
 import dataclasses
 import functools
+import glob
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +60,7 @@ class Recipe:
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
+        column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
@@ -66,7 +68,7 @@ class Recipe:
 
     vocab: Literal["byte", "char", "bpe"] = "char"
     vocab_size: int = 4096
-    field: str = "text"
+    column: str = "text"
     errors: Literal["strict", "replace"] = "strict"
     holdout: float = 0.01
 
@@ -82,6 +84,7 @@ def prepare(
     out: Path,
     recipe: Recipe,
     *,
+    known: Vocabulary | None = None,
     workers: int = 1,
     force: bool = False,
     within: Path | None = None,
@@ -94,6 +97,7 @@ def prepare(
         inputs: the texts.
         out: the folder.
         recipe: how text becomes tokens.
+        known: a vocabulary of the recipe's kind that the tokens are made with; characters that it lacks are added.
         workers: processes.
         force: begin anew, and replace the tokens in ``out``.
         within: the folder of which ``out`` is a part; no input may lie in it.
@@ -110,7 +114,7 @@ def prepare(
                 corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
                 tell(corpus.account())
                 if not (out / INDEX).exists():
-                    _write_all(corpus, plan, folder, begun, recipe, workers, report)
+                    _write_all(corpus, plan, folder, begun, recipe, known, workers, report)
             folder.remove(UNFINISHED)
             return open_tokens(out)
     except OSError as error:
@@ -124,7 +128,7 @@ def _begun(
     spools = [spool_name(k) for k in range(len(inputs))]
     try:
         begun.claim(spools)
-        corpus = Corpus(inputs, field=recipe.field, errors=_errors(recipe), spool=begun.path)
+        corpus = Corpus(inputs, column=recipe.column, errors=_errors(recipe), spool=begun.path)
         expect_outside([Path(source.path) for source in corpus.sources if source.named], within)
         plan = {
             "format": FORMAT,
@@ -154,22 +158,25 @@ def _write_all(
     folder: Folder,
     begun: Folder,
     recipe: Recipe,
+    known: Vocabulary | None,
     workers: int,
     report: Report,
 ) -> None:
     units = units_of(corpus.sources)
-    job = Job(folder.path, recipe.field, _errors(recipe), recipe.holdout)
+    job = Job(folder.path, recipe.column, _errors(recipe), recipe.holdout)
     numbers = range(len(units))
     of_units = (job.characters_path, job.starts_path, job.record_path)
     begun.claim([VOCABULARY, *(path(number).name for path in of_units for number in numbers)])
     folder.claim([INDEX, DOCUMENTS, *(shard_path(folder.path, number).name for number in numbers)])
-    job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, units, workers, report))
+    job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, known, units, workers, report))
     done = [finished(job, number) is not None for number in numbers]
     _pass("writing tokens", write_shard, job, units, done, workers, report)
     _finish(job, plan, corpus.name, len(units))
 
 
-def _vocabulary(job: Job, recipe: Recipe, units: Sequence[Unit], workers: int, report: Report) -> Vocabulary:
+def _vocabulary(
+    job: Job, recipe: Recipe, known: Vocabulary | None, units: Sequence[Unit], workers: int, report: Report
+) -> Vocabulary:
     path = job.folder / UNFINISHED / VOCABULARY
     if path.exists():
         content = _read(path)
@@ -181,7 +188,10 @@ def _vocabulary(job: Job, recipe: Recipe, units: Sequence[Unit], workers: int, r
         done = [found_characters(job, unit.number) is not None for unit in units]
         _pass("finding the characters", find_characters, job, units, done, workers, report)
         found = (found_characters(job, unit.number) or "" for unit in units)
-        vocabulary = CharVocabulary(itertools.chain.from_iterable(found))
+        before = known.characters if isinstance(known, CharVocabulary) else ""
+        vocabulary = CharVocabulary(itertools.chain(before, *found))
+    elif known is not None:
+        vocabulary = known
     else:
         report("learning byte pairs", 0.0)
         vocabulary = BpeVocabulary.trained_on(_sample(job, units), recipe.vocab_size)
@@ -280,6 +290,31 @@ def _read(path: Path) -> dict[str, Any]:
 def _errors(recipe: Recipe) -> str:
     """A vocabulary of bytes keeps those that are no UTF-8."""
     return "surrogateescape" if recipe.vocab == "byte" else recipe.errors
+
+
+def changed(inputs: Sequence[str], folder: Path) -> str | None:
+    """The name of a file of this machine that is not what it was when the tokens in ``folder`` were made of it, if any.
+
+    What is gone altogether, and what can be read once only, is not asked.
+    """
+    index = read_index(folder)
+    names = [name for name in inputs if "://" not in name and (Path(name).is_file() or Path(name).is_dir())]
+    names += [name for name in inputs if "://" not in name and glob.glob(name, recursive=True) and name not in names]
+    if not names:
+        return None
+    try:
+        with tempfile.TemporaryDirectory() as spool:
+            sources = Corpus(names, column=index["recipe"]["column"], spool=Path(spool)).sources
+    except PenstockError:
+        return names[0]
+    now = {source.name: [source.size, source.stamp] for source in sources}
+    below = [Path(name) for name in names if Path(name).is_dir()]
+    before = {
+        name: about
+        for name, *about in index["inputs"]
+        if name in now or any(folder in Path(name).parents for folder in below)
+    }
+    return next((name for name, about in sorted((now | before).items()) if now.get(name) != before.get(name)), None)
 
 
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +18,11 @@ ROWS = 1024
 """Of a Parquet file that are in memory at once."""
 LARGEST_JSON = 1 << 28
 """Bytes of an array of JSON, which is read at once."""
+LONGEST_LINE = 1 << 27
+"""Bytes of a row that is a line, and characters of a table's cell, which are in memory at once; text has no limit."""
+LONGEST_PIECE = 1 << 21
+"""Characters of a row in one piece."""
+csv.field_size_limit(LONGEST_LINE)  # 131,072 characters otherwise
 GO_ON = "go on with --errors replace, or train on bytes with --vocab byte"
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -44,7 +50,7 @@ class Reading(NamedTuple):
 
     part: Part
     file: BinaryIO
-    field: str
+    column: str
     errors: str
 
     @property
@@ -58,7 +64,7 @@ class Reading(NamedTuple):
         return "utf-8-sig" if self.part.source.encoding == "utf-8" else self.part.source.encoding
 
 
-def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
+def read(part: Part, column: str, errors: str) -> Iterator[Piece]:
     """The pieces of a part of a file; see ``Corpus`` for what the rest means.
 
     Raises:
@@ -75,7 +81,7 @@ def read(part: Part, field: str, errors: str) -> Iterator[Piece]:
     }
     reader = readers.get(part.source.stem.rpartition(".")[2], _text)
     with part.source.opened() as file:
-        yield from reader(Reading(part, file, field, errors))
+        yield from reader(Reading(part, file, column, errors))
 
 
 def _bounds(reading: Reading) -> tuple[int, int | None]:
@@ -113,6 +119,28 @@ def _blocks(reading: Reading) -> Iterator[tuple[int, bytes]]:
         yield at, b""
 
 
+def bounded_lines(file: Any) -> Iterator[Any]:
+    """The lines of a file, of bytes or text, in bounded memory.
+
+    Raises:
+        PenstockError: a line is longer than ``LONGEST_LINE``.
+    """
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            raise PenstockError(f"line {number}: expected at most {LONGEST_LINE:,} bytes; break the text into rows")
+        if not line:
+            return
+        yield line
+
+
+def _lines(reading: Reading, file: Any) -> Iterator[Any]:
+    try:
+        yield from bounded_lines(file)
+    except PenstockError as error:
+        raise PenstockError(f"{reading.name}: {error}") from None
+
+
 def _text(reading: Reading) -> Iterator[Piece]:
     decoder = codecs.getincrementaldecoder(reading.part.source.encoding)(reading.errors)
     first, rest = False, ""
@@ -134,7 +162,7 @@ def _text(reading: Reading) -> Iterator[Piece]:
 
 def _jsonl(reading: Reading) -> Iterator[Piece]:
     at, stop = _bounds(reading)
-    for number, line in enumerate(reading.file, 1):
+    for number, line in enumerate(_lines(reading, reading.file), 1):
         if stop is not None and at >= stop:
             return
         where = f"{reading.name}: " + (f"line {number}" if reading.part.number == 0 else f"the line at byte {at}")
@@ -149,14 +177,14 @@ def _jsonl(reading: Reading) -> Iterator[Piece]:
             row = json.loads(text.removeprefix("\ufeff"))
         except (ValueError, RecursionError) as error:
             raise PenstockError(f"{where}: not JSON: {error}") from None
-        yield from _document(reading, where, _field_of(reading, where, row))
+        yield from _document(reading, where, _value_of(reading, where, row))
 
 
-def _field_of(reading: Reading, where: str, row: Any) -> Any:
-    if isinstance(row, dict) and reading.field in row:
-        return row[reading.field]
+def _value_of(reading: Reading, where: str, row: Any) -> Any:
+    if isinstance(row, dict) and reading.column in row:
+        return row[reading.column]
     has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-    raise PenstockError(f"{where}: expected a field {reading.field!r}, got {has}; name it with --field")
+    raise PenstockError(f"{where}: expected a column {reading.column!r}, got {has}; name it with --column")
 
 
 def _json(reading: Reading) -> Iterator[Piece]:
@@ -173,19 +201,23 @@ def _json(reading: Reading) -> Iterator[Piece]:
         raise PenstockError(f"{reading.name}: expected an array of rows, got {type(rows).__name__}; make it .jsonl")
     for number, row in enumerate(rows, 1):
         where = f"{reading.name}: row {number}"
-        yield from _document(reading, where, row if isinstance(row, str) else _field_of(reading, where, row))
+        yield from _document(reading, where, row if isinstance(row, str) else _value_of(reading, where, row))
 
 
 def _table(reading: Reading) -> Iterator[Piece]:
     """A CSV or TSV file with a line of names at its beginning."""
     lines = io.TextIOWrapper(reading.file, reading.encoding, reading.errors, newline="")
-    rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
+    rows = csv.reader(
+        _lines(reading, lines), "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True
+    )
     try:
         names = next(rows, [])
-        if reading.field not in names:
+        if reading.column not in names:
             has = ", ".join(map(repr, names)) or "no line"
-            raise PenstockError(f"{reading.name}: expected a column {reading.field!r}, got {has}; name it with --field")
-        column = names.index(reading.field)
+            raise PenstockError(
+                f"{reading.name}: expected a column {reading.column!r}, got {has}; name it with --column"
+            )
+        column = names.index(reading.column)
         for number, row in enumerate(rows, 1):
             if row and len(row) <= column:
                 raise PenstockError(f"{reading.name}: row {number}: expected {len(names)} columns, got {len(row)}")
@@ -211,7 +243,7 @@ def _parquet(reading: Reading) -> Iterator[Piece]:
         mine = range(groups * number // parts, groups * (number + 1) // parts)
         before = sum(table.metadata.row_group(k).num_rows for k in range(mine.start))
         yield table.schema_arrow, before
-        yield from table.iter_batches(columns=[reading.field], row_groups=list(mine), batch_size=ROWS) if mine else ()
+        yield from table.iter_batches(columns=[reading.column], row_groups=list(mine), batch_size=ROWS) if mine else ()
 
     return _rows(reading, "Parquet", batches)
 
@@ -223,11 +255,11 @@ def _arrow(reading: Reading) -> Iterator[Piece]:
         if reading.file.peek(6)[:6] == b"ARROW1":  # type: ignore[attr-defined]
             file = arrow.ipc.open_file(reading.file)
             yield file.schema, 0
-            yield from (file.get_batch(k).select([reading.field]) for k in range(file.num_record_batches))
+            yield from (file.get_batch(k).select([reading.column]) for k in range(file.num_record_batches))
         else:
             stream = arrow.ipc.open_stream(reading.file)
             yield stream.schema, 0
-            yield from (batch.select([reading.field]) for batch in stream)
+            yield from (batch.select([reading.column]) for batch in stream)
 
     return _rows(reading, "Arrow", batches)
 
@@ -244,10 +276,10 @@ def _rows(reading: Reading, kind: str, batches: Callable[[Any], Iterator[Any]]) 
     try:
         found = batches(pyarrow)
         schema, row = next(found)
-        if reading.field not in schema.names:
+        if reading.column not in schema.names:
             raise PenstockError(
-                f"{reading.name}: expected a column {reading.field!r}, got {', '.join(map(repr, schema.names))}; "
-                "name it with --field"
+                f"{reading.name}: expected a column {reading.column!r}, got {', '.join(map(repr, schema.names))}; "
+                "name it with --column"
             )
         for batch in found:
             for value in batch.column(0).to_pylist():
@@ -261,13 +293,14 @@ def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
     if value is None or value == "":
         return
     if not isinstance(value, str):
-        raise PenstockError(f"{where}: expected text, got {type(value).__name__}; name another with --field")
+        raise PenstockError(f"{where}: expected text, got {type(value).__name__}; name another with --column")
     # JSON can spell half of a surrogate pair, which is no character
     if lone := (NO_BYTE if reading.errors == "surrogateescape" else SURROGATE).search(value):
         if reading.errors == "strict":
             raise PenstockError(f"{where}: expected Unicode, got a lone surrogate, {lone[0]!a}; {GO_ON}")
         value = lone.re.sub("\ufffd", value)
-    yield Piece(value, True)
+    for start in range(0, len(value), LONGEST_PIECE):
+        yield Piece(value[start : start + LONGEST_PIECE], start == 0)
 
 
 def _not_utf8(reading: Reading, offset: int) -> PenstockError:

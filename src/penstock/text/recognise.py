@@ -5,11 +5,10 @@ import codecs
 SAMPLE = 1 << 16
 """Bytes by which a file is judged."""
 
-PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2"}
+PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """What is unpacked on the way."""
 
 OTHERS = {
-    b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"%PDF": "PDF",

@@ -55,7 +55,7 @@ class Job:
     """What a worker must know."""
 
     folder: Path
-    field: str
+    column: str
     errors: str
     holdout: float
     vocabulary: Vocabulary | None = None
@@ -63,7 +63,7 @@ class Job:
 
     def read(self, part: Part) -> Iterator[Piece]:
         """The pieces of a part of the corpus."""
-        return read(part, self.field, self.errors)
+        return read(part, self.column, self.errors)
 
     def characters_path(self, number: int) -> Path:
         """The file of the characters of a unit."""

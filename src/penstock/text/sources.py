@@ -21,7 +21,7 @@ from penstock.text.walk import ROWS, TABLES, LeftOut, account, walk
 SUFFIXES = (".txt", *ROWS, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
 """What is read from a remote folder. A file named outright is read as plain text if it has none of them."""
 
-PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2"}
+PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2", ".zst": "zstd"}
 """Endings that say how a file is packed."""
 
 STANDARD_INPUT = Path("/dev/stdin")
@@ -40,7 +40,7 @@ class Source(NamedTuple):
     stamp: str
     """Another one when the content is another."""
     packing: str | None = None
-    """gzip, xz or bzip2, unpacked on the way."""
+    """gzip, xz, bzip2 or zstd, unpacked on the way."""
     encoding: str = "utf-8"
     """Of its text."""
 
@@ -79,18 +79,32 @@ class Source(NamedTuple):
         """
         try:
             with self._opened() as raw, io.BufferedReader(raw, BLOCK) as file:
-                unpack: dict[str | None, Any] = {"gzip": gzip.open, "xz": lzma.open, "bzip2": bz2.open}
-                yield unpack[self.packing](file) if self.packing else file
+                yield self._unpacked(file) if self.packing else file
         except PenstockError:
             raise
         except Exception as error:
             of_bzip2 = self.packing == "bzip2" and isinstance(error, OSError | ValueError)
-            broken = isinstance(error, EOFError | gzip.BadGzipFile | lzma.LZMAError) or type(error).__module__ == "zlib"
-            if of_bzip2 or broken:
+            broken = isinstance(error, EOFError | gzip.BadGzipFile | lzma.LZMAError)
+            if of_bzip2 or broken or type(error).__module__ == "zlib" or type(error).__name__ == "ZstdError":
                 raise PenstockError(f"{self.name}: not a whole {self.packing} file: {error}") from None
             if self.remote or isinstance(error, OSError):
                 raise _cannot_read(self.name, error) from None
             raise
+
+    def _unpacked(self, file: BinaryIO) -> Any:
+        if self.packing == "zstd":
+            try:
+                if sys.version_info >= (3, 14):
+                    from compression import zstd
+                else:
+                    from backports import zstd
+            except ModuleNotFoundError:
+                raise PenstockError(
+                    f"{self.name}: needs the package backports.zstd: pip install 'penstock[zstd]'"
+                ) from None
+            return zstd.open(file)
+        unpack: dict[str | None, Any] = {"gzip": gzip.open, "xz": lzma.open, "bzip2": bz2.open}
+        return unpack[self.packing](file)
 
     def _opened(self) -> Any:
         if self.path == reference.NAME:
@@ -120,13 +134,13 @@ def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> 
         if path.is_dir():
             inside, others = walk(path)
             left_out += others
-            return [_local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
+            return [local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
         if path == STANDARD_INPUT or (path.exists() and not path.is_file()):
             return [_kept(name, path, spool)]
         if path.exists():
-            return [_local(name, path, raw)]
+            return [local(name, path, raw)]
         matches = sorted(match for match in map(Path, glob.glob(name, recursive=True)) if match.is_file())
-        return [_local(str(match), match, raw) for match in matches] or _not_there(name)
+        return [local(str(match), match, raw) for match in matches] or _not_there(name)
     except OSError as error:
         raise _cannot_read(name, error) from None
 
@@ -142,7 +156,8 @@ def _stem_and_packing(name: str) -> tuple[str, str | None]:
     return (stem, PACKINGS[dot + ending]) if dot + ending in PACKINGS else (name.lower(), None)
 
 
-def _local(name: str, path: Path, raw: bool) -> Source:
+def local(name: str, path: Path, raw: bool = False) -> Source:
+    """A file on this machine; ``raw`` as for ``find``."""
     if not is_utf8(name):
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
     about, encoding = path.stat(), "utf-8"

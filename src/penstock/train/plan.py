@@ -15,6 +15,7 @@ import dataclasses
 import math
 import time
 import uuid
+from collections.abc import Sequence
 
 import torch
 
@@ -42,7 +43,8 @@ DEFAULT_MINUTES = 3.0
 class Plan:
     """A run, resolved: saved with it and taken up again by ``--resume``."""
 
-    corpus: str
+    inputs: list[str]
+    """What it reads; none is the text that comes with Python."""
     tokens: str
     """The token folder: inside the run's own folder, or one that was prepared for many runs."""
     digest: str
@@ -68,9 +70,17 @@ class Plan:
 
 
 def make_plan(
-    settings: Settings, prepared: Prepared, corpus: str, folder: str, ranks: int = 1, launch: str = ""
+    settings: Settings,
+    prepared: Prepared,
+    inputs: Sequence[str],
+    folder: str,
+    ranks: int = 1,
+    launch: str = "",
+    begins_from: ModelConfig | None = None,
 ) -> Plan:
     """Resolves the settings against a corpus, whose tokens are in ``folder``, this machine and the number of processes.
+
+    A run that begins from a model has its sizes.
 
     Raises:
         PenstockError: the corpus is too short, or the device is not there.
@@ -91,11 +101,7 @@ def make_plan(
     of_pass = Streams(prepared.tokens, 0, train_tokens, N=streams, L=settings.chunk)
     per_step = of_pass.N * of_pass.length / len(of_pass)
 
-    minutes, steps = settings.minutes, settings.steps
-    if settings.epochs is not None:
-        steps = max(1, round(settings.epochs * len(of_pass)))
-    elif steps is None and minutes is None:
-        minutes = DEFAULT_MINUTES
+    minutes, steps = length_of(settings, of_pass)
 
     def sized(size: str) -> ModelConfig:
         preset = PRESETS[size]
@@ -121,7 +127,10 @@ def make_plan(
             minutes * 60 * ranks * _tokens_per_second(model, vocabulary, -(-streams // ranks), settings.chunk, device)
         )
 
-    if settings.size is not None or settings.hidden is not None:
+    if begins_from is not None:
+        model = dataclasses.replace(begins_from, vocabulary_size=len(vocabulary))
+        budget = tokens_in_budget(model)
+    elif settings.size is not None or settings.hidden is not None:
         model = sized(settings.size or "small")
         budget = tokens_in_budget(model)
     else:
@@ -136,7 +145,7 @@ def make_plan(
     if dropout is None:
         dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
     return Plan(
-        corpus=corpus,
+        inputs=list(inputs),
         tokens=folder,
         digest=prepared.digest,
         settings=settings,
@@ -154,6 +163,15 @@ def make_plan(
         run=uuid.uuid4().hex,
         launch=launch,
     )
+
+
+def length_of(settings: Settings, streams: Streams) -> tuple[float | None, int | None]:
+    """A run's limit in minutes, or in steps; one of them is None."""
+    if settings.epochs is not None:
+        return None, max(1, round(settings.epochs * len(streams)))
+    if settings.steps is not None:
+        return None, settings.steps
+    return settings.minutes or DEFAULT_MINUTES, None
 
 
 def _dropout(by_heart: float) -> float:

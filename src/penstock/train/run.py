@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +26,10 @@ from penstock.folder import Folder, expect_outside, held
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
 from penstock.text import reference
-from penstock.text.prepare import Recipe, prepare
+from penstock.text.prepare import Recipe, changed, prepare
 from penstock.text.progress import shown
 from penstock.text.tokens import Prepared, open_tokens, token_folder
+from penstock.text.vocabulary import Vocabulary
 from penstock.text.workers import processors
 from penstock.train.checkpoint import (
     ANEW,
@@ -40,7 +41,7 @@ from penstock.train.checkpoint import (
     put_away,
     restore,
 )
-from penstock.train.plan import Plan, make_plan, usable_device
+from penstock.train.plan import Plan, length_of, make_plan, usable_device
 from penstock.train.ranks import Ranks, joined, launch, restarts
 from penstock.train.reporter import Display, Log, duration
 from penstock.train.results import Results, measure, print_results
@@ -65,6 +66,9 @@ VALIDATIONS = 10
 
 OF_A_SITTING = ("keep", "checkpoint_every", "device")
 """Settings that may change when a run is resumed: what it computes is the same."""
+
+LENGTHS = ("minutes", "steps", "epochs")
+"""Settings that may change too: the run is then as long as the new one says, all sittings together."""
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -152,7 +156,8 @@ def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) ->
     return versions | flags | {"FILE": list(inputs), "--out": str(out.absolute()), "--resume": resume}
 
 
-class _Said(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Said:
     """What a person said of a run."""
 
     settings: Settings
@@ -229,6 +234,7 @@ class _Run:
         out: Path,
         ranks: Ranks,
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
+        before: LanguageModel | None = None,
     ) -> None:
         self.plan, self.out, self.ranks = plan, out, ranks
         self.model_folder: Folder | None = None  # the first rank's, as is the run's own
@@ -236,7 +242,10 @@ class _Run:
         self.replaces = False
         self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         torch.manual_seed(plan.settings.seed)
-        model = LanguageModel(plan.model, vocabulary).to(ranks.device(usable_device(plan.device)))
+        model = LanguageModel(plan.model, vocabulary)
+        if before is not None:
+            model.load_state_dict(before.widened(vocabulary).state_dict())
+        model.to(ranks.device(usable_device(plan.device)))
         split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
         self.streams = Streams(tokens, 0, split, N=plan.streams, L=plan.settings.chunk)
         self.held_out = Streams(tokens, split, end, N=plan.streams, L=256) if end - split > 1 else None
@@ -257,7 +266,7 @@ class _Run:
     @classmethod
     def prepared(cls, said: _Said, folder: Folder, force: bool, console: Console, ranks: int) -> "_Run":
         """Reads the corpus beside what the folder holds, and takes the place of its run only once all was fine."""
-        settings, inputs, out = said.settings, said.inputs, folder.path
+        inputs, out = said.inputs, folder.path
         folder.expect_only_ours()
         there = [name for name in (*reversed(MODEL), RECORD, TRAINING) if name in folder.listed()]
         if there and not force:
@@ -268,17 +277,25 @@ class _Run:
         folder.remove(BEGUN)  # of a run that was killed as it began
         try:
             with held(folder.place(BEGUN), RUN) as begun:
-                corpus = ", ".join(inputs) or reference.NAME
-                console.print(f"reading {corpus}", highlight=False, markup=False, soft_wrap=True)
+                before = None if said.settings.init is None else LanguageModel.load(said.settings.init)
+                if before is not None:
+                    said = dataclasses.replace(said, settings=_of_model(said, before))
+                settings = said.settings
+                console.print(
+                    f"reading {', '.join(inputs) or reference.NAME}", highlight=False, markup=False, soft_wrap=True
+                )
                 if tokens := token_folder(inputs):
                     expect_outside([tokens], out)
                     prepared = open_tokens(tokens)
                     settings = _agreed(said, prepared, tokens)
                 else:
-                    prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, console)
+                    known = None if before is None else before.vocabulary
+                    prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, known, console)
                 place = str(tokens.resolve()) if tokens else TOKENS
-                plan = make_plan(settings, prepared, corpus, place, ranks, launch())
-                run = cls(plan, prepared, out, Ranks())
+                plan = make_plan(
+                    settings, prepared, inputs, place, ranks, launch(), None if before is None else before.config
+                )
+                run = cls(plan, prepared, out, Ranks(), before=before)
                 with Checkpoints(begun, settings.keep) as checkpoints:
                     checkpoints.save(plan, run.progress, run.stepper, run.state)
             folder.move(BEGUN, TRAINING)
@@ -300,25 +317,47 @@ class _Run:
         differing = [
             f.name for f in dataclasses.fields(Settings) if said.differs(f.name, getattr(plan.settings, f.name))
         ]
+        length = [name for name in differing if name in LENGTHS]
         for name in differing:
-            if name not in OF_A_SITTING:
+            if name not in (*OF_A_SITTING, *LENGTHS):
                 raise PenstockError(
                     f"--{name.replace('_', '-')}: the run in {out} began with {getattr(plan.settings, name)}, got "
                     f"{getattr(settings, name)}; leave it out to resume, or start anew with --force"
                 )
-        new = dataclasses.replace(plan.settings, **{name: getattr(settings, name) for name in differing})
+        told: dict[str, Any] = dict.fromkeys(LENGTHS) if length else {}
+        told |= {name: getattr(settings, name) for name in differing}
+        new = dataclasses.replace(plan.settings, **told)
         device = str(usable_device(new.device)) if "device" in differing else plan.device
         plan = dataclasses.replace(plan, settings=new, device=device)
         moved = token_folder(inputs)
-        if inputs and not moved and ", ".join(inputs) != plan.corpus:
+        if inputs and not moved and list(inputs) != plan.inputs:
+            reads = ", ".join(plan.inputs) or reference.NAME
             raise PenstockError(
-                f"FILE: the run in {out} reads {plan.corpus}, got {', '.join(inputs)}; leave it out to resume"
+                f"FILE: the run in {out} reads {reads}, got {', '.join(inputs)}; leave it out to resume"
             )
         place = moved or out / TRAINING / plan.tokens
         prepared = open_tokens(place)
         if prepared.digest != plan.digest:
             raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
-        return cls(plan, prepared, out, ranks, (progress, tensors))
+        if not moved and (text := changed(inputs or plan.inputs, place)) is not None:
+            line = f"{text} has changed since the run began, which goes on with the text as it was; --force begins anew"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        run = cls(plan, prepared, out, ranks, (progress, tensors))
+        if length:
+            run.set_length(length[0])
+        return run
+
+    def set_length(self, name: str) -> None:
+        """Goes on as a run of the length that the settings now say; ``name`` is the one that does."""
+        at, value = self.progress, getattr(self.plan.settings, name)
+        minutes, steps = length_of(self.plan.settings, self.streams)
+        self.plan = dataclasses.replace(self.plan, minutes=minutes, steps=steps)
+        if (share := self.share()) >= 1:
+            done = f"{at.step:,} steps" if minutes is None else duration(at.seconds)
+            raise PenstockError(f"--{name}: the run in {self.out} has {done} behind it, got {value}; say more to go on")
+        passes = at.passes + at.chunk / len(self.streams)
+        self.plan = dataclasses.replace(self.plan, expected_passes=passes / share if share else 0.0)
+        at.validations, at.stale = int(share * VALIDATIONS + 1e-9), 0
 
     def own(self, model_folder: Folder, folder: Folder) -> None:
         """Gives the first rank what it alone writes: the model's folder, and the run's own in it.
@@ -504,14 +543,36 @@ def _seed(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
-def _tokens_of(inputs: Sequence[str], folder: Path, out: Path, settings: Settings, console: Console) -> Prepared:
+def _tokens_of(
+    inputs: Sequence[str], folder: Path, out: Path, settings: Settings, known: Vocabulary | None, console: Console
+) -> Prepared:
     recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
 
     def tell(line: str) -> None:
         console.print(f"        {line}", highlight=False, markup=False, soft_wrap=True)
 
     with shown(console) as report:
-        return prepare(inputs, folder, recipe, workers=processors(), force=True, within=out, report=report, tell=tell)
+        options: Any = {"workers": processors(), "force": True, "within": out, "report": report, "tell": tell}
+        return prepare(inputs, folder, recipe, known=known, **options)
+
+
+def _of_model(said: _Said, model: LanguageModel) -> Settings:
+    """The settings with the vocabulary's kind of the model that the run begins from; what was said must be its own."""
+    settings, vocabulary = said.settings, model.vocabulary
+    kind: dict[str, Any] = {"vocab": vocabulary.kind}
+    if vocabulary.kind == "bpe":
+        kind["vocab_size"] = len(vocabulary)
+    config = model.config
+    sizes = {"hidden": config.hidden_size, "embedding": config.embedding_size, "layers": config.num_layers}
+    form = {name: getattr(config, name) for name in ("reset", "tied", "residual")}
+    for name, value in {**kind, **sizes, **form, "size": None}.items():
+        if said.differs(name, value):
+            has = "sizes of its own" if value is None else value
+            raise PenstockError(
+                f"--{name.replace('_', '-')}: the model in {settings.init} has {has}, got {getattr(settings, name)}; "
+                "leave it out with --init"
+            )
+    return dataclasses.replace(settings, **kind)
 
 
 def _agreed(said: _Said, prepared: Prepared, folder: Path) -> Settings:

@@ -17,10 +17,12 @@ class Settings(Recipe):
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
         vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
-        field: The field of .jsonl lines and the column of .csv, .parquet and .arrow files that holds the text.
+        column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
+        init: A model that the run begins from: its weights, sizes and form, and its vocabulary, to which the text's new
+            characters are added.
         size: Sizes of the model by name; chosen from the corpus, the time allowed and the speed of this machine.
         hidden: Hidden units of a layer, instead of --size.
         embedding: Features of a token's embedding; half of --hidden.
@@ -49,6 +51,7 @@ class Settings(Recipe):
 
     holdout: float = 0.1
 
+    init: str | None = None
     size: Size | None = None
     hidden: int | None = None
     embedding: int | None = None
