@@ -4,6 +4,7 @@ import atexit
 import functools
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,24 +19,44 @@ IMPORTED = ["penstock.cli.lab", "penstock.cli.train", "penstock.train.run", "tor
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    timeout: float,
+    *,
+    stdin: str = os.devnull,
+    stdout: str | None = "",
+    folder: str | None = None,
+    largest: int | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """``penstock`` with nothing on its standard input. The number of OpenMP's threads is that of the first call."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder, "stdout"), Path(folder, "stderr")
+    """``penstock`` in a forked process. The number of OpenMP's threads is that of the first call.
+
+    Args:
+        arguments: of the command line.
+        environment: all of it.
+        timeout: seconds until it is killed.
+        stdin: what it reads.
+        stdout: where it writes; None closes it, and "" keeps it for the caller.
+        folder: where it runs.
+        largest: bytes that a file may have before the system says that it is full.
+    """
+    with tempfile.TemporaryDirectory() as kept:
+        out, err = Path(kept, "stdout"), Path(kept, "stderr")
         out.touch()
-        err.touch()
-        streams = (os.devnull, str(out), str(err))
+        os.mkfifo(err)  # no file, as the system may be told that those are full
+        said = os.open(err, os.O_RDONLY | os.O_NONBLOCK)
+        streams = (stdin, str(out) if stdout == "" else stdout, str(err))
         process = _server(environment.get("OMP_NUM_THREADS")).Process(
-            target=_main, args=(list(arguments), os.getcwd(), dict(environment), streams)
+            target=_main, args=(list(arguments), folder or os.getcwd(), dict(environment), streams, largest)
         )
         process.start()
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
             process.join()
+            os.close(said)
             raise subprocess.TimeoutExpired(["penstock", *arguments], timeout)
-        done = subprocess.CompletedProcess(arguments, process.exitcode, out.read_bytes(), err.read_bytes())
+        with open(said, "rb") as pipe:
+            done = subprocess.CompletedProcess(arguments, process.exitcode, out.read_bytes(), pipe.read() or b"")
         process.close()
         return done
 
@@ -50,21 +71,40 @@ def _server(threads: str | None) -> ForkServerContext:
     return context
 
 
-def _main(arguments: list[str], folder: str, environment: dict[str, str], streams: tuple[str, str, str]) -> None:
+def _main(
+    arguments: list[str],
+    folder: str,
+    environment: dict[str, str],
+    streams: tuple[str | None, ...],
+    largest: int | None,
+) -> None:
     for number, path in enumerate(streams):
+        if path is None:
+            os.close(number)
+            continue
         file = os.open(path, os.O_WRONLY if number else os.O_RDONLY)
         os.dup2(file, number)
         os.close(file)
-    sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - for as long as the process lives
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+    encoding = environment.get("PYTHONIOENCODING")
+    sys.stdin = open(0)  # noqa: SIM115 - these for as long as the process lives
+    sys.stdout = None if streams[1] is None else open(1, "w", encoding=encoding)  # type: ignore[assignment]  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding=encoding, errors="backslashreplace")  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # found anew
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
     sys.argv = ["penstock", *arguments]
     from penstock.cli import main
 
     try:
         main()
     finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         atexit._run_exitfuncs()  # a process of multiprocessing leaves without them, and so without its coverage
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except OSError:  # which was said
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -78,6 +78,6 @@ def cannot_write(path: Path, error: OSError) -> PenstockError:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    mask = os.umask(0o077)  # what another thread makes in this moment is nobody else's to read
     os.umask(mask)
     return mask

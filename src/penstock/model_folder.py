@@ -155,6 +155,10 @@ def _load_weights(path: Path, config: ModelConfig) -> Weights:
         raise PenstockError(f"{path}: expected float32, got {error}") from None
     except safetensors.SafetensorError as error:
         raise PenstockError(f"{path}: not a whole safetensors file: {error}") from None
+    if config.num_layers > len(weights):  # before a list is made of them all
+        raise PenstockError(
+            f"{path}: expected {config.num_layers} layers, as {CONFIG} says, got {len(weights)} weights in all"
+        )
     got = {name: value.shape for name, value in weights.items()}
     if got != config.shapes():
         name = min(name for name, _ in got.items() ^ config.shapes().items())

@@ -1,5 +1,6 @@
 """The command line: ``penstock VERB``, the same as ``python -m penstock VERB``. A thin skin over the Python API."""
 
+import io
 import os
 import signal
 import sys
@@ -68,8 +69,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, lambda number, _: sys.exit(128 + number))  # what is half done is cleared away
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where whoever started us closed it
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without the letter shows "?"
+    sys.stdout = _Output.of(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115 - None where whoever started us closed it
     try:
         status = app.meta(exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -85,16 +85,51 @@ def main() -> None:
         message = " ".join(_message(error).split()).removesuffix(".")
         print(f"penstock: error: {message}", file=sys.stderr)
         status = getattr(error, "status", 2 if isinstance(error, CycloptsError) else 1)
-        if isinstance(error, OSError):
+        if isinstance(error, CannotPrint):
             _silence()
     sys.exit(status)
+
+
+class CannotPrint(PenstockError):
+    """Standard output cannot be written."""
+
+    status = 1
+
+
+class _Output(io.FileIO):
+    """Standard output, whose errors are told from those of the files that are written meanwhile."""
+
+    stream: Any
+
+    @classmethod
+    def of(cls, stream: Any) -> Any:
+        """The same stream; a terminal without a letter shows "?"."""
+        raw = cls(stream.fileno(), "w", closefd=False)
+        raw.stream = stream  # which would close it if nobody kept it
+        lines = bool(stream.line_buffering)
+        return io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "replace", line_buffering=lines)
+
+    def write(self, data: Any) -> int:
+        """As of any file.
+
+        Raises:
+            CannotPrint: it cannot be written.
+        """
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CannotPrint(f"standard output: {error.strerror}") from None
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, UnusedCliTokensError):
         return f"expected nothing more, got {' '.join(error.unused_tokens or ())}"
-    if isinstance(error, OSError):  # files are read and written with errors that name them
-        return f"{error.filename or 'standard output'}: {error.strerror}"
+    if isinstance(error, OSError):
+        if error.filename is None and "temporary directory" in str(error):
+            return f"{error.strerror}; name a folder that can be written in the environment, TMPDIR"
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     return "out of memory" if isinstance(error, MemoryError) else str(error)
 
 

@@ -37,7 +37,8 @@ def agree(
     found = score(model, read_pairs(pairs))
     low, high = found.interval()
     if json_:
-        print(json.dumps({"accuracy": found.accuracy, "low": low, "high": high, **found._asdict()}))
+        counts = {"pairs": found.pairs, "right": found.right, "ties": found.ties, "unknown_characters": found.unknown}
+        print(json.dumps({"accuracy": found.accuracy, "low": low, "high": high, **counts}))
         return 0
     print(f"{'accuracy':<20}{found.accuracy:.2%}")
     print(f"{'95% interval':<20}{low:.2%} … {high:.2%} (Wilson)")

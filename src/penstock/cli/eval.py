@@ -82,8 +82,7 @@ def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) 
     with tempfile.TemporaryDirectory() as spool:
         kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
         corpus = Corpus(files, column=column, errors=kept, spool=Path(spool))
-        if corpus.left_out:
-            print(corpus.account(), file=sys.stderr)
+        print(corpus.account(), file=sys.stderr)
 
         def documents() -> Iterator[str]:
             pieces: list[str] = []

@@ -61,7 +61,11 @@ def lab(
     for k, one in enumerate(names, 1):
         began = time.perf_counter()
         progress.print(f"{k} of {len(names)}  {one} …", end="")
-        found[one] = run(one, effort)
+        try:
+            found[one] = run(one, effort)
+        except BaseException:
+            progress.print()
+            raise
         progress.print(f" {time.perf_counter() - began:.0f} s")
     claims = [claim for some in found.values() for claim in some]
     report.write(out, claims, effort)

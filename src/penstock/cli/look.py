@@ -126,6 +126,7 @@ def _check_part(tokens: int, start: int, stop: int) -> None:
 def _first_document(file: str, vocabulary: str) -> str:
     with tempfile.TemporaryDirectory() as spool:
         corpus = Corpus([file], errors="surrogateescape" if vocabulary == "byte" else "strict", spool=Path(spool))
+        print(corpus.account(), file=sys.stderr)
         pieces = corpus.pieces()
         first = next(pieces, Piece("", True))
         rest = itertools.takewhile(lambda piece: not piece.starts_document, pieces)

@@ -56,7 +56,7 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
         raise PenstockError(f"{path}: no such file") from None
     except OSError as error:
         raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, TypeError, KeyError) as error:  # the last two of a type that NumPy lacks
         raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
     if content is None:
         raise PenstockError(f"{path}: expected a trace, as penstock look --save makes, got another safetensors file")
@@ -69,7 +69,7 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
         layers = tuple(_put_together(Layer, entry, arrays, f"layers.{k}.") for k, entry in enumerate(about["layers"]))
         language = about["language"] and _put_together(Language, about["language"], arrays, "language.")
         _check(layers, language)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
     return layers, language
 

@@ -111,10 +111,17 @@ def prepare(
         with held(out, "tokens") as folder:
             folder.expect_only_ours()
             with held(folder.place(UNFINISHED), "unfinished tokens") as begun:
+                fresh = not (begun.path / PLAN).exists()
                 corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
                 tell(corpus.account())
                 if not (out / INDEX).exists():
-                    _write_all(corpus, plan, folder, begun, recipe, known, workers, report)
+                    try:
+                        _write_all(corpus, plan, folder, begun, recipe, known, workers, report)
+                    except PenstockError:
+                        if fresh and not any(path.stat().st_size for path in out.glob("*.tokens")):
+                            folder.remove(*(folder.names - {UNFINISHED}))  # there is nothing to go on from
+                            begun.remove(*begun.names)
+                        raise
             folder.remove(UNFINISHED)
             return open_tokens(out)
     except OSError as error:

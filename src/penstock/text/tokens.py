@@ -25,6 +25,20 @@ from penstock.text.vocabulary import Vocabulary, load_vocabulary
 INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
 FORMAT, VERSION = "penstock-tokens", 1
 
+KINDS: dict[str, type] = {
+    "recipe": dict,
+    "inputs": list,
+    "vocabulary": dict,
+    "dtype": str,
+    "shards": list,
+    "documents": int,
+    "documents_crc32": int,
+    "characters": int,
+    "training": int,
+}
+"""What the index holds beside its format, and what each is."""
+DTYPES = ("|u1", "<u2", "<u4")
+
 RESIDENT = 1 << 26
 """Bytes that are read before the pages of the mapped files are given back."""
 BLOCK = 1 << 20
@@ -112,7 +126,7 @@ def open_tokens(folder: Path) -> Prepared:
     ids = Ids(parts, [mapped for mapped in maps if mapped is not None])
     starts = np.frombuffer(_mapped(folder / DOCUMENTS) or b"", "<i8")
     try:
-        vocabulary = load_vocabulary(index["vocabulary"], index["tokenizer"])
+        vocabulary = load_vocabulary(index["vocabulary"], index.get("tokenizer"))
     except PenstockError as error:
         raise _broken(folder / INDEX, str(error)) from None
     return Prepared(
@@ -142,6 +156,14 @@ def read_index(folder: Path) -> dict[str, Any]:
         raise _broken(path, str(error)) from None
     if (content.get("format"), str(content.get("version"))) != (FORMAT, str(VERSION)):
         raise _broken(path, f"expected {FORMAT} of version {VERSION}")
+    for name, kind in KINDS.items():
+        if not isinstance(content.get(name), kind):
+            raise _broken(path, f"{name}: expected {kind.__name__}, got {content.get(name)!r:.40}")
+    for shard in content["shards"]:
+        if not all(isinstance(shard.get(name), int) for name in ("training", "held_out", "crc32")):
+            raise _broken(path, f"shards: expected training, held_out and crc32 of each, got {shard!r:.60}")
+    if content["dtype"] not in DTYPES:
+        raise _broken(path, f"dtype: expected one of {', '.join(DTYPES)}, got {content['dtype']!r:.40}")
     return content
 
 

@@ -93,7 +93,8 @@ def make_plan(
                 f"--holdout: {settings.holdout} of {len(tokens.ids)} tokens is too few to score; hold out more, or 0"
             )
         raise PenstockError(
-            f"corpus: {len(tokens.ids)} tokens are too few to train on and hold out; expected some hundreds at least"
+            f"{', '.join(inputs)}: {len(tokens.ids)} tokens are too few to train on and hold out; "
+            "expected some hundreds at least"
         )
     device = usable_device(settings.device)
     streams = settings.streams or ranks * (32 if device.type == "cpu" else 128)
