@@ -57,6 +57,34 @@ def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: Model
     torch.testing.assert_close(model(tokens, None, resets)[0][9:], model(tokens[9:])[0])
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_widened_model_expects_of_what_it_knew_the_same(config: ModelConfig) -> None:
+    old = make(config).eval()
+    with torch.no_grad():
+        old.output.bias.uniform_(-1, 1)
+    new = old.widened(CharVocabulary("dog bat on the zebra")).eval()
+    known = "the tan on that note "
+    ids = [torch.from_numpy(model.vocabulary.encode(known)) for model in (old, new)]
+    logits, state = zip(*(model(i[:, None]) for model, i in zip((old, new), ids, strict=True)), strict=True)
+    assert torch.equal(*state)
+    both = "".join(sorted(set(TEXT) & set("dog bat on the zebra"))) + "\ufffd"
+    rows = [model.vocabulary.encode(both) for model in (old, new)]
+    torch.testing.assert_close(logits[0][..., rows[0]], logits[1][..., rows[1]], rtol=0, atol=1e-6)
+    added = new.vocabulary.encode("dgbrz")
+    assert torch.equal(new.output.bias[added], old.output.bias.min().expand(5))
+    assert (new.output.weight[added] == 0).all() or config.tied
+    assert (new.embedding.weight[added] != 0).all()
+    same = old.widened(old.vocabulary)
+    assert all(torch.equal(value, same.state_dict()[name]) for name, value in old.state_dict().items())
+
+
+def test_a_model_is_not_widened_to_tokens_of_another_kind() -> None:
+    with pytest.raises(
+        PenstockError, match=r"vocabulary: expected 11 tokens \(char\) as the model has, got 256 \(byte"
+    ):
+        make(CONFIGS[0]).widened(build_vocabulary("byte", [], 0))
+
+
 def test_a_state_of_another_model_is_refused() -> None:
     with pytest.raises(ValueError, match=r"state: expected \(num_layers=1, N=2, H=7\), got \(2, 2, 7\)"):
         make(CONFIGS[0])(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(2, 2, 7))

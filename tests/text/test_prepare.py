@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import PenstockError
-from penstock.text import Corpus, Prepared, Recipe, open_tokens, prepare, shards
+from penstock.text import CharVocabulary, Corpus, Prepared, Recipe, open_tokens, prepare, shards
 from penstock.text.shards import is_held_out, units_of
 from penstock.text.tokens import documents
 
@@ -115,6 +115,36 @@ def test_one_document_holds_out_its_end(tmp_path: Path) -> None:
     for share in (0.0, 0.1, 0.9):
         tokens, training, *_ = prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe(holdout=share), force=True)
         assert (len(tokens.ids), training) == (1000, round(1000 * (1 - share)))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "size"),
+    [
+        ("the cat sat on the mat. " * 40, "char", 12),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 511))) * 3, "char", 512),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 600))) * 3, "bpe", 2048),
+        ("the cat sat on the mat. " * 200_000, "bpe", 1024),
+    ],
+    ids=["little text", "not many characters", "many characters", "much text"],
+)
+def test_the_vocabulary_that_nobody_chose(tmp_path: Path, text: str, kind: str, size: int) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    prepared = prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe())
+    assert prepared.vocabulary.kind == prepared.recipe["vocab"] == kind
+    assert len(prepared.vocabulary) <= size
+    assert len(prepared.vocabulary) == size or kind == "bpe"
+    again = prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe())  # left open, it is what it was
+    assert again.digest == prepared.digest
+    with pytest.raises(PenstockError, match=rf"--vocab: .* was begun with {kind}, got byte"):
+        prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe(vocab="byte"))
+
+
+def test_a_known_vocabulary_is_widened(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("xyzé" * 99)
+    known = CharVocabulary("abcx")
+    prepared = prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe(vocab="char"), known=known)
+    assert isinstance(prepared.vocabulary, CharVocabulary)
+    assert prepared.vocabulary.characters[1:] == "abcxyzé"
 
 
 def test_the_size_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +312,8 @@ def test_what_has_changed_is_noticed(mixed: list[str], tmp_path: Path, small_uni
             prepare(inputs, out, Recipe(**recipe))
         assert files_of(out) == before
 
-    refused(f"--vocab: {out} was begun with char, got byte; {again}", mixed, vocab="byte")
+    how = "with char" if finished else "without it"
+    refused(f"--vocab: {out} was begun {how}, got byte; {again}", mixed, vocab="byte")
     refused(f"--holdout: {out} was begun with 0.01, got 0.5; {again}", mixed, holdout=0.5)
     refused(f"FILE: {out} was begun with other files; {again}", [str(path)])
     (tmp_path / "other.txt").write_text("other")

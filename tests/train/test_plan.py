@@ -1,5 +1,6 @@
 """Defaults move with the corpus, the time and the speed, and give way to what a person says."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,18 @@ def test_dropout_rises_with_the_passes_over_the_text() -> None:
     dropouts = [planned(epochs=epochs, size="tiny").model.dropout for epochs in (1, 5, 10, 20, 50, 100)]
     assert dropouts == sorted(dropouts)
     assert dropouts[0] == 0 < dropouts[-1] < 0.5
+
+
+def test_the_learning_rate_falls_with_width_steps_and_vocabulary_and_rises_with_the_batch() -> None:
+    rates = [planned(hidden=hidden, steps=2400, streams=32).learning_rate for hidden in (128, 256, 512)]
+    assert rates == pytest.approx([2.1 / 128, 2.1 / 256, 2.1 / 512])
+    rates = [planned(hidden=256, steps=steps).learning_rate for steps in (10, 480, 2400, 38_400)]
+    assert rates == pytest.approx([2.1 / 256 * factor for factor in (5**0.25, 5**0.25, 1, 0.5)])
+    assert planned(hidden=256, steps=2400, streams=2).learning_rate == pytest.approx(2.1 / 256 / 2)
+    model = planned(hidden=256, steps=2400).model
+    wide = dataclasses.replace(model, vocabulary_size=8192)
+    assert module._learning_rate(wide, 2400, 2048) == pytest.approx(2.1 / 256 / 2)
+    assert module._learning_rate(dataclasses.replace(model, hidden_size=8), 2400, 2048) == 0.02
 
 
 def test_what_is_said_is_done() -> None:

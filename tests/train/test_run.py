@@ -1,5 +1,6 @@
 """Whole runs, through real processes where the process matters: killed, stopped, out of disk, resumed."""
 
+import itertools
 import json
 import os
 import re
@@ -16,10 +17,12 @@ from unittest import mock
 
 import pytest
 import safetensors.numpy
+import torch
 from helpers import ENVIRONMENT, files_of, penstock
 
 from penstock import LanguageModel, load
 from penstock.errors import PenstockError
+from penstock.text import CharVocabulary
 from penstock.train.run import MODEL, train
 from penstock.train.settings import Settings
 
@@ -410,17 +413,120 @@ def test_early_stopping(tmp_path: Path) -> None:
 
 
 def test_minutes_are_kept_and_the_clock_goes_on_over_a_stop(corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    process = start(corpus, "--out", out, "--minutes", "0.05", *SMALL)
-    wait_for_step(process, out, 1)
-    process.send_signal(signal.SIGINT)
-    process.communicate()
-    done = penstock("train", "--out", out, "--resume")
-    assert done.returncode == 0, done.stderr
+    """By a clock that a call moves on by a tenth of a second, three calls or a few more a step."""
+    out, now = tmp_path / "out", itertools.count()
+
+    def clock() -> float:
+        ticks = next(now)
+        if ticks == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        return ticks / 10
+
+    small = {"hidden": 24, "streams": 4, "chunk": 16, "dropout": 0.2, "device": "cpu"}
+    stopped = train(Settings(minutes=0.1, **small), [str(corpus)], out, clock=clock)
+    assert stopped.interrupted == signal.SIGINT
+    assert train(Settings(), [], out, resume=True, clock=clock).results is not None
     log = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
     *before, end = [line["seconds"] for line in log if line["kind"] == "step"]
     assert before == sorted(before)
-    assert max(before) < 3.0 <= end  # no step begins when the time is over, and none of the time is lost
+    assert len(before) > 2
+    assert max(before) < 6.0 <= end < 7.0  # no step begins when the time is over, and none of the time is lost
+
+
+def test_a_run_is_made_longer(undisturbed: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, whole = undisturbed
+    out = tmp_path / "out"
+    short = train_of(whole, steps=3)
+    assert train(short, [str(corpus)], out).results is not None
+    with pytest.raises(PenstockError, match=r"--steps: the run in .* has 3 steps behind it, got 2; say more to go on"):
+        train(Settings(steps=2), [], out, resume=True)
+    longer = train(Settings(steps=6), [], out, resume=True)
+    assert longer.results is not None
+    assert longer.results.steps == 6
+    record = json.loads((out / "train.json").read_text())["plan"]
+    assert (record["steps"], record["settings"]["steps"]) == (6, 6)
+    rates = [line["learning_rate"] for line in log_of(out) if line["kind"] == "step"]
+    assert rates[3] == pytest.approx(record["learning_rate"] / 2, rel=0.1)  # where a run of six is after half of it
+    assert [line["step"] for line in log_of(out) if line["kind"] == "validation"][-1] == 6
+    epochs = train(Settings(epochs=0.1), [], out, resume=True)
+    assert epochs.results is not None
+    assert json.loads((out / "train.json").read_text())["plan"]["settings"]["steps"] is None
+
+
+def train_of(out: Path, **change: Any) -> Settings:
+    """The settings of a run, or some of them changed."""
+    settings = json.loads((out / "train.json").read_text())["plan"]["settings"]
+    return Settings(**settings | change)
+
+
+def test_a_run_begins_from_a_model(undisturbed: tuple[Path, Path], tmp_path: Path) -> None:
+    _, before = undisturbed
+    text = tmp_path / "new.txt"
+    text.write_text("Ein Kätzchen, das schon gegessen hatte, war satt. " * 90)
+    out = tmp_path / "out"
+    said = ("--init", before, "--out", out, "--streams", 4, "--chunk", 16)
+    done = penstock("train", text, *said, "--steps", 1, "--learning-rate", 1e-30, "--json")
+    assert done.returncode == 0, done.stderr
+    old, new = LanguageModel.load(before), LanguageModel.load(out)
+    assert new.config.hidden_size == old.config.hidden_size == 24
+    assert isinstance(old.vocabulary, CharVocabulary)
+    assert isinstance(new.vocabulary, CharVocabulary)
+    assert set(new.vocabulary.characters) == set(old.vocabulary.characters) | set(text.read_text())
+    known = "the cat, which already ate the food"
+    ids = [torch.from_numpy(model.vocabulary.encode(known)) for model in (old, new)]
+    logits = [model(i[:, None])[0][:, 0, i] for model, i in zip((old, new), ids, strict=True)]
+    torch.testing.assert_close(*logits, rtol=0, atol=1e-5)  # of what both know, the same
+    for arguments, message in (
+        (("--hidden", 32), r"--hidden: the model in .* has 24, got 32; leave it out with --init"),
+        (("--vocab", "byte"), r"--vocab: the model in .* has char, got byte; leave it out with --init"),
+        (("--size", "tiny"), r"--size: the model in .* has sizes of its own, got tiny; leave it out with --init"),
+    ):
+        done = penstock("train", text, *said, "--force", "--steps", 1, *arguments)
+        assert done.returncode == 2
+        assert re.search(message, done.stderr), done.stderr
+    done = penstock("train", "--out", out, "--resume", "--steps", 9, "--learning-rate", 1e-30)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["byte", "bpe"])
+def test_a_run_begins_from_a_model_of_other_tokens(corpus: Path, tmp_path: Path, kind: str) -> None:
+    small = ("--hidden", 8, "--streams", 4, "--chunk", 16, "--steps", 1)
+    assert penstock("train", corpus, "--out", tmp_path / "a", "--vocab", kind, *small).returncode == 0
+    text = tmp_path / "new.txt"
+    text.write_text("Ein Kätzchen, das schon gegessen hatte, war satt. " * 90)
+    done = penstock("train", text, "--init", tmp_path / "a", "--out", tmp_path / "b", *small[2:])
+    assert done.returncode == 0, done.stderr
+    assert load(tmp_path / "a").vocabulary.saved() == load(tmp_path / "b").vocabulary.saved()
+    tokens = tmp_path / "tokens"
+    assert penstock("prepare", text, "--out", tokens, "--vocab", "char", "--holdout", 0.1).returncode == 0
+    done = penstock("train", tokens, "--init", tmp_path / "a", "--out", tmp_path / "c", *small[2:])
+    assert done.returncode == 2
+    assert re.search(rf"--vocab: .*tokens was prepared with char, got {kind}", done.stderr)
+
+
+def test_a_text_that_changed_is_told_of(tmp_path: Path) -> None:
+    folder, out = tmp_path / "texts", tmp_path / "out"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.txt").write_text(f"the cat {name}, which already ate, was full. " * 99)
+    assert penstock("train", folder, "--out", out, "--steps", 1, *SMALL).returncode == 0
+    before = load(out).score("the cat").nats
+
+    def resumed() -> str:
+        done = penstock("train", "--out", out, "--resume")
+        assert done.returncode == 0, done.stderr
+        assert load(out).score("the cat").nats == before
+        (said,) = re.findall(r"(\S+) has changed since the run began", done.stdout) or [""]
+        return Path(said).name
+
+    assert resumed() == ""
+    (folder / "c.txt").write_text("a new one")
+    assert resumed() == "c.txt"
+    (folder / "c.txt").unlink()
+    (folder / "b.txt").write_text("another")
+    assert resumed() == "b.txt"
+    (folder / "b.txt").unlink()
+    assert resumed() == "b.txt"
 
 
 def test_tensorboard(corpus: Path, tmp_path: Path) -> None:

@@ -42,10 +42,21 @@ from penstock.text.tokens import (
     read_index,
     shard_path,
 )
-from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary, load_vocabulary
+from penstock.text.vocabulary import (
+    BpeVocabulary,
+    ByteVocabulary,
+    CharVocabulary,
+    Vocabulary,
+    characters_of,
+    load_vocabulary,
+)
 from penstock.text.workers import each
 
 PLAN, VOCABULARY = "plan.json", "vocabulary.json"
+LARGE, HUGE = 2_000_000, 100_000_000
+"""Bytes of a text beyond which byte pairs serve it better than characters, and more of them do."""
+MANY = 512
+"""Characters of a text beyond which each is seen too seldom, and an output for each costs more than all the rest."""
 SAMPLE = 1 << 25
 """Characters that byte pairs are learned from, at most, taken from all over the corpus."""
 
@@ -59,15 +70,17 @@ class Recipe:
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-        vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
+            Characters unless you say; byte pairs for a text of more than 2 MB, or of more than 512 characters.
+        vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
+            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
     """
 
-    vocab: Literal["byte", "char", "bpe"] = "char"
-    vocab_size: int = 4096
+    vocab: Literal["byte", "char", "bpe"] | None = None
+    vocab_size: int | None = None
     column: str = "text"
     errors: Literal["strict", "replace"] = "strict"
     holdout: float = 0.01
@@ -75,7 +88,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, low, high in (("holdout", 0, 0.9), ("vocab_size", 1, 2**20)):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise PenstockError(f"--{name.replace('_', '-')}: expected {low} to {high}, got {value}")
 
 
@@ -178,7 +191,15 @@ def _write_all(
     job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, known, units, workers, report))
     done = [finished(job, number) is not None for number in numbers]
     _pass("writing tokens", write_shard, job, units, done, workers, report)
-    _finish(job, plan, corpus.name, len(units))
+    _finish(job, plan | {"recipe": _settled(recipe, job.vocabulary)}, corpus.name, len(units))
+
+
+def _settled(recipe: Recipe, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    """The recipe with what it left open."""
+    assert vocabulary is not None
+    size = len(vocabulary) if vocabulary.kind == "bpe" else None
+    settled = dataclasses.replace(recipe, vocab=recipe.vocab or vocabulary.kind, vocab_size=recipe.vocab_size or size)  # type: ignore[arg-type]
+    return dataclasses.asdict(settled)
 
 
 def _vocabulary(
@@ -189,22 +210,33 @@ def _vocabulary(
         content = _read(path)
         return load_vocabulary(content["vocabulary"], content["tokenizer"])
     vocabulary: Vocabulary
-    if recipe.vocab == "byte":
-        vocabulary = ByteVocabulary()
-    elif recipe.vocab == "char":
+    characters = known.characters if isinstance(known, CharVocabulary) else ""
+    kind = recipe.vocab
+    if kind == "char" or (kind is None and sum(unit.bytes for unit in units) <= LARGE):
         done = [found_characters(job, unit.number) is not None for unit in units]
         _pass("finding the characters", find_characters, job, units, done, workers, report)
-        found = (found_characters(job, unit.number) or "" for unit in units)
-        before = known.characters if isinstance(known, CharVocabulary) else ""
-        vocabulary = CharVocabulary(itertools.chain(before, *found))
+        characters += "".join(found_characters(job, unit.number) or "" for unit in units)
+        kind = kind or ("char" if len(set(characters)) <= MANY else "bpe")
+    if kind == "char":
+        vocabulary = CharVocabulary(characters)
+    elif kind == "byte":
+        vocabulary = ByteVocabulary()
     elif known is not None:
         vocabulary = known
     else:
         report("learning byte pairs", 0.0)
-        vocabulary = BpeVocabulary.trained_on(_sample(job, units), recipe.vocab_size)
+        size = recipe.vocab_size or _tokens_for(job, units)
+        vocabulary = BpeVocabulary.trained_on(_sample(job, units), size)
     about, tokenizer = vocabulary.saved()
     write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
     return vocabulary
+
+
+def _tokens_for(job: Job, units: Sequence[Unit]) -> int:
+    """How many byte pairs serve a text in minutes of training: more where there is more of it, or of its characters."""
+    if sum(unit.bytes for unit in units) > HUGE:
+        return 4096
+    return 1024 if len(characters_of(_sample(job, units))) <= MANY else 2048
 
 
 def _sample(job: Job, units: Sequence[Unit]) -> Iterator[str]:
@@ -327,10 +359,10 @@ def changed(inputs: Sequence[str], folder: Path) -> str | None:
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:
     anew = "add --force to begin anew, or choose another --out"
     for name, value in plan["recipe"].items():
-        if before["recipe"].get(name) != value:
-            raise PenstockError(
-                f"--{name.replace('_', '-')}: {out} was begun with {before['recipe'].get(name)}, got {value}; {anew}"
-            )
+        began = before["recipe"].get(name)
+        if began != value and value is not None:
+            how = "without it" if began is None else f"with {began}"
+            raise PenstockError(f"--{name.replace('_', '-')}: {out} was begun {how}, got {value}; {anew}")
     known = {name: about for name, *about in before["inputs"]}
     for name, *about in plan["inputs"]:
         if known.pop(name, about) != about:

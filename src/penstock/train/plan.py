@@ -7,7 +7,9 @@ The rule, for every choice a person did not make:
   so that a faster machine or engine trains a larger model by itself.
 - **Dropout**: rises with how well the text could be learnt by heart: with the passes over it, and with the square root
   of the parameters there are for each of its tokens.
-- **Learning rate**: 1.5 / H. The best one of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3).
+- **Learning rate**: 2.1 / H, times the fourth root of (tokens in a step / 2,048) · (2,400 / steps) · (512 / V, if less
+  than 1). The best one of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3); the rest was found
+  in some hundreds of runs, see docs/reference/language-models.md.
 - **Streams**: 32 side by side for each process on a CPU, 128 on a GPU, fewer where the corpus is short.
 """
 
@@ -152,7 +154,7 @@ def make_plan(
         settings=settings,
         model=dataclasses.replace(model, dropout=dropout),
         streams=streams,
-        learning_rate=settings.learning_rate or 1.5 / model.hidden_size,
+        learning_rate=settings.learning_rate or _learning_rate(model, budget / per_step, streams * settings.chunk),
         device=str(device),
         minutes=minutes,
         steps=steps,
@@ -180,6 +182,12 @@ def _dropout(by_heart: float) -> float:
         if by_heart < limit:
             return dropout
     return 0.4
+
+
+def _learning_rate(model: ModelConfig, steps: float, tokens: int) -> float:
+    """For so many steps of so many tokens each."""
+    longer, rarer = max(steps / 2400, 0.2), max(model.vocabulary_size / 512, 1.0)
+    return min(0.02, 2.1 / model.hidden_size * math.sqrt(math.sqrt(tokens / 2048 / longer / rarer)))
 
 
 def _parameters(model: ModelConfig) -> int:

@@ -120,7 +120,7 @@ def print_results(results: Results, out: Path, unit: str, console: Console) -> N
     if bits is not None and xz is not None and bits > xz:
         console.print(
             "\nxz -9 packs this text better than the model expects it: more --minutes would help, or more text; "
-            "--vocab bpe where there are megabytes of it, --vocab byte where it is no prose.",
+            "--vocab byte where it is no prose.",
             highlight=False,
         )
     place, prompt = shlex.quote(str(out)), shlex.quote(" ".join(results.prompt.split()[:2])[:20] or "The")

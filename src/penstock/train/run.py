@@ -9,7 +9,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def train(
     tensorboard: bool = False,
     said: Collection[str] = (),
     console: Console | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Trains a language model on ``inputs`` (see ``Corpus``) into the model folder ``out``.
 
@@ -108,6 +109,7 @@ def train(
         tensorboard: also write a TensorBoard log.
         said: the names of settings that count as chosen though they are the defaults; others that are always count.
         console: where the run is told of.
+        clock: in seconds; by it the run's minutes pass.
 
     Started by torchrun, each process trains on its share of the streams (see ``ranks``). The first one alone reads the
     corpus, reports and writes; a process started again by torchrun goes on from the last checkpoint.
@@ -126,7 +128,7 @@ def train(
             display = Display(console, *run.tokens_per_unit())
             checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
             with contextlib.closing(run.log(tensorboard)) as log, checkpoints, display, _stop_signals() as received:
-                stopped = run.fit(log, display, checkpoints, received)
+                stopped = run.fit(log, display, checkpoints, received, clock)
         if stopped:
             kept = f"; the model that {out} held before stays until the run is done" if run.replaces else ""
             console.print(f"stopped after step {run.progress.step:,}{kept}; go on with", highlight=False)
@@ -291,6 +293,7 @@ class _Run:
                 else:
                     known = None if before is None else before.vocabulary
                     prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, known, console)
+                    settings = dataclasses.replace(settings, **prepared.recipe)
                 place = str(tokens.resolve()) if tokens else TOKENS
                 plan = make_plan(
                     settings, prepared, inputs, place, ranks, launch(), None if before is None else before.config
@@ -419,18 +422,25 @@ class _Run:
         assert self.plan.minutes is not None
         return min(1.0, self.progress.seconds / (60 * self.plan.minutes))
 
-    def fit(self, log: Log, display: Display, checkpoints: Checkpoints, received: list[int]) -> int | None:
+    def fit(
+        self,
+        log: Log,
+        display: Display,
+        checkpoints: Checkpoints,
+        received: list[int],
+        clock: Callable[[], float],
+    ) -> int | None:
         """Trains until the run is done, no longer improving, or stopped by a signal, which is then returned."""
         at, plan, settings, ranks = self.progress, self.plan, self.plan.settings, self.ranks
-        clock, saved = time.perf_counter(), at.seconds
+        counted, saved = clock(), at.seconds  # until when its time is in `at`
         loss = speed = 0.0  # running means
         stopped = 0
         reader = ThreadPoolExecutor(1)  # reads the next chunk while this one is learnt from
         ahead = reader.submit(self._chunk, at.chunk)
         while (share := self.share()) < 1 and not stopped and at.stale < settings.patience:
-            asked = time.perf_counter()
+            asked = clock()
             chunk = ahead.result()
-            waited = time.perf_counter() - asked
+            waited = clock() - asked
             ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
             predictions = self.streams.predictions(at.chunk)
             rate = learning_rate_share(share, settings.warmup)
@@ -445,11 +455,11 @@ class _Run:
                 at.chunk, at.passes = 0, at.passes + 1
                 self.state = torch.zeros_like(self.state)
 
-            now = time.perf_counter()
+            now = clock()
             # one clock, and a signal to any rank is one to all: they must take every decision alike
-            seconds = now - clock if ranks.first else 0.0
+            seconds = now - counted if ranks.first else 0.0
             of_all, seconds, stops = ranks.total(step.loss, seconds, float(bool(received)))
-            clock, stopped = now, int(stops)
+            counted, stopped = now, int(stops)
             at.seconds += seconds
             at.input_seconds += waited
             share, read = self.share(), self.streams.N * chunk.tokens.shape[0]
@@ -469,7 +479,7 @@ class _Run:
             due = share >= (at.validations + 1) / VALIDATIONS
             if due:
                 self._validate(share, log, display)
-                clock = self._counted(clock)
+                counted = self._counted(counted, clock())
             if due or at.seconds - saved >= settings.checkpoint_every:
                 self._save(log, checkpoints)
                 saved = at.seconds
@@ -482,9 +492,8 @@ class _Run:
     def _chunk(self, k: int) -> Chunk:
         return self.streams.chunk(k, self.mine).to(self.stepper.device)
 
-    def _counted(self, clock: float) -> float:
-        now = time.perf_counter()
-        (seconds,) = self.ranks.total(now - clock if self.ranks.first else 0.0)
+    def _counted(self, before: float, now: float) -> float:
+        (seconds,) = self.ranks.total(now - before if self.ranks.first else 0.0)
         self.progress.seconds += seconds
         return now
 

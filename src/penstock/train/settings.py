@@ -16,7 +16,9 @@ class Settings(Recipe):
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-        vocab_size: Tokens of a bpe vocabulary; the other kinds are as large as they must be.
+            Characters unless you say; byte pairs for a text of more than 2 MB, or of more than 512 characters.
+        vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
+            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
@@ -38,7 +40,7 @@ class Settings(Recipe):
             each on a GPU.
         accumulate: Parts that a process reads its streams in, one after the other, for less memory; the same result.
         chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
-        learning_rate: Of AdamW, at its height; chosen from the hidden size.
+        learning_rate: Of AdamW, at its height; chosen from the hidden size, the steps, the streams and the vocabulary.
         weight_decay: Of AdamW, on matrices.
         warmup: The share of the run in which the learning rate rises; a cosine to 0 follows.
         clip: The norm that gradients are clipped to.
@@ -68,7 +70,7 @@ class Settings(Recipe):
     accumulate: int = 1
     chunk: int = 64
     learning_rate: float | None = None
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     warmup: float = 0.02
     clip: float = 1.0
     patience: int = 4
