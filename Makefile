@@ -34,12 +34,14 @@ docs: $(INSTALLED)
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-# What the documentation shows and the program makes: the lesson's figures (minutes), and the command line's reference.
+# What the documentation shows and the program makes: the lesson's figures (minutes), and the references of the command
+# line and of the kinds of file.
 figures: $(INSTALLED)
 	$(BIN)/python docs/figures/draw.py
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/reference/write_cli.py
+	$(BIN)/python docs/reference/write_kinds.py
 
 bench: $(PEERS)
 	$(BIN)/penstock bench --out benchmarks $(BENCH_ARGS)

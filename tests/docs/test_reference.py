@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 from docs.pages import DOCS
 
 import penstock
@@ -18,9 +19,10 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def test_the_command_lines_reference_is_that_of_the_program() -> None:
-    write_cli = _module(DOCS / "reference" / "write_cli.py")
-    assert write_cli.PAGE.read_text(encoding="utf-8") == write_cli.page(), "make reference"
+@pytest.mark.parametrize("name", ["write_cli", "write_kinds"])
+def test_a_reference_that_the_program_writes_is_what_it_does(name: str) -> None:
+    writer = _module(DOCS / "reference" / f"{name}.py")
+    assert writer.PAGE.read_text(encoding="utf-8") == writer.page(), "make reference"
 
 
 def test_every_public_name_is_in_the_reference() -> None:

@@ -34,9 +34,16 @@ def packing(sample: bytes) -> str | None:
     return next((name for magic, name in PACKED.items() if sample.startswith(magic)), None)
 
 
+def other(sample: bytes) -> str | None:
+    """What a file is that is known and no text."""
+    return next((name for magic, name in OTHERS.items() if sample.startswith(magic)), None)
+
+
 def encoding(sample: bytes) -> str | None:
     """The encoding of a text's first bytes: UTF-16 and UTF-32 by their mark or by their zeros, else UTF-8; None of what
     is no text, or is in an encoding that bytes alone do not tell."""
+    if other(sample) is not None:
+        return None
     for mark, name in MARKS.items():
         if sample.startswith(mark):
             return name
@@ -53,9 +60,8 @@ LATIN = "Windows-1252 or another encoding of one byte a letter"
 
 def named(sample: bytes) -> str | None:
     """What bytes that are no UTF-8 seem to be, in words; None if nothing tells."""
-    for magic, name in {**PACKED, **OTHERS}.items():
-        if sample.startswith(magic):
-            return name
+    if known := packing(sample) or other(sample):
+        return known
     if b"\0" in sample:
         return "binary"
     letters = sum(chr(byte).isalnum() or chr(byte).isspace() for byte in sample)

@@ -157,7 +157,11 @@ def _stem_and_packing(name: str) -> tuple[str, str | None]:
 
 
 def local(name: str, path: Path, raw: bool = False) -> Source:
-    """A file on this machine; ``raw`` as for ``find``."""
+    """A file on this machine; ``raw`` as for ``find``.
+
+    Raises:
+        PenstockError: its name is no UTF-8, or it is known to be no text.
+    """
     if not is_utf8(name):
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
     about, encoding = path.stat(), "utf-8"
@@ -167,6 +171,8 @@ def local(name: str, path: Path, raw: bool = False) -> Source:
             sample = file.read(recognise.SAMPLE)
         packing = recognise.packing(sample) or packing
         if packing is None and not stem.endswith((".parquet", ".arrow")):
+            if what := recognise.other(sample):
+                raise PenstockError(f"{name}: expected text, got {what}; --vocab byte reads its bytes")
             encoding = recognise.encoding(sample) or encoding
     return Source(name, str(path), about.st_size, str(about.st_mtime_ns), packing, encoding)
 

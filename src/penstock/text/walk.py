@@ -78,7 +78,7 @@ def _reason(path: Path) -> str | None:
         return "unreadable"
     if recognise.encoding(sample) or recognise.packing(sample):
         return None
-    return "not text"
+    return "not UTF-8" if recognise.named(sample) == recognise.LATIN else "not text"
 
 
 def copies(paths: Iterable[Path]) -> dict[Path, Path]:
