@@ -27,6 +27,7 @@ def run(
     stdout: str | None = "",
     folder: str | None = None,
     largest: int | None = None,
+    mask: int | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
     """``penstock`` in a forked process. The number of OpenMP's threads is that of the first call.
 
@@ -38,6 +39,7 @@ def run(
         stdout: where it writes; None closes it, and "" keeps it for the caller.
         folder: where it runs.
         largest: bytes that a file may have before the system says that it is full.
+        mask: the umask.
     """
     with tempfile.TemporaryDirectory() as kept:
         out, err = Path(kept, "stdout"), Path(kept, "stderr")
@@ -46,7 +48,7 @@ def run(
         said = os.open(err, os.O_RDONLY | os.O_NONBLOCK)
         streams = (stdin, str(out) if stdout == "" else stdout, str(err))
         process = _server(environment.get("OMP_NUM_THREADS")).Process(
-            target=_main, args=(list(arguments), folder or os.getcwd(), dict(environment), streams, largest)
+            target=_main, args=(list(arguments), folder or os.getcwd(), dict(environment), streams, largest, mask)
         )
         process.start()
         process.join(timeout)
@@ -77,6 +79,7 @@ def _main(
     environment: dict[str, str],
     streams: tuple[str | None, ...],
     largest: int | None,
+    mask: int | None,
 ) -> None:
     for number, path in enumerate(streams):
         if path is None:
@@ -93,6 +96,8 @@ def _main(
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # found anew
+    if mask is not None:
+        os.umask(mask)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))

@@ -1,15 +1,15 @@
 """A file is the old one or the new one, never half of one."""
 
+import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers import files_of
 
 from penstock import PenstockError
-from penstock.files import check_writable, replacing, write
+from penstock.files import expect_place_for, replacing, write
 
 
 def test_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -76,12 +76,35 @@ def test_a_process_killed_while_writing_leaves_one_of_the_two(tmp_path: Path, mo
     assert path.read_text() in ("old" * 100_000, "new" * 100_000)
 
 
-def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "ours"),
+    [(b"", True), (b"<p>Made by Penstock", True), (b'{"penstock-trace": 1}', True), (b"my notes on Penstock", False)],
+)
+def test_only_what_penstock_made_is_replaced(tmp_path: Path, content: bytes, ours: bool) -> None:
     path = tmp_path / "page.html"
-    path.write_text("old")
-    check_writable(path)
-    assert files_of(tmp_path) == {"page.html": b"old"}
-    with pytest.raises(PenstockError, match=r"expected a file to write, got a folder"):
-        check_writable(tmp_path)
-    with pytest.raises(PenstockError, match=r"no/page.html: cannot be written: No such file or directory"):
-        check_writable(tmp_path / "no" / "page.html")
+    path.write_bytes(content)
+    if ours:
+        expect_place_for(path)
+        return
+    with pytest.raises(
+        PenstockError, match=r"page\.html: was not written by Penstock, which leaves it alone; choose an"
+    ):
+        expect_place_for(path)
+
+
+def test_a_place_that_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(
+            PenstockError, match="expected a file or a new name, got a link or a device; choose another"
+        ):
+            expect_place_for(tmp_path / name)
+    with pytest.raises(PenstockError, match="expected a file to write, got a folder"):
+        expect_place_for(tmp_path)
+    (tmp_path / "file").write_text("")
+    for name, why in (("file/below", "Not a directory"), ("no/page.html", "No such file or directory")):
+        with pytest.raises(PenstockError, match=f"{name}: cannot be written: {why}"):
+            expect_place_for(tmp_path / name)
+    expect_place_for(tmp_path / "new")
+    assert not (tmp_path / "new").exists()

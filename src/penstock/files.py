@@ -10,6 +10,10 @@ from typing import BinaryIO
 
 from penstock.errors import PenstockError
 
+MADE = "Made by Penstock"
+"""Stands in pages and pictures, so that they may be replaced."""
+MARKS = (MADE.encode(), b"penstock-trace")
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -49,15 +53,21 @@ def write(path: Path, content: bytes | str) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def check_writable(path: Path) -> None:
-    """Raises what ``write`` would, before the work whose result goes there.
+def expect_place_for(path: Path) -> None:
+    """Raises what ``write`` would, before the work whose result goes there, and keeps what is somebody else's.
 
     Raises:
-        PenstockError: the folder cannot be written, or ``path`` is a folder.
+        PenstockError: the folder cannot be written, or what stands at ``path`` is no file that Penstock made.
     """
     if path.is_dir():
         raise PenstockError(f"{path}: expected a file to write, got a folder; name a file in it")
     try:
+        if os.path.lexists(path):
+            if path.is_symlink() or not path.is_file():
+                raise PenstockError(f"{path}: expected a file or a new name, got a link or a device; choose another")
+            content = path.read_bytes()
+            if content and not any(mark in content for mark in MARKS):
+                raise PenstockError(f"{path}: was not written by Penstock, which leaves it alone; choose another name")
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise cannot_write(path, error) from None

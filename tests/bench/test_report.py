@@ -13,7 +13,7 @@ from penstock.bench.measure import Entry, Row
 from penstock.bench.scoring import Scoring
 from penstock.bench.shapes import Shape
 from penstock.bench.tables import Results, notes, tables
-from penstock.errors import PenstockError
+from penstock.folder import held
 
 FAST = Entry("Penstock", error=1e-7, milliseconds=2.0, gflops=50.0, share=0.5)
 SLOW = Entry("torch.nn.GRU", error=1e-7, milliseconds=5.0, gflops=20.0, share=0.2)
@@ -124,7 +124,8 @@ def test_tables_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_results_are_written_as_a_page_a_plot_and_json(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     folder = tmp_path / "new" / "folder"
-    report.write(folder, report.machine(), RESULTS)
+    with held(folder, "results") as place:
+        report.write(place, report.machine(), RESULTS)
     facts = json.loads((folder / "results.json").read_text())
     assert facts["roofline"]["levels"][0]["bandwidth"] == {"one": 200, "all": 400}
     assert facts["rows"][0]["shape"] == {"N": 1, "L": 2, "D": 3, "H": 4}
@@ -137,11 +138,6 @@ def test_results_are_written_as_a_page_a_plot_and_json(tmp_path: Path) -> None:
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
     svg = (folder / "results.svg").read_bytes()
     assert b"</svg>" in svg
-    report.write(folder, report.machine(), RESULTS)
+    with held(folder, "results") as place:
+        report.write(place, report.machine(), RESULTS)
     assert (folder / "results.svg").read_bytes() == svg
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(PenstockError, match=r"--out: .*file/folder: cannot be made: Not a directory"):
-        report.write(tmp_path / "file" / "folder", report.machine(), Results(MACHINE))

@@ -155,6 +155,7 @@ def test_bad_input_is_one_line_and_status_2(model: Path, tmp_path: Path, argumen
         ),
         ("[train]\nhidden = 12.5", "--hidden: expected a whole number, got 12.5"),
         ("[train]\nstesp = 10", "stesp"),
+        ("a = " + "[" * 100_000, "cannot be read as TOML: maximum recursion depth exceeded"),
     ],
 )
 def test_a_settings_file_that_means_nothing(tmp_path: Path, toml: str, message: str) -> None:

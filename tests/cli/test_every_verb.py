@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,9 @@ CALLS = {
     "look": "MODEL --file TEXT --out OUT.html",
     "prepare": "TEXT --out OUT",
     "score": "MODEL --in TEXT --out OUT",
-    "train": "TEXT --out OUT --steps 1 --hidden 4 --init MODEL",
+    "train": "TEXT --out OUT --steps 1 --init MODEL",
 }
 """How each verb is called. A new one is to be added here."""
-CALLS["train"] = "TEXT --out OUT --steps 1 --init MODEL"
 VERBS = [name for name in app if not name.startswith("-")]
 
 pytestmark = pytest.mark.slow
@@ -133,10 +133,33 @@ def test_a_folder_that_is_gone(verb: str, places: dict[str, str], tmp_path: Path
     gone = f"cd {tmp_path} && mkdir gone && cd gone && rmdir ../gone && exec"
     words = [places.get(word, word) for word in CALLS[verb].split()]
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
-    command = ["sh", "-c", f'{gone} "$@"', "sh", os.sys.executable, "-m", "penstock", verb, *words]
+    command = ["sh", "-c", f'{gone} "$@"', "sh", sys.executable, "-m", "penstock", verb, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 2), done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_reader_that_is_gone_is_nothing_wrong(verb: str, places: dict[str, str]) -> None:
+    words = [places.get(word, word) for word in CALLS[verb].split()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "penstock", verb, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    stderr = process.communicate()[1]
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    assert "Broken" not in stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_private_stays_so(verb: str, places: dict[str, str], tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    run(verb, places, mask=0o077)
+    made = set(tmp_path.rglob("*")) - before
+    assert made or "OUT" not in CALLS[verb]
+    assert not [path for path in made if path.stat().st_mode & 0o077]
 
 
 def _write(name: str, content: bytes) -> Callable[[Path], object]:
@@ -245,6 +268,21 @@ def test_outputs_that_are_none(verb: str, force: bool, bad: str, places: dict[st
     assert done.returncode == 2, done.stderr
     assert done.stderr.count(b"\n") == 1
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if "OUT.html" in CALLS[verb].split()])
+def test_a_page_takes_the_place_of_a_page_alone(verb: str, places: dict[str, str]) -> None:
+    page = Path(places["OUT.html"])
+    for content in ("", None):  # a new file that is empty, and the page that the verb then wrote
+        if content is not None:
+            page.write_text(content)
+        assert run(verb, places).returncode == 0
+        assert page.stat().st_size > 1000
+    page.write_text("mine")
+    done = run(verb, places)
+    assert done.returncode == 2
+    assert "out.html: was not written by Penstock, which leaves it alone" in done.stderr
+    assert page.read_text() == "mine"
 
 
 BAD_TEXTS: dict[str, tuple[str, bytes | None]] = {

@@ -59,6 +59,15 @@ def test_a_row_of_any_length_is_read_and_one_beyond_memory_is_refused(
             read(name)
 
 
+def test_an_array_of_json_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LARGEST_JSON", 1 << 16)
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(json.dumps(["x" * (1 << 17)]).encode()))
+    with pytest.raises(PenstockError, match=r"a\.json\.gz: too large for one array of JSON; make it JSON lines"):
+        read(tmp_path / "a.json.gz")
+
+
 def test_every_kind_of_file(tmp_path: Path) -> None:
     rows = [{"text": "one 一"}, {"text": ""}, {"text": "two"}]
     lines = "".join(json.dumps(row) + "\n" for row in rows) + "\n"
@@ -389,7 +398,10 @@ def test_what_is_packed_is_unpacked_whatever_it_is_called(tmp_path: Path, pack: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("Wasserstände über NN\n".encode("cp1252"), r"not UTF-8 at byte 8; go on with --errors replace.*; if it is Windows-1252 or"),
+        (
+            "Wasserstände über NN\n".encode("cp1252"),
+            r"not UTF-8 at byte 8; go on with --errors replace.*; if it is Windows-1252 or",
+        ),
         (b"PK\x03\x04\xff\xff", r"expected text, got zip; --vocab byte reads its bytes"),
         (b"%PDF-1.7\n all of it in ASCII", r"expected text, got PDF; --vocab byte reads its bytes"),
         (b"abc\0\xff\xfe\xfd", r"not UTF-8 at byte 4; it is binary; --vocab byte reads its bytes"),

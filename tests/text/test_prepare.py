@@ -147,6 +147,19 @@ def test_a_known_vocabulary_is_widened(tmp_path: Path) -> None:
     assert prepared.vocabulary.characters[1:] == "abcxyzé"
 
 
+@pytest.mark.parametrize(
+    ("count", "where"), [(400, "is trained on or held out as the first is"), (2, "may be trained on and held out")]
+)
+def test_documents_that_are_there_more_than_once_are_told_of(tmp_path: Path, count: int, where: str) -> None:
+    lines = [f"document {k}: " + "the cat, which already ate, was full. " * 3 for k in range(count)]
+    rows = [json.dumps({"text": line}) + "\n" for line in [*lines, *lines[:2], lines[0] + "not the same"]]
+    (tmp_path / "a.jsonl").write_text("".join(rows))
+    told: list[str] = []
+    prepare([str(tmp_path / "a.jsonl")], tmp_path / "out", Recipe(holdout=0.1), tell=told.append)
+    assert told[1:] == [f"2 documents more than once in the text; a copy {where}"]
+    assert json.loads((tmp_path / "out" / "index.json").read_text())["copies"] == 2
+
+
 def test_the_size_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "UNIT", 10)
     monkeypatch.setattr(shards, "UNITS", 8)

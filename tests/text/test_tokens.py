@@ -100,6 +100,24 @@ def test_an_index_of_another_version(tmp_path: Path) -> None:
             open_tokens(tmp_path / "tokens")
 
 
+@pytest.mark.parametrize("name", ["recipe", "inputs", "vocabulary", "dtype", "shards", "documents", "training"])
+@pytest.mark.parametrize("value", [None, "nothing", -1, 10**18, [{}]])
+def test_an_index_that_lacks_something_or_has_something_else(tmp_path: Path, name: str, value: Any) -> None:
+    prepared(tmp_path, ["the cat"])
+    path = tmp_path / "tokens" / INDEX
+    content = json.loads(path.read_text())
+    del content["digest"]
+    if isinstance(value, type(content[name])) and name in ("inputs",):
+        return  # what an index may hold
+    if value is None:
+        del content[name]
+    else:
+        content[name] = value
+    write_sealed(path, content)
+    with pytest.raises(PenstockError, match=r"not the file that was written: "):
+        open_tokens(tmp_path / "tokens")
+
+
 def test_reading_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
     prepared(tmp_path, ["text"])
     before = files_of(tmp_path)

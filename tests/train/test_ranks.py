@@ -17,8 +17,8 @@ import pytest
 import torch
 from helpers import ENVIRONMENT, penstock
 
+from penstock.train.fit import _seed
 from penstock.train.ranks import Ranks
-from penstock.train.run import _seed
 
 TINY = ("--hidden", 16, "--streams", 6, "--chunk", 16, "--device", "cpu")
 SMALL = (*TINY, "--dropout", 0)

@@ -23,7 +23,8 @@ from helpers import ENVIRONMENT, files_of, penstock
 from penstock import LanguageModel, load
 from penstock.errors import PenstockError
 from penstock.text import CharVocabulary
-from penstock.train.run import MODEL, train
+from penstock.train.fit import MODEL
+from penstock.train.run import train
 from penstock.train.settings import Settings
 
 SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")

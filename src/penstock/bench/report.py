@@ -22,7 +22,7 @@ from penstock.bench.measure import Row
 from penstock.bench.one_step import Group
 from penstock.bench.scoring import TARGET
 from penstock.bench.tables import Results, Table, notes, tables
-from penstock.errors import PenstockError
+from penstock.folder import Folder
 
 PACKAGES = ("numpy", "torch", "onnxruntime", "openvino", "jax")
 
@@ -138,18 +138,15 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(folder: Path, facts: dict[str, Any], results: Results) -> None:
+def write(folder: Folder, facts: dict[str, Any], results: Results) -> None:
     """Writes results.json, results.md and, where something was timed, results.png and results.svg.
 
     Raises:
         PenstockError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PenstockError(f"--out: {folder}: cannot be made: {error.strerror or error}") from None
     everything = json.dumps(as_json(facts, results), indent=1, ensure_ascii=False)
-    files.write(folder / "results.json", everything + "\n")
-    files.write(folder / "results.md", page(facts, results.roofline.threads, tables(results), notes(results)))
+    files.write(folder.place("results.json"), everything + "\n")
+    text = page(facts, results.roofline.threads, tables(results), notes(results))
+    files.write(folder.place("results.md"), text)
     for suffix, picture in plot.pictures(results.rows).items():
-        files.write(folder / f"results.{suffix}", picture)
+        files.write(folder.place(f"results.{suffix}"), picture)

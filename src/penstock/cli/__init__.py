@@ -179,7 +179,7 @@ def _toml(path: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PenstockError(f"--config: {path}: cannot be read as TOML: {error}") from None
     verbs = [name for name in app if not name.startswith("-")]
     for name, table in settings.items():

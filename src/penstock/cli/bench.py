@@ -11,7 +11,11 @@ from rich.console import Console
 from penstock import native
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
+from penstock.folder import held
 from penstock.native import core
+
+RESULTS = ("results.json", "results.md", "results.png", "results.svg")
+"""What --out writes."""
 
 
 def bench(
@@ -58,6 +62,9 @@ def bench(
         raise PenstockError("--scoring needs Parquet, which is not installed: pip install 'penstock[parquet]'")
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
+    if out is not None:
+        with held(out, "results") as folder:
+            folder.claim(RESULTS)  # before minutes of measuring, not after
 
     from penstock.bench import busy as under_load
     from penstock.bench import one_step, peers
@@ -106,7 +113,8 @@ def bench(
         # a table that is cut to the width of a pipe is of no use to anyone
         show(console if console.is_terminal else Console(width=160), tables(results), notes(results))
     if out is not None:
-        write(out, facts, results)
+        with held(out, "results") as folder:
+            write(folder, facts, results)
     ours = [entry for row in rows for entry in (row.penstock, *row.variants)]
     ours += [step.ours for group in groups for step in group.steps]
     return 1 if any(entry.note for entry in ours) else 0

@@ -49,7 +49,7 @@ def lab(
     for package, extra in (("torch", "train"), ("matplotlib", "plot")):
         if find_spec(package) is None:
             raise PenstockError(f"lab needs {package}, which is not installed: pip install 'penstock[{extra}]'")
-    files.check_writable(out)  # before minutes of training, not after
+    files.expect_place_for(out)  # before minutes of training, not after
 
     from penstock.lab import report
     from penstock.lab.claim import Effort

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
+from penstock.files import expect_place_for
 from penstock.text import Corpus, Piece
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def look(
     for path in (out, png, save):
         if path is not None and not path.parent.is_dir():
             raise PenstockError(f"{path}: there is no folder {path.parent} to write it to")
+        if path is not None:
+            expect_place_for(path)
     if save is not None and len(text) + len(file) > 1:
         raise PenstockError("--save: expected one text, got more; save one after the other")
     if png is not None and find_spec("matplotlib") is None:

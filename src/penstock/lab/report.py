@@ -57,6 +57,7 @@ def page(claims: Sequence[Claim], effort: Effort) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="{files.MADE}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Penstock: the lab</title>
 <style>{STYLE}</style>

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.files import write
+from penstock.files import MADE, write
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
 from penstock.runtime.layer import log_softmax
@@ -109,6 +109,7 @@ class Page:
             separators=(",", ":"),
         )
         return string.Template(_asset("page.html")).substitute(
+            made=MADE,
             policy=policy,
             style=style,
             licence=_asset("uplot/LICENSE"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.files import write
+from penstock.files import MADE, write
 from penstock.look.terminal import visible
 from penstock.look.trace import Trace
 
@@ -48,7 +48,8 @@ def save_maps(path: Path, traces: Sequence[Trace], layer: int) -> None:
         "font.family": ["DejaVu Sans", *(name for name in CHINESE if name in installed)],
         "svg.hashsalt": "penstock",
     }
-    metadata: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
+    undated: Any = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
+    metadata = undated | {"Software" if path.suffix.lower() == ".png" else "Creator": MADE}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         maps(traces, layer).savefig(content, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import glob
 import itertools
 import json
 import math
@@ -107,7 +106,7 @@ def _write(
     job: Job, windows: Iterator[tuple[_Piece, list[Reading]]], settings: Settings, embedding: int | None
 ) -> Done:
     done = Done(job.name)
-    _make_room(job)
+    _make_folder(job.out.parent)
     with tempfile.SpooledTemporaryFile(1 << 20) as errors, replacing(job.out) as file:
         try:
             writer = rows.writer(job.source, file, settings.column, embedding)
@@ -130,13 +129,6 @@ def _write(
             raise _Unreadable(error) from None
         _write_errors(job, errors)
     return done
-
-
-def _make_room(job: Job) -> None:
-    """Makes the folder, and clears away what a run that was killed left half done."""
-    _make_folder(job.out.parent)
-    for begun in job.out.parent.glob(f".{glob.escape(job.out.name)}.{8 * '?'}"):  # as `replacing` calls them
-        begun.unlink(missing_ok=True)
 
 
 def _checked(reading: Reading) -> Reading | Bad:

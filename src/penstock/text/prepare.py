@@ -129,7 +129,7 @@ def prepare(
                 tell(corpus.account())
                 if not (out / INDEX).exists():
                     try:
-                        _write_all(corpus, plan, folder, begun, recipe, known, workers, report)
+                        _write_all(corpus, plan, folder, begun, recipe, known, workers, report, tell)
                     except PenstockError:
                         if fresh and not any(path.stat().st_size for path in out.glob("*.tokens")):
                             folder.remove(*(folder.names - {UNFINISHED}))  # there is nothing to go on from
@@ -181,17 +181,19 @@ def _write_all(
     known: Vocabulary | None,
     workers: int,
     report: Report,
+    tell: Callable[[str], object],
 ) -> None:
     units = units_of(corpus.sources)
     job = Job(folder.path, recipe.column, _errors(recipe), recipe.holdout)
     numbers = range(len(units))
-    of_units = (job.characters_path, job.starts_path, job.record_path)
+    of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path)
     begun.claim([VOCABULARY, *(path(number).name for path in of_units for number in numbers)])
     folder.claim([INDEX, DOCUMENTS, *(shard_path(folder.path, number).name for number in numbers)])
     job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, known, units, workers, report))
     done = [finished(job, number) is not None for number in numbers]
     _pass("writing tokens", write_shard, job, units, done, workers, report)
-    _finish(job, plan | {"recipe": _settled(recipe, job.vocabulary)}, corpus.name, len(units))
+    if line := _finish(job, plan | {"recipe": _settled(recipe, job.vocabulary)}, corpus.name, len(units)):
+        tell(line)
 
 
 def _settled(recipe: Recipe, vocabulary: Vocabulary | None) -> dict[str, Any]:
@@ -269,8 +271,12 @@ def _pass(
         report(what, at / total)
 
 
-def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> None:
-    """Joins what is known of the shards, and writes the index, with which the folder is whole."""
+def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> str | None:
+    """Joins what is known of the shards, and writes the index, with which the folder is whole.
+
+    Returns:
+        What to tell of documents that are there more than once.
+    """
     assert job.vocabulary is not None
     shards = [_read(job.record_path(number)) for number in range(count)]
     base = documents = 0
@@ -286,6 +292,9 @@ def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> None:
     if not base:
         raise PenstockError(f"{name}: expected some text, got none")
     drawn = sum(shard["held_out"] for shard in shards)
+    training = _split(base, drawn, job.holdout)
+    digests = np.concatenate([np.fromfile(job.digests_path(number), "<u8") for number in range(count)])
+    copies = len(digests) - len(np.unique(digests))
     about, tokenizer = job.vocabulary.saved()
     content = plan | {
         "vocabulary": about,
@@ -293,11 +302,18 @@ def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> None:
         "dtype": token_type(job.vocabulary).str,
         "shards": [{name: shard[name] for name in ("training", "held_out", "crc32")} for shard in shards],
         "documents": documents,
+        "copies": copies,
         "documents_crc32": checksum(job.folder / DOCUMENTS),
         "characters": sum(shard["characters"] for shard in shards),
-        "training": _split(base, drawn, job.holdout),
+        "training": training,
     }
     write_sealed(job.folder / INDEX, content)
+    if not copies:
+        return None
+    where = (
+        "is trained on or held out as the first is" if training == base - drawn else "may be trained on and held out"
+    )
+    return f"{copies:,} document{'s' * (copies != 1)} more than once in the text; a copy {where}"
 
 
 def _split(tokens: int, drawn: int, holdout: float) -> int:

@@ -189,10 +189,11 @@ def _value_of(reading: Reading, where: str, row: Any) -> Any:
 
 def _json(reading: Reading) -> Iterator[Piece]:
     """A file that is one array of rows."""
-    if (reading.part.source.size or 0) > LARGEST_JSON:
+    content = reading.file.read(LARGEST_JSON + 1)  # packed, it may be a thousand times the size of the file
+    if len(content) > LARGEST_JSON:
         raise PenstockError(f"{reading.name}: too large for one array of JSON; make it JSON lines, .jsonl")
     try:
-        rows = json.loads(reading.file.read().decode(reading.encoding, reading.errors))
+        rows = json.loads(content.decode(reading.encoding, reading.errors))
     except UnicodeDecodeError as error:
         raise _not_utf8(reading, error.start) from None
     except (ValueError, RecursionError) as error:

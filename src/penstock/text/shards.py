@@ -73,6 +73,10 @@ class Job:
         """The file of where the documents of a shard start."""
         return self.folder / UNFINISHED / f"{number:05}.starts"
 
+    def digests_path(self, number: int) -> Path:
+        """The file of the documents' digests of a shard, by which copies are found."""
+        return self.folder / UNFINISHED / f"{number:05}.digests"
+
     def record_path(self, number: int) -> Path:
         """The file that says what is in a shard; written last."""
         return self.folder / UNFINISHED / f"{number:05}.json"
@@ -96,7 +100,20 @@ class _Side:
     """The tokens to train on, or those held out, of one shard."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.tokens, self.starts = file, 0, array("q")
+        self.file, self.tokens, self.starts, self.digests = file, 0, array("q"), bytearray()
+        self._document: Any = None  # a digest that is not finished
+
+    def add(self, piece: Piece) -> None:
+        """Counts a piece's text into the digest of its document."""
+        if piece.starts_document or self._document is None:
+            self.end()
+            self._document = hashlib.blake2b(digest_size=8)
+        self._document.update(piece.text.encode("utf-8", "surrogatepass"))
+
+    def end(self) -> None:
+        """Ends the document at hand."""
+        if self._document is not None:
+            self.digests += self._document.digest()
 
 
 def write_shard(job: Job, unit: Unit) -> None:
@@ -112,11 +129,15 @@ def write_shard(job: Job, unit: Unit) -> None:
             ids = job.vocabulary.encode(piece.text)
             if piece.starts_document:
                 side.starts.append(side.tokens)
+            side.add(piece)
             side.file.write(ids.astype(dtype).tobytes())
             side.tokens += len(ids)
             characters += len(piece.text)
         beside.seek(0)
         shutil.copyfileobj(beside, file)
+    for side in sides:
+        side.end()
+    write(job.digests_path(unit.number), bytes(sides[0].digests + sides[1].digests))
     starts = job.starts_path(unit.number)
     write(starts, b"".join(side.starts.tobytes() for side in sides))
     record = {
@@ -127,6 +148,7 @@ def write_shard(job: Job, unit: Unit) -> None:
         "characters": characters,
         "crc32": checksum(path),
         "starts_crc32": checksum(starts),
+        "digests_crc32": checksum(job.digests_path(unit.number)),
     }
     write_sealed(job.record_path(unit.number), record)
 
@@ -165,6 +187,7 @@ def finished(job: Job, number: int) -> dict[str, Any] | None:
         record = read_sealed(job.record_path(number))
         whole = record["crc32"] == checksum(shard_path(job.folder, number))
         whole = whole and record["starts_crc32"] == checksum(job.starts_path(number))
+        whole = whole and record["digests_crc32"] == checksum(job.digests_path(number))
     except (OSError, ValueError):
         return None
     return record if whole else None

@@ -162,6 +162,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     for shard in content["shards"]:
         if not all(isinstance(shard.get(name), int) for name in ("training", "held_out", "crc32")):
             raise _broken(path, f"shards: expected training, held_out and crc32 of each, got {shard!r:.60}")
+    tokens = sum(shard["training"] + shard["held_out"] for shard in content["shards"])
+    if not 0 <= content["training"] <= tokens:
+        raise _broken(path, f"training: expected at most {tokens:,} tokens, got {content['training']:,}")
     if content["dtype"] not in DTYPES:
         raise _broken(path, f"dtype: expected one of {', '.join(DTYPES)}, got {content['dtype']!r:.40}")
     return content
