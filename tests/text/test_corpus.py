@@ -68,6 +68,15 @@ def test_an_array_of_json_that_unpacks_to_more_than_memory_is_refused(
         read(tmp_path / "a.json.gz")
 
 
+def test_a_folder_of_bytes_is_read_for_all_of_them(tmp_path: Path) -> None:
+    contents = {"a.mid": b"MThd\0\0\0\x06\xff", "b.txt": b"text", "c.png": b"\x89PNG\0"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    found = read(tmp_path, errors="surrogateescape")
+    assert [text.encode("utf-8", "surrogateescape") for text in found] == [*contents.values()]
+    assert read(tmp_path) == ["text"]
+
+
 def test_every_kind_of_file(tmp_path: Path) -> None:
     rows = [{"text": "one 一"}, {"text": ""}, {"text": "two"}]
     lines = "".join(json.dumps(row) + "\n" for row in rows) + "\n"

@@ -46,7 +46,7 @@ def prepare(
     if not files:
         raise PenstockError("FILE: expected text to prepare, got none; name files, or - for standard input")
     if dry_run:
-        print(account_of(files, recipe.column))
+        print(account_of(files, recipe.column, recipe.decoding))
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the tokens, got none; add --out DIR")

@@ -51,7 +51,7 @@ def train(
     if dry_run:
         from penstock.text.corpus import account_of
 
-        print(account_of(files, settings.column))
+        print(account_of(files, settings.column, settings.decoding))
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")

@@ -68,10 +68,10 @@ class Corpus:
         return (piece.text for piece in self.pieces())
 
 
-def account_of(inputs: Sequence[str], column: str) -> str:
+def account_of(inputs: Sequence[str], column: str, errors: str) -> str:
     """One line: what of these inputs would be read, and what is left out and why."""
     with tempfile.TemporaryDirectory() as spool:
-        return Corpus(inputs, column=column, spool=Path(spool)).account()
+        return Corpus(inputs, column=column, errors=errors, spool=Path(spool)).account()
 
 
 def spool_name(number: int) -> str:

@@ -91,6 +91,11 @@ class Recipe:
             if value is not None and not low <= value <= high:
                 raise PenstockError(f"--{name.replace('_', '-')}: expected {low} to {high}, got {value}")
 
+    @property
+    def decoding(self) -> str:
+        """What becomes of bytes that are no UTF-8; a vocabulary of bytes keeps them."""
+        return "surrogateescape" if self.vocab == "byte" else self.errors
+
 
 def prepare(
     inputs: Sequence[str],
@@ -148,7 +153,7 @@ def _begun(
     spools = [spool_name(k) for k in range(len(inputs))]
     try:
         begun.claim(spools)
-        corpus = Corpus(inputs, column=recipe.column, errors=_errors(recipe), spool=begun.path)
+        corpus = Corpus(inputs, column=recipe.column, errors=recipe.decoding, spool=begun.path)
         expect_outside([Path(source.path) for source in corpus.sources if source.named], within)
         plan = {
             "format": FORMAT,
@@ -184,7 +189,7 @@ def _write_all(
     tell: Callable[[str], object],
 ) -> None:
     units = units_of(corpus.sources)
-    job = Job(folder.path, recipe.column, _errors(recipe), recipe.holdout)
+    job = Job(folder.path, recipe.column, recipe.decoding, recipe.holdout)
     numbers = range(len(units))
     of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path)
     begun.claim([VOCABULARY, *(path(number).name for path in of_units for number in numbers)])
@@ -342,11 +347,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise PenstockError(f"{path}: not the file that was written: {error}; add --force to begin anew") from None
 
 
-def _errors(recipe: Recipe) -> str:
-    """A vocabulary of bytes keeps those that are no UTF-8."""
-    return "surrogateescape" if recipe.vocab == "byte" else recipe.errors
-
-
 def changed(inputs: Sequence[str], folder: Path) -> str | None:
     """The name of a file of this machine that is not what it was when the tokens in ``folder`` were made of it, if any.
 
@@ -359,7 +359,8 @@ def changed(inputs: Sequence[str], folder: Path) -> str | None:
         return None
     try:
         with tempfile.TemporaryDirectory() as spool:
-            sources = Corpus(names, column=index["recipe"]["column"], spool=Path(spool)).sources
+            recipe = Recipe(**index["recipe"])
+            sources = Corpus(names, column=recipe.column, errors=recipe.decoding, spool=Path(spool)).sources
     except PenstockError:
         return names[0]
     now = {source.name: [source.size, source.stamp] for source in sources}

@@ -132,7 +132,7 @@ def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> 
     path = Path("/dev/stdin" if name == "-" else name)
     try:
         if path.is_dir():
-            inside, others = walk(path)
+            inside, others = walk(path, raw)
             left_out += others
             return [local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
         if path == STANDARD_INPUT or (path.exists() and not path.is_file()):

@@ -23,15 +23,16 @@ class LeftOut(NamedTuple):
     why: str
 
 
-def walk(folder: Path) -> tuple[list[Path], list[LeftOut]]:
+def walk(folder: Path, raw: bool = False) -> tuple[list[Path], list[LeftOut]]:
     """The files in a folder and below it that are read, in the order of their names, and what is left out.
 
-    Links to files are followed, links to folders are not: they may lead in a circle.
+    Where bytes are read as they are, ``raw``, a file need not be text. Links to files are followed, links to folders
+    are not: they may lead in a circle.
     """
     found: list[Path] = []
     left_out: list[LeftOut] = []
     for path in _below(folder, left_out):
-        why = _reason(path)
+        why = _reason(path, raw)
         if why is None:
             found.append(path)
         else:
@@ -58,7 +59,7 @@ def _below(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
             yield from _below(path, left_out)
 
 
-def _reason(path: Path) -> str | None:
+def _reason(path: Path, raw: bool) -> str | None:
     """Why a file is not read."""
     name = path.name.lower().removesuffix(".gz")
     if not path.is_file():
@@ -67,7 +68,7 @@ def _reason(path: Path) -> str | None:
         return "unreadable"
     if not path.stat().st_size:
         return "empty"
-    if name.endswith(ROWS):
+    if name.endswith(ROWS) or (raw and not name.endswith(TABLES)):
         return None
     if name.endswith(TABLES):
         return "table to be named with its column"
