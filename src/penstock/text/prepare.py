@@ -216,27 +216,33 @@ def _vocabulary(
     if path.exists():
         content = _read(path)
         return load_vocabulary(content["vocabulary"], content["tokenizer"])
-    vocabulary: Vocabulary
     characters = known.characters if isinstance(known, CharVocabulary) else ""
-    kind = recipe.vocab
-    if kind == "char" or (kind is None and sum(unit.bytes for unit in units) <= LARGE):
+    kind, large = recipe.vocab, sum(unit.bytes for unit in units) > LARGE
+    if kind == "char" or (kind is None and not large):
         done = [found_characters(job, unit.number) is not None for unit in units]
         _pass("finding the characters", find_characters, job, units, done, workers, report)
         characters += "".join(found_characters(job, unit.number) or "" for unit in units)
         kind = kind or ("char" if len(set(characters)) <= MANY else "bpe")
-    if kind == "char":
-        vocabulary = CharVocabulary(characters)
-    elif kind == "byte":
-        vocabulary = ByteVocabulary()
-    elif known is not None:
-        vocabulary = known
-    else:
+    elif kind is None:
+        kind = "bpe"
+    if kind == "bpe" and known is None:
         report("learning byte pairs", 0.0)
-        size = recipe.vocab_size or _tokens_for(job, units)
-        vocabulary = BpeVocabulary.trained_on(_sample(job, units), size)
+        learn = functools.partial(_learn_pairs, job, units, recipe.vocab_size or _tokens_for(job, units))
+        for _ in each(learn, [path], 1, apart=large and workers > 1):
+            pass
+    else:
+        _keep(CharVocabulary(characters) if kind == "char" else known or ByteVocabulary(), path)
+    content = _read(path)
+    return load_vocabulary(content["vocabulary"], content["tokenizer"])
+
+
+def _learn_pairs(job: Job, units: Sequence[Unit], size: int, path: Path) -> None:
+    _keep(BpeVocabulary.trained_on(_sample(job, units), size), path)
+
+
+def _keep(vocabulary: Vocabulary, path: Path) -> None:
     about, tokenizer = vocabulary.saved()
     write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
-    return vocabulary
 
 
 def _tokens_for(job: Job, units: Sequence[Unit]) -> int:

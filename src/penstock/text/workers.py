@@ -16,16 +16,17 @@ from penstock.errors import PenstockError
 T = TypeVar("T")
 
 
-def each(function: Callable[[T], object], items: Sequence[T], workers: int) -> Iterator[T]:
+def each(function: Callable[[T], object], items: Sequence[T], workers: int, apart: bool = False) -> Iterator[T]:
     """Calls ``function`` on every item in at most ``workers`` processes, and yields each item once it is done.
 
-    With one worker or one item, in this process.
+    With one worker or one item, in this process; not so where it is to be ``apart``, as a library that does not come
+    back for a long time keeps signals from this one.
 
     Raises:
         PenstockError: a worker was killed.
     """
     workers = min(workers, len(items))
-    if workers <= 1:
+    if workers <= 1 and not apart:
         for item in items:
             function(item)
             yield item

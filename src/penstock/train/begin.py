@@ -176,7 +176,7 @@ def _resumed(said: Said, out: Path, console: Console, ranks: Ranks, folder: Fold
     prepared = open_tokens(place)
     if prepared.digest != plan.digest:
         raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
-    if not moved and (text := changed(inputs or plan.inputs, place)) is not None:
+    if folder is not None and not moved and (text := changed(inputs or plan.inputs, place)) is not None:
         line = f"{text} has changed since the run began, which goes on with the text as it was; --force begins anew"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     run = Run(plan, prepared, out, ranks, (progress, tensors))
