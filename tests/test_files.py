@@ -78,7 +78,12 @@ def test_a_process_killed_while_writing_leaves_one_of_the_two(tmp_path: Path, mo
 
 @pytest.mark.parametrize(
     ("content", "ours"),
-    [(b"", True), (b"<p>Made by Penstock", True), (b'{"penstock-trace": 1}', True), (b"my notes on Penstock", False)],
+    [
+        (b"", True),
+        (b'<meta name="generator" content="Made by Penstock">', True),
+        (b'{"penstock-trace":1}', True),
+        (b"Made by Penstock, I think", False),
+    ],
 )
 def test_only_what_penstock_made_is_replaced(tmp_path: Path, content: bytes, ours: bool) -> None:
     path = tmp_path / "page.html"

@@ -18,8 +18,9 @@ import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
 
-from penstock.errors import PenstockError
+from penstock.errors import NotText, PenstockError
 from penstock.score import inputs, rows
+from penstock.score.files import text_of as scored_text
 from penstock.text import Corpus
 
 if sys.version_info >= (3, 14):
@@ -34,8 +35,8 @@ OPENING = """\
 # Kinds of file
 
 What becomes of a file that is *named* (`penstock train notes.txt`, the same for `prepare`, `eval`, `look`), of one in a
-*folder* that is (`penstock train notes/`), and of one that `score` is given in `--in`, where every row is scored. A text
-file is one document; of tables and lines of JSON each row is, and `--column` says where its text stands.
+*folder* that is (`penstock train notes/`), and of one that `score` is given in `--in`, where every row is scored. A
+text file is one document; of tables and lines of JSON each row is, and `--column` says where its text stands.
 
 | the file | named | in a folder | scored |
 |---|---|---|---|
@@ -114,6 +115,8 @@ KINDS = [
     Kind("Parquet", "a.parquet", _parquet()),
     Kind("Arrow, as `datasets` saves", "a.arrow", _arrow(stream=True)),
     Kind("an Arrow file", "a.arrow", _arrow(stream=False)),
+    Kind("a packed table", "a.csv.xz", lzma.compress(b"n,text\n1,x\n")),
+    Kind("a packed file that is no text", "a.tar.gz", gzip.compress(b"\x89PNG\0" * 99, mtime=0)),
     Kind("zip", "a.zip", _zip()),
     Kind("PDF", "a.pdf", b"%PDF-1.7\n\xe2\xe3\xcf\xd3\n" * 9),
     Kind("a picture", "a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 9),
@@ -151,8 +154,7 @@ def _becomes(kind: Kind) -> tuple[str, str, str]:
         other = folder / "0.txt"  # never the only one
         other.write_text(TEXT if kind.content == b"copy" else "another one\n")
         named = _said(lambda: _named(path, other, kind), path)
-        left_out = {one.name.split(" of ")[0]: one.why for one in Corpus([str(folder)], spool=Path(place)).left_out}
-        inside = f"left out: {left_out[str(path)]}" if str(path) in left_out else "read"
+        inside = _said(lambda: _inside(folder, path, Path(place)), path)
         if path.is_dir():
             return ("–", inside, "–")
         return named, inside, _said(lambda: _scored(path, Path(place, "out")), path)
@@ -166,19 +168,31 @@ def _named(path: Path, other: Path, kind: Kind) -> str:
     documents = sum(piece.starts_document for piece in pieces)
     if not documents:
         return "nothing to read"
-    return "read" if not corpus.sources[0].of_rows else f"read, {documents} documents"
+    return "read" if not corpus.sources[0].of_rows else f"read, {documents} document{'s' * (documents != 1)}"
+
+
+def _inside(folder: Path, path: Path, spool: Path) -> str:
+    corpus = Corpus([str(folder)], spool=spool)
+    left_out = {one.name.split(" of ")[0]: one.why for one in corpus.left_out}
+    if str(path) in left_out:
+        return f"left out: {left_out[str(path)]}"
+    list(corpus.pieces())
+    return "read"
 
 
 def _scored(path: Path, out: Path) -> str:
     jobs, _ = inputs.find([str(path)], out)
-    count = sum(len(window.values) for job in jobs for window in rows.read(job.source, "text"))
-    return f"{count} row{'s' * (count != 1)}"
+    values = [value for job in jobs for window in rows.read(job.source, "text") for value in window.values]
+    bad = [value for value in (scored_text(value, keep_bytes=False) for value in values) if isinstance(value, rows.Bad)]
+    said = f"{len(values)} row{'s' * (len(values) != 1)}"
+    return f"{said}, {len(bad)} of them not: {bad[0].reason}" if bad else said
 
 
 def _said(act: Callable[[], str], path: Path) -> str:
     try:
         return act()
     except PenstockError as error:
+        error = error.advised(vocab=True) if isinstance(error, NotText) else error
         words = str(error).removeprefix("--in: ").replace(f"{path}: ", "").replace(os.fspath(path), "it")
         return f"refused: {words}".replace("|", "\\|").replace("\n", " ")
 

@@ -12,7 +12,17 @@ from penstock.errors import PenstockError
 
 MADE = "Made by Penstock"
 """Stands in pages and pictures, so that they may be replaced."""
-MARKS = (MADE.encode(), b"penstock-trace")
+MARKS = tuple(
+    mark.encode()
+    for mark in (
+        f'<meta name="generator" content="{MADE}">',
+        f"tEXtSoftware\0{MADE}",  # a PNG
+        f"<dc:title>{MADE}<",  # an SVG
+        f"/Creator ({MADE})",  # a PDF
+        '"penstock-trace":',
+    )
+)
+"""How it stands there, near the beginning or the end."""
 
 
 @contextlib.contextmanager
@@ -65,7 +75,10 @@ def expect_place_for(path: Path) -> None:
         if os.path.lexists(path):
             if path.is_symlink() or not path.is_file():
                 raise PenstockError(f"{path}: expected a file or a new name, got a link or a device; choose another")
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = file.read(1 << 12)
+                file.seek(max(path.stat().st_size - (1 << 16), 0))
+                content += file.read()
             if content and not any(mark in content for mark in MARKS):
                 raise PenstockError(f"{path}: was not written by Penstock, which leaves it alone; choose another name")
         tempfile.TemporaryFile(dir=path.parent).close()

@@ -1,6 +1,7 @@
 """The model without torch: scoring is what torch scores, and writing is reproducible."""
 
 import copy
+import itertools
 import math
 import pickle
 import threading
@@ -16,7 +17,7 @@ import torch
 import penstock
 from penstock import LanguageModel, native
 from penstock.model_folder import ModelConfig
-from penstock.runtime import Model, model
+from penstock.runtime import Model, Score, model
 from penstock.text import UNKNOWN, CharVocabulary, build_vocabulary
 
 pytestmark = pytest.mark.usefixtures("fine_grain")
@@ -43,6 +44,24 @@ def models(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[LanguageMode
         module.output.weight *= 20  # expectations that differ
     module.save(tmp_path)
     return LanguageModel.load(tmp_path), penstock.load(tmp_path)
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [5, 6, 7, 90], [0, 0, 20, 20]])
+def test_the_score_of_a_document_in_pieces_is_that_of_the_whole(
+    models: tuple[LanguageModel, Model], monkeypatch: pytest.MonkeyPatch, cuts: list[int]
+) -> None:
+    _, light = models
+    text = "Ω" + TEXT + "猫"
+    pieces = [text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]
+    score, whole = light.score_pieces(iter(pieces)), light.score(text)
+    assert (score.characters, score.bytes, score.unknown) == (whole.characters, whole.bytes, whole.unknown)
+    if light.vocabulary.kind != "bpe" or not any(cuts):
+        assert score.tokens == whole.tokens
+        assert score.nats == pytest.approx(whole.nats, rel=1e-12)
+    ids = light.vocabulary.encode(text)
+    monkeypatch.setattr(model, "PART", 13)
+    assert light.score_documents([ids, ids[:1], ids[:0]]).nats == pytest.approx(whole.nats, rel=1e-12)
+    assert light.score_pieces([]) == light.score_pieces([""]) == Score()
 
 
 def test_the_score_is_torchs(models: tuple[LanguageModel, Model], monkeypatch: pytest.MonkeyPatch) -> None:

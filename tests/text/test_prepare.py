@@ -147,17 +147,47 @@ def test_a_known_vocabulary_is_widened(tmp_path: Path) -> None:
     assert prepared.vocabulary.characters[1:] == "abcxyzé"
 
 
-@pytest.mark.parametrize(
-    ("count", "where"), [(400, "is trained on or held out as the first is"), (2, "may be trained on and held out")]
-)
+@pytest.mark.parametrize(("count", "where"), [(400, "is trained on or held out as the first is"), (2, "may be both")])
 def test_documents_that_are_there_more_than_once_are_told_of(tmp_path: Path, count: int, where: str) -> None:
     lines = [f"document {k}: " + "the cat, which already ate, was full. " * 3 for k in range(count)]
     rows = [json.dumps({"text": line}) + "\n" for line in [*lines, *lines[:2], lines[0] + "not the same"]]
     (tmp_path / "a.jsonl").write_text("".join(rows))
     told: list[str] = []
     prepare([str(tmp_path / "a.jsonl")], tmp_path / "out", Recipe(holdout=0.1), tell=told.append)
-    assert told[1:] == [f"2 documents more than once in the text; a copy {where}"]
-    assert json.loads((tmp_path / "out" / "index.json").read_text())["copies"] == 2
+    assert told[1:] == [f"2 documents more than once in it; a copy {where}"]
+    assert json.loads((tmp_path / "out" / "index.json").read_text())["account"] == "; ".join(told)
+
+
+def test_a_vocabulary_of_a_size_is_of_byte_pairs(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the cat sat on the mat. " * 40)
+    prepared = prepare([str(tmp_path / "a.txt")], tmp_path / "out", Recipe(vocab_size=270))
+    assert (prepared.vocabulary.kind, prepared.recipe["vocab_size"]) == ("bpe", 270)
+
+
+def test_the_old_tokens_stay_until_the_new_ones_stand(tmp_path: Path) -> None:
+    good, bad, out = tmp_path / "good.txt", tmp_path / "bad.txt", tmp_path / "out"
+    good.write_text("the cat sat on the mat. " * 40)
+    bad.write_bytes(b"caf\xe9" * 99)
+    prepare([str(good)], out, Recipe())
+    before = files_of(out)
+    with pytest.raises(
+        PenstockError, match=r"bad\.txt: not UTF-8 at byte 3; go on with --errors replace, or --vocab byte"
+    ):
+        prepare([str(bad)], out, Recipe(), force=True)
+    assert files_of(out) == before
+    interrupted([str(bad)], out, Recipe(vocab="byte"), force=True)
+    assert {name: content for name, content in files_of(out).items() if "/" not in name} == before
+    assert len(open_tokens(out).vocabulary) == 12
+    prepare([str(bad)], out, Recipe(vocab="byte"))
+    assert len(open_tokens(out).vocabulary) == 256
+    assert not (out / "unfinished").exists()
+
+
+def test_what_was_left_open_is_what_it_began_with(tmp_path: Path) -> None:
+    text, out = tmp_path / "a.txt", tmp_path / "out"
+    text.write_text("the cat sat on the mat. " * 40)
+    interrupted([str(text)], out, Recipe(vocab="byte"))
+    assert prepare([str(text)], out, Recipe()).vocabulary.kind == "byte"
 
 
 def test_the_size_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +196,7 @@ def test_the_size_of_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for k in range(50):
         (tmp_path / f"{k:02}.txt").write_text("x" * 7)
     (tmp_path / "large.txt").write_text("x" * 1000)
-    (tmp_path / "large.jsonl.gz").write_bytes(bytes(300))
+    (tmp_path / "large.jsonl.gz").write_bytes(gzip.compress(bytes(range(256)) * 2))
     units = units_of(Corpus([str(tmp_path)], spool=tmp_path).sources)
     assert len(units) <= 8
     assert [unit.number for unit in units] == list(range(len(units)))
@@ -183,7 +213,7 @@ def start(out: Path, inputs: list[str], unit: int, **options: Any) -> "subproces
         "from penstock.text import Recipe, prepare, shards\n"
         "if __name__ == '__main__':\n"
         "    shards.UNIT = int(sys.argv[1])\n"
-        "    prepare(sys.argv[3:], Path(sys.argv[2]), Recipe(holdout=0.1), workers=2)\n"
+        "    prepare(sys.argv[3:], Path(sys.argv[2]), Recipe(holdout=0.1, vocab='char'), workers=2)\n"
     )
     script = out.parent / "run.py"
     script.write_text(code)
@@ -228,7 +258,8 @@ def test_a_killed_run_goes_on(large: tuple[list[str], Path], tmp_path: Path, pat
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert not (out / "index.json").exists()
-    kept = {p: p.stat().st_mtime_ns for p in out.glob("*.tokens") if (out / f"unfinished/{p.stem}.json").exists()}
+    whole = [path for path in out.glob("unfinished/*.tokens") if path.with_suffix(".json").exists()]
+    kept = {out / path.name: path.stat().st_mtime_ns for path in whole}
     assert start(out, inputs, 50_000).wait(120) == 0
     assert files_of(out) == files_of(expected)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept  # what was finished was not written again
@@ -270,8 +301,8 @@ def test_a_disk_that_fills_up(large: tuple[list[str], Path], tmp_path: Path) -> 
     process = start(out, inputs, 50_000, preexec_fn=limited, env=environment, stderr=subprocess.PIPE)
     output = process.communicate()[1].decode()
     assert re.search(r"PenstockError: .*\.tokens: cannot be written: File too large; .* Free some space", output)
-    assert not below(out, "*.tokens")
-    assert not below(out, ".*")
+    assert not below(out, "**/*.tokens")
+    assert not below(out, "**/.*")
     assert start(out, inputs, 50_000).wait(120) == 0
     assert files_of(out) == files_of(expected)
 
@@ -287,9 +318,9 @@ def test_damage_while_it_was_stopped_is_made_good(large: tuple[list[str], Path],
     process.kill()
     process.wait()
     first, second, third, fourth = sorted(out.glob("unfinished/*[0-9].json"))[:4]
-    shard = out / f"{first.stem}.tokens"
+    shard = first.with_suffix(".tokens")
     shard.write_bytes(shard.read_bytes()[:-1])
-    shard = out / f"{second.stem}.tokens"
+    shard = second.with_suffix(".tokens")
     shard.write_bytes(bytes([shard.read_bytes()[0] ^ 1]) + shard.read_bytes()[1:])
     third.write_bytes(third.read_bytes()[:20])
     fourth.with_suffix(".starts").write_bytes(b"12345678")
@@ -297,7 +328,7 @@ def test_damage_while_it_was_stopped_is_made_good(large: tuple[list[str], Path],
     assert files_of(out) == files_of(expected)
 
 
-def interrupted(inputs: list[str], out: Path, recipe: Recipe) -> None:
+def interrupted(inputs: list[str], out: Path, recipe: Recipe, **options: Any) -> None:
     """A run that stops after its first unit."""
 
     class Stop(Exception):
@@ -308,7 +339,7 @@ def interrupted(inputs: list[str], out: Path, recipe: Recipe) -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        prepare(inputs, out, recipe, report=report)
+        prepare(inputs, out, recipe, report=report, **options)
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -352,7 +383,7 @@ def test_damage_anywhere_while_it_was_stopped(tmp_path: Path) -> None:
     prepare(inputs, out, Recipe())
     expected = files_of(out)
     names = [name for name in files_of(begun) if not name.startswith(".")]
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         for damaged in damages((begun / name).read_bytes(), 5):
             shutil.rmtree(out)

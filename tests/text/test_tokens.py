@@ -64,7 +64,7 @@ def test_ids_that_were_given_back_are_read_again(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(("size", "dtype"), [(256, np.uint8), (257, np.uint16), (70_000, np.uint32)])
 def test_ids_take_the_bytes_they_need(tmp_path: Path, size: int, dtype: type) -> None:
     characters = [chr(c) for c in range(32, 99_999) if not 0xD800 <= c < 0xE000 and c != 0xFFFD][: size - 1]
-    found, _, vocabulary, *_ = prepared(tmp_path, ["".join(characters)])
+    found, _, vocabulary, *_ = prepared(tmp_path, ["".join(characters)], vocab="char")
     assert len(vocabulary) == size
     assert found.ids.dtype == dtype
     assert found.ids[len(characters) - 1 :].tolist() == [size - 1]
@@ -92,7 +92,7 @@ def test_an_index_of_another_version(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     del content["digest"]
     for change, message in (
-        ({"version": 9}, "expected penstock-tokens of version 1"),
+        ({"version": 9}, "expected penstock-tokens of version 2"),
         ({"vocabulary": {"kind": "words"}}, "vocabulary: expected byte, char with its characters, or bpe"),
     ):
         write_sealed(path, content | change)

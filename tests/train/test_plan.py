@@ -66,10 +66,12 @@ def test_the_learning_rate_falls_with_width_steps_and_vocabulary_and_rises_with_
     rates = [planned(hidden=256, steps=steps).learning_rate for steps in (10, 480, 2400, 38_400)]
     assert rates == pytest.approx([2.1 / 256 * factor for factor in (5**0.25, 5**0.25, 1, 0.5)])
     assert planned(hidden=256, steps=2400, streams=2).learning_rate == pytest.approx(2.1 / 256 / 2)
-    model = planned(hidden=256, steps=2400).model
-    wide = dataclasses.replace(model, vocabulary_size=8192)
-    assert module._learning_rate(wide, 2400, 2048) == pytest.approx(2.1 / 256 / 2)
-    assert module._learning_rate(dataclasses.replace(model, hidden_size=8), 2400, 2048) == 0.02
+    plan = planned(hidden=256, steps=2400)
+    wide = dataclasses.replace(plan, model=dataclasses.replace(plan.model, vocabulary_size=8192))
+    assert module.learning_rate(wide, 2400) == pytest.approx(2.1 / 256 / 2)
+    assert planned(hidden=8, steps=2400).learning_rate == 0.02
+    said = planned(hidden=256, steps=2400, learning_rate=0.5)
+    assert module.learning_rate(said, 9) == 0.5
 
 
 def test_what_is_said_is_done() -> None:

@@ -379,7 +379,7 @@ def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_bytes(b"ok \xff")
     done = penstock("train", tmp_path / "bad.txt", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "bad.txt: not UTF-8 at byte 3; go on with --errors replace, or train on bytes with --vocab" in done.stderr
+    assert "bad.txt: not UTF-8 at byte 3; go on with --errors replace, or --vocab byte reads its bytes" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

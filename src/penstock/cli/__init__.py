@@ -69,6 +69,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, lambda number, _: sys.exit(128 + number))  # what is half done is cleared away
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - print would write to standard output instead
     sys.stdout = _Output.of(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115 - None where whoever started us closed it
     try:
         status = app.meta(exit_on_error=False, print_error=False, result_action="return_value")

@@ -1,14 +1,15 @@
 """``penstock bench``."""
 
+import contextlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from penstock import native
+from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.folder import held
@@ -62,10 +63,6 @@ def bench(
         raise PenstockError("--scoring needs Parquet, which is not installed: pip install 'penstock[parquet]'")
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
-    if out is not None:
-        with held(out, "results") as folder:
-            folder.claim(RESULTS)  # before minutes of measuring, not after
-
     from penstock.bench import busy as under_load
     from penstock.bench import one_step, peers
     from penstock.bench import roofline as machine
@@ -77,44 +74,46 @@ def bench(
     from penstock.bench.shapes import TARGETS, VARIED, Kind, parse
     from penstock.bench.tables import Results, notes, tables
 
-    # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
-    kinds: list[Kind] = ["inference"] if inference else []
-    kinds += ["training"] if training else []
-    if not kinds and (shape or not (roofline or scoring or steps or busy)):
-        kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
-        scoring = not shape and find_spec("pyarrow") is not None
-        steps = not shape and find_spec("torch") is not None
-    given = [parse(text) for text in shape]
-    contestants = [peer for peer in peers.PEERS if not (quick and peer.slow_start)]
-    progress = Console(stderr=True)
-    peers.limit_threads(threads)
-    facts, roof = machine_facts(), machine.measure(threads)
-    rows: list[Row] = []
-    scored: list[bulk.Scoring] = []
+    with contextlib.nullcontext() if out is None else held(out, "results") as folder:
+        if folder is not None:
+            folder.claim(RESULTS)  # before minutes of measuring, not after
+        # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
+        kinds: list[Kind] = ["inference"] if inference else []
+        kinds += ["training"] if training else []
+        if not kinds and (shape or not (roofline or scoring or steps or busy)):
+            kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
+            scoring = not shape and find_spec("pyarrow") is not None
+            steps = not shape and find_spec("torch") is not None
+        given = [parse(text) for text in shape]
+        contestants = [peer for peer in peers.PEERS if not (quick and peer.slow_start)]
+        progress = Console(stderr=True)
+        peers.limit_threads(threads)
+        facts, roof = machine_facts(), machine.measure(threads)
+        rows: list[Row] = []
+        scored: list[bulk.Scoring] = []
 
-    def say(line: str) -> None:
-        progress.print(line, highlight=False)
+        def say(line: str) -> None:
+            progress.print(line, highlight=False)
 
-    for hidden in (bulk.HIDDEN[:1] if quick else bulk.HIDDEN) if scoring else ():
-        say(f"scoring, {hidden} units")
-        scored.append(bulk.measure(hidden, threads, bulk.QUICK if quick else bulk.FULL))
-    for kind in kinds:
-        for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
-            say(f"{kind} {size}")
-            variants = bool(given) or size in VARIED[kind]
-            rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
-    groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, say) if steps else []
-    loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, say) if busy else []
-    results = Results(roof, rows, scored, groups, loaded)
-    if json_:
-        print(json.dumps(as_json(facts, results)))
-    else:
-        console = Console()
-        # a table that is cut to the width of a pipe is of no use to anyone
-        show(console if console.is_terminal else Console(width=160), tables(results), notes(results))
-    if out is not None:
-        with held(out, "results") as folder:
+        for hidden in (bulk.HIDDEN[:1] if quick else bulk.HIDDEN) if scoring else ():
+            say(f"scoring, {hidden} units")
+            scored.append(bulk.measure(hidden, threads, bulk.QUICK if quick else bulk.FULL))
+        for kind in kinds:
+            for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
+                say(f"{kind} {size}")
+                variants = bool(given) or size in VARIED[kind]
+                rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
+        groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, say) if steps else []
+        loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, say) if busy else []
+        results = Results(roof, rows, scored, groups, loaded)
+        if folder is not None:  # before it is printed, where a reader may be gone
             write(folder, facts, results)
-    ours = [entry for row in rows for entry in (row.penstock, *row.variants)]
-    ours += [step.ours for group in groups for step in group.steps]
-    return 1 if any(entry.note for entry in ours) else 0
+        if json_:
+            print(json.dumps(as_json(facts, results)))
+        else:
+            console = Console()
+            # a table that is cut to the width of a pipe is of no use to anyone
+            show(console if console.is_terminal else Console(width=160), tables(results), notes(results))
+        ours = [entry for row in rows for entry in (row.penstock, *row.variants)]
+        ours += [step.ours for group in groups for step in group.steps]
+        return 1 if any(entry.note for entry in ours) else 0

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from penstock.cli.parameters import Folder, Json
-from penstock.errors import PenstockError
+from penstock.errors import NotText, PenstockError
 
 if TYPE_CHECKING:
     from penstock.runtime import Model, Score
+    from penstock.text import Corpus, Piece
 
 
 def evaluate(
@@ -84,13 +85,26 @@ def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) 
         corpus = Corpus(files, column=column, errors=kept, spool=Path(spool))
         print(corpus.account(), file=sys.stderr)
 
-        def documents() -> Iterator[str]:
-            pieces: list[str] = []
-            for text, starts in corpus.pieces():
-                if starts and pieces:
-                    yield "".join(pieces)
-                    pieces.clear()
-                pieces.append(text)
-            yield "".join(pieces)
+        try:
+            return sum(map(model.score_pieces, _documents(corpus)), Score()), corpus.name
+        except NotText as error:
+            raise error.advised(vocab=False) from None
 
-        return sum(map(model.score, documents()), Score()), corpus.name
+
+def _documents(corpus: "Corpus") -> Iterator[Iterator[str]]:
+    """The pieces of each document; to be read in their order."""
+    pieces = corpus.pieces()
+    first = next(pieces, None)
+
+    def rest(piece: "Piece") -> Iterator[str]:
+        nonlocal first
+        first = None
+        yield piece.text
+        for following in pieces:
+            if following.starts_document:
+                first = following
+                return
+            yield following.text
+
+    while first is not None:
+        yield rest(first)

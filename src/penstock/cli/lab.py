@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
 from penstock import files
+from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.lab import EXPERIMENTS, run
@@ -68,6 +68,7 @@ def lab(
             raise
         progress.print(f" {time.perf_counter() - began:.0f} s")
     claims = [claim for some in found.values() for claim in some]
+    files.expect_place_for(out)  # minutes have passed
     report.write(out, claims, effort)
     if json_:
         facts = [{"experiment": one, **as_json(claim)} for one, some in found.items() for claim in some]

@@ -1,6 +1,5 @@
 """``penstock look``."""
 
-import itertools
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -10,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from penstock.cli.console import Console
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
 from penstock.files import expect_place_for
-from penstock.text import Corpus, Piece
+from penstock.text import Corpus
 
 if TYPE_CHECKING:
     from penstock.look.trace import Trace
+
+LONGEST = 1 << 22
+"""Characters of a file, about, beyond which nothing is looked at."""
 
 
 def look(
@@ -50,6 +53,8 @@ def look(
             raise PenstockError(f"{path}: there is no folder {path.parent} to write it to")
         if path is not None:
             expect_place_for(path)
+            if dir_.is_file() and path.exists() and path.samefile(dir_):
+                raise PenstockError(f"{path}: is the trace that is read; choose another name")
     if save is not None and len(text) + len(file) > 1:
         raise PenstockError("--save: expected one text, got more; save one after the other")
     if png is not None and find_spec("matplotlib") is None:
@@ -80,7 +85,7 @@ def look(
     from penstock.look.terminal import show
 
     for trace in traces:
-        show(trace, shown)
+        show(trace, shown, Console(highlight=False, soft_wrap=True))
     return 0
 
 
@@ -130,7 +135,9 @@ def _first_document(file: str, vocabulary: str) -> str:
     with tempfile.TemporaryDirectory() as spool:
         corpus = Corpus([file], errors="surrogateescape" if vocabulary == "byte" else "strict", spool=Path(spool))
         print(corpus.account(), file=sys.stderr)
-        pieces = corpus.pieces()
-        first = next(pieces, Piece("", True))
-        rest = itertools.takewhile(lambda piece: not piece.starts_document, pieces)
-        return "".join(piece.text for piece in (first, *rest))
+        found: list[str] = []
+        for piece in corpus.pieces():
+            if (found and piece.starts_document) or sum(map(len, found)) > LONGEST:
+                break
+            found.append(piece.text)
+        return "".join(found)

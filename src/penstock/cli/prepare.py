@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.text.prepare import Recipe
@@ -29,7 +29,7 @@ def prepare(
     A run that was stopped or killed goes on where it was when it is started again.
 
     Args:
-        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, gzip of lines, folders,
+        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, packed or not, folders,
             globs, - for standard input, or addresses such as s3://… and https://….
         out: The folder for the tokens. Required.
         recipe: How text becomes tokens.
@@ -55,7 +55,14 @@ def prepare(
     console = Console(stderr=json_)
     with shown(console) as report:
         tokens, training, vocabulary, *_ = run(
-            files, out, recipe, workers=workers or processors(), force=force, report=report, tell=console.out
+            files,
+            out,
+            recipe,
+            workers=workers or processors(),
+            apart=True,
+            force=force,
+            report=report,
+            tell=console.out,
         )
     figures = {
         "documents": len(tokens.starts),

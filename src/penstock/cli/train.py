@@ -2,26 +2,18 @@
 
 import dataclasses
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from penstock.cli.console import Console
 from penstock.cli.parameters import SAID, Flag, Json
 from penstock.errors import PenstockError
 from penstock.train.settings import Settings
 
 DEFAULTS = Settings()
-
-
-class _Console(Console):
-    """Where the run is told of. Once nobody reads on, as with ``| head``, the run goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def train(
@@ -37,7 +29,7 @@ def train(
     """Train a language model on text.
 
     Args:
-        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, gzip of lines, folders,
+        files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, packed or not, folders,
             globs, - for standard input, addresses such as s3://… and https://…, or a folder that penstock prepare
             made. Without any: the Python language reference that comes with Python.
         out: The folder for the model and for what --resume needs. Required.
@@ -49,9 +41,7 @@ def train(
         json_: Print the results as one JSON object; everything else goes to standard error.
     """
     if dry_run:
-        from penstock.text.corpus import account_of
-
-        print(account_of(files, settings.column, settings.decoding))
+        print(_account(files, settings))
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")
@@ -63,7 +53,7 @@ def train(
         if error.name != "torch":
             raise
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
-    console = _Console(stderr=json_)
+    console = Console(stderr=json_)
     try:
         outcome = run.train(
             settings, files, out, resume=resume, force=force, tensorboard=tensorboard, said=SAID, console=console
@@ -77,3 +67,19 @@ def train(
     if json_ and outcome.results is not None:
         print(json.dumps(dataclasses.asdict(outcome.results)))
     return 0
+
+
+def _account(files: Sequence[str], settings: Settings) -> str:
+    """What a run would read, in one line."""
+    from penstock.model_folder import load_model
+    from penstock.text.corpus import account_of
+    from penstock.text.tokens import read_index, token_folder
+
+    if folder := token_folder(files):
+        index = read_index(folder)
+        tokens = sum(shard["training"] + shard["held_out"] for shard in index["shards"])
+        return f"{folder}: {tokens:,} tokens, made of {index['account']}"
+    decoding = settings.decoding
+    if settings.init is not None and load_model(Path(settings.init))[1].kind == "byte":
+        decoding = "surrogateescape"
+    return account_of(files, settings.column, decoding)

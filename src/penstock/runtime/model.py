@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 
 BLOCK = 1 << 20
 """Hidden units, of all rows and steps, that are computed at once, so that memory does not grow with the text."""
+PART = 1 << 20
+"""Tokens of a document that are in memory at once."""
 
 
 class Reading(NamedTuple):
@@ -107,10 +109,32 @@ class Model:
         """How well the model expected a text, read as one document."""
         return self.read([text])[0].score
 
+    def score_pieces(self, pieces: Iterable[str]) -> Score:
+        """As ``score``, of a document of any length that comes in pieces, of which one at a time is in memory.
+
+        A byte pair does not reach over the end of a piece. The sum of the nats may differ from that of the whole in
+        its last bits.
+        """
+        return self._score_parts((self.vocabulary.encode(text), text) for text in pieces)
+
     def score_documents(self, documents: Iterable[NDArray[Any]]) -> Score:
         """How well the model expected documents, given as token ids; each begins with a zero state."""
-        each = (self._read_documents([ids], [self.vocabulary.utf8(ids[1:])])[0].score for ids in documents)
-        return sum(each, Score())
+        parts = (((ids[k : k + PART], None) for k in range(0, len(ids), PART)) for ids in documents)
+        return sum(map(self._score_parts, parts), Score())
+
+    def _score_parts(self, parts: Iterable[tuple[NDArray[Any], str | None]]) -> Score:
+        """Of one document: ids, with the text that they are of where it may have what the vocabulary does not know."""
+        score, before = Score(), np.zeros(0, np.int64)  # the last token so far, which the next is expected after
+        state = np.zeros((self.config.num_layers, 1, self.config.hidden_size), np.float32)
+        for part, text in parts:
+            ids = np.concatenate([before, part])
+            if text is None or self.vocabulary.unknown is None:
+                utf8 = self.vocabulary.utf8(ids[1:])
+            else:
+                utf8 = text[1 - len(before) :].encode("utf-8", "surrogatepass")
+            score += self._read_documents([ids], [utf8], state=state)[0].score
+            before = ids[-1:]
+        return score
 
     def read(self, texts: Sequence[str], *, to_the_end: bool = False, threads: int | None = None) -> list[Reading]:
         """Reads texts side by side, each a document; what it makes of one does not depend on the others by a bit.
@@ -136,14 +160,16 @@ class Model:
         utf8: Sequence[bytes],
         to_the_end: bool = False,
         threads: int | None = None,
+        state: Floats | None = None,
     ) -> list[Reading]:
-        """Of ids, all but the first of each of which stand for its ``utf8``."""
+        """Of ids, all but the first of each of which stand for its ``utf8``; from a ``state``, which is moved on."""
         order = sorted(range(len(documents)), key=lambda n: -len(documents[n]))  # those that are alive come first
         ids = np.concatenate([*(documents[n] for n in order), np.zeros(1, np.int64)]).astype(np.int64, copy=False)
         nats = np.zeros(len(ids))
         sizes = np.array([len(documents[n]) for n in order], np.int64)
         begins = np.cumsum(sizes) - sizes
-        state = np.zeros((self.config.num_layers, len(order), self.config.hidden_size), np.float32)
+        if state is None:
+            state = np.zeros((self.config.num_layers, len(order), self.config.hidden_size), np.float32)
         start = 0
         while alive := int(np.count_nonzero(sizes - (not to_the_end) > start)):
             steps = min(self._steps(alive), int(sizes[0]) - start)

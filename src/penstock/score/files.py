@@ -79,13 +79,13 @@ class _Unreadable(Exception):
 def _pieces(job: Job, settings: Settings, keep_bytes: bool) -> Iterator[_Piece]:
     """A file's windows; one at least."""
     try:
-        for values, rest in rows.read(job.source, settings.column):
-            yield _Piece(job, [_text(value, keep_bytes) for value in values], rest)
+        for values, rest in rows.read(job.source, settings.column, raw=keep_bytes):
+            yield _Piece(job, [text_of(value, keep_bytes) for value in values], rest)
     except PenstockError as error:
         yield _Piece(job, [], None, error)
 
 
-def _text(value: Any, keep_bytes: bool) -> str | Bad:
+def text_of(value: Any, keep_bytes: bool) -> str | Bad:
     """The text of a row, or why it has none."""
     if isinstance(value, bytes):
         try:

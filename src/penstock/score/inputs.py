@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.errors import PenstockError
+from penstock.text.recognise import stem_and_packing
 from penstock.text.walk import LeftOut, account, walk
 
 
@@ -35,8 +36,8 @@ class Found(NamedTuple):
         return account(len(self.jobs), sum(job.source.stat().st_size for job in self.jobs), self.left_out)
 
 
-def find(inputs: Sequence[str], out: Path) -> Found:
-    """The files of all inputs, in order; folders are walked as everywhere.
+def find(inputs: Sequence[str], out: Path, raw: bool = False) -> Found:
+    """The files of all inputs, in order; folders are walked as everywhere, for any bytes if ``raw``.
 
     A file's scores lie in ``out`` under its own name, with the folders that it has below the input folder or the fixed
     part of the glob. Text has no columns to keep: its scores are JSON lines, ``.jsonl`` after the name.
@@ -48,7 +49,7 @@ def find(inputs: Sequence[str], out: Path) -> Found:
     jobs: dict[Path, Job] = {}
     left_out: list[LeftOut] = []
     for name in inputs:
-        for path, below in _found(name, left_out):
+        for path, below in _found(name, left_out, raw):
             source = path.resolve()
             if place in source.parents:  # scores of an earlier run are no input of the next
                 continue
@@ -71,12 +72,12 @@ INSTEAD = {".arrow": "an Arrow file", ".csv": "a table", ".tsv": "a table", ".js
 """What is not scored as it is."""
 
 
-def _found(name: str, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
+def _found(name: str, left_out: list[LeftOut], raw: bool) -> Iterator[tuple[Path, Path]]:
     """The files of one input, and what each is called below it."""
     path = Path(name)
     if path.is_dir():
         root = path
-        inside, others = walk(path)
+        inside, others = walk(path, raw)
         left_out += others
         found = []
         for p in inside:
@@ -92,6 +93,7 @@ def _found(name: str, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
             while glob.has_magic(str(Path(*fixed))):
                 fixed.pop()
             root, found = Path(*fixed), [Path(p) for p in glob.glob(name, recursive=True)]
+        left_out += [LeftOut(str(p), "folder that only matches") for p in found if p.is_dir()]
         found = sorted(p for p in found if p.is_file())
         for p in found:
             if why := _instead(p):
@@ -107,5 +109,6 @@ def _found(name: str, left_out: list[LeftOut]) -> Iterator[tuple[Path, Path]]:
 
 def _instead(path: Path) -> str | None:
     """What helps with a file that is not scored as it is."""
-    what = next((what for ending, what in INSTEAD.items() if path.name.lower().endswith(ending)), None)
+    stem, _ = stem_and_packing(path.name)
+    what = next((what for ending, what in INSTEAD.items() if stem.endswith(ending)), None)
     return what and f"{what} is not scored as it is; save it as Parquet or JSON lines"

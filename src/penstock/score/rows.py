@@ -3,7 +3,6 @@
 import codecs
 import contextlib
 import gzip
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.score.inputs import LINES
-from penstock.text.readers import bounded_lines
+from penstock.text.readers import bounded_lines, decoded_lines
 from penstock.text.sources import local
 
 ROWS, BYTES = 8192, 8 << 20
@@ -48,8 +47,8 @@ class Writer(Protocol):
         """The file is whole."""
 
 
-def read(path: Path, column: str) -> Iterator[Window]:
-    """The rows of a Parquet file, the lines of any other.
+def read(path: Path, column: str, raw: bool = False) -> Iterator[Window]:
+    """The rows of a Parquet file, the lines of any other; of bytes as they are if ``raw``.
 
     Raises:
         PenstockError: the file cannot be read, or has no such column. Some windows may have come before.
@@ -58,12 +57,11 @@ def read(path: Path, column: str) -> Iterator[Window]:
         yield from _read_parquet(path, column)
         return
     try:
-        source = local(str(path), path)
+        source = local(str(path), path, raw)
         with source.opened() as file:
             lines = bounded_lines(file)
             if source.encoding != "utf-8":
-                text = io.TextIOWrapper(file, source.encoding, newline="\n")
-                lines = (line.encode() for line in bounded_lines(text))
+                lines = (line.encode() for line in decoded_lines(file, source.encoding))
             yield from _read_lines(lines, column if source.stem.endswith(LINES) else None)
     except OSError as error:
         raise PenstockError(f"cannot be read: {error.strerror or error}") from None

@@ -106,7 +106,7 @@ def run(
         raise PenstockError(f"--workers: expected 1 or more, got {workers}")
     if engine == "ray":
         on_ray.check()
-    found = inputs.find(names, out)
+    found = inputs.find(names, out, raw=model.vocabulary.kind == "byte")
     jobs = found.jobs
     with held(out, "scores") as place:
         _claim(place, _about(folder, settings))

@@ -6,8 +6,8 @@ learned from a sample; a second one writes each unit's shard. What is done is ke
 
 import dataclasses
 import functools
-import glob
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from penstock.errors import PenstockError
+from penstock.errors import NotText, PenstockError
 from penstock.files import cannot_write, replacing
 from penstock.folder import Folder, expect_outside, held
 from penstock.text.corpus import Corpus, spool_name
@@ -30,6 +30,7 @@ from penstock.text.shards import (
     units_of,
     write_shard,
 )
+from penstock.text.sources import STANDARD_INPUT
 from penstock.text.tokens import (
     DOCUMENTS,
     FORMAT,
@@ -53,10 +54,14 @@ from penstock.text.vocabulary import (
 from penstock.text.workers import each
 
 PLAN, VOCABULARY = "plan.json", "vocabulary.json"
-LARGE, HUGE = 2_000_000, 100_000_000
-"""Bytes of a text beyond which byte pairs serve it better than characters, and more of them do."""
+LARGE = 2_000_000
+"""Characters of a text beyond which byte pairs serve it better."""
+HUGE = 100_000_000
+"""Bytes of a text beyond which more of them do."""
 MANY = 512
 """Characters of a text beyond which each is seen too seldom, and an output for each costs more than all the rest."""
+DIGESTS = 1 << 28
+"""Bytes of documents' digests that are compared at once."""
 SAMPLE = 1 << 25
 """Characters that byte pairs are learned from, at most, taken from all over the corpus."""
 
@@ -70,7 +75,7 @@ class Recipe:
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-            Characters unless you say; byte pairs for a text of more than 2 MB, or of more than 512 characters.
+            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
         vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
             4,096 for one of more than 100 MB. The other kinds are as large as they must be.
         column: Of tables and lines of JSON, where the text stands.
@@ -104,6 +109,7 @@ def prepare(
     *,
     known: Vocabulary | None = None,
     workers: int = 1,
+    apart: bool = False,
     force: bool = False,
     within: Path | None = None,
     report: Report = lambda *_: None,
@@ -117,7 +123,8 @@ def prepare(
         recipe: how text becomes tokens.
         known: a vocabulary of the recipe's kind that the tokens are made with; characters that it lacks are added.
         workers: processes.
-        force: begin anew, and replace the tokens in ``out``.
+        apart: learn byte pairs of much text in a process too, so that a signal ends it at once.
+        force: begin anew, and replace the tokens in ``out`` once there are others to put there.
         within: the folder of which ``out`` is a part; no input may lie in it.
         report: is told how far the work is.
         tell: is told, before it begins, what is read, and what is left out and why.
@@ -129,19 +136,22 @@ def prepare(
         with held(out, "tokens") as folder:
             folder.expect_only_ours()
             with held(folder.place(UNFINISHED), "unfinished tokens") as begun:
-                fresh = not (begun.path / PLAN).exists()
-                corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
-                tell(corpus.account())
-                if not (out / INDEX).exists():
-                    try:
-                        _write_all(corpus, plan, folder, begun, recipe, known, workers, report, tell)
-                    except PenstockError:
-                        if fresh and not any(path.stat().st_size for path in out.glob("*.tokens")):
-                            folder.remove(*(folder.names - {UNFINISHED}))  # there is nothing to go on from
-                            begun.remove(*begun.names)
-                        raise
+                try:
+                    corpus, plan = _begun(inputs, folder, begun, recipe, force, within or out)
+                    tell(corpus.account())
+                    if (begun.path / PLAN).exists():
+                        made = _write_all(corpus, plan, begun, known, workers, apart, report)
+                        if made["account"] != plan["account"]:
+                            tell(made["account"].removeprefix(plan["account"]).lstrip("; "))
+                        _put_in_place(made, folder, begun)
+                except PenstockError:
+                    if not _goes_on(begun.path):
+                        begun.remove(*begun.names)
+                    raise
             folder.remove(UNFINISHED)
             return open_tokens(out)
+    except NotText as error:
+        raise error.advised(vocab=True) from None
     except OSError as error:
         raise cannot_write(out, error) from None
 
@@ -164,76 +174,83 @@ def _begun(
         }
         before = None if force else _plan_of(folder.path)
         if before is None:
-            # the index first, without which the rest is not taken
-            folder.remove(INDEX)
-            folder.remove(*(folder.names - {UNFINISHED}))
             begun.remove(*(begun.names - set(spools)))
             write_sealed(begun.place(PLAN), plan)
         else:
             _must_be_the_same(folder.path, plan, before)
+            plan["recipe"] = before["recipe"]  # with what is left open now
     finally:
         if not (begun.path / PLAN).exists():
             begun.remove(*spools)
     return corpus, plan
 
 
+def _goes_on(begun: Path) -> bool:
+    """Whether something was done that another start need not do again."""
+    kept = (path for pattern in ("*.characters", VOCABULARY, "*.tokens") for path in begun.glob(pattern))
+    return any(not path.name.endswith(".tokens") or path.stat().st_size for path in kept)
+
+
 def _write_all(
     corpus: Corpus,
     plan: dict[str, Any],
-    folder: Folder,
     begun: Folder,
-    recipe: Recipe,
     known: Vocabulary | None,
     workers: int,
+    apart: bool,
     report: Report,
-    tell: Callable[[str], object],
-) -> None:
-    units = units_of(corpus.sources)
-    job = Job(folder.path, recipe.column, recipe.decoding, recipe.holdout)
+) -> dict[str, Any]:
+    """Writes the shards and the rest beside what the folder holds, and returns the content of the index."""
+    recipe, units = Recipe(**plan["recipe"]), units_of(corpus.sources)
+    job = Job(begun.path, recipe.column, recipe.decoding, recipe.holdout)
     numbers = range(len(units))
-    of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path)
-    begun.claim([VOCABULARY, *(path(number).name for path in of_units for number in numbers)])
-    folder.claim([INDEX, DOCUMENTS, *(shard_path(folder.path, number).name for number in numbers)])
-    job = dataclasses.replace(job, vocabulary=_vocabulary(job, recipe, known, units, workers, report))
+    of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path, job.tokens_path)
+    begun.claim([VOCABULARY, DOCUMENTS, *(path(number).name for path in of_units for number in numbers)])
+    if not (begun.path / VOCABULARY).exists():
+        _make_vocabulary(job, recipe, known, units, workers, apart, report)
+    content = _read(begun.path / VOCABULARY)
+    job = dataclasses.replace(job, vocabulary=load_vocabulary(content["vocabulary"], content["tokenizer"]))
     done = [finished(job, number) is not None for number in numbers]
     _pass("writing tokens", write_shard, job, units, done, workers, report)
-    if line := _finish(job, plan | {"recipe": _settled(recipe, job.vocabulary)}, corpus.name, len(units)):
-        tell(line)
+    return _joined(job, plan, corpus.name, len(units))
 
 
-def _settled(recipe: Recipe, vocabulary: Vocabulary | None) -> dict[str, Any]:
-    """The recipe with what it left open."""
-    assert vocabulary is not None
-    size = len(vocabulary) if vocabulary.kind == "bpe" else None
-    settled = dataclasses.replace(recipe, vocab=recipe.vocab or vocabulary.kind, vocab_size=recipe.vocab_size or size)  # type: ignore[arg-type]
-    return dataclasses.asdict(settled)
-
-
-def _vocabulary(
-    job: Job, recipe: Recipe, known: Vocabulary | None, units: Sequence[Unit], workers: int, report: Report
-) -> Vocabulary:
-    path = job.folder / UNFINISHED / VOCABULARY
-    if path.exists():
-        content = _read(path)
-        return load_vocabulary(content["vocabulary"], content["tokenizer"])
-    characters = known.characters if isinstance(known, CharVocabulary) else ""
-    kind, large = recipe.vocab, sum(unit.bytes for unit in units) > LARGE
-    if kind == "char" or (kind is None and not large):
+def _make_vocabulary(
+    job: Job,
+    recipe: Recipe,
+    known: Vocabulary | None,
+    units: Sequence[Unit],
+    workers: int,
+    apart: bool,
+    report: Report,
+) -> None:
+    path = job.folder / VOCABULARY
+    large = recipe.vocab in (None, "bpe") and _is_large(job, units)
+    kind = recipe.vocab or ("bpe" if large or recipe.vocab_size else None)
+    if kind in (None, "char"):
         done = [found_characters(job, unit.number) is not None for unit in units]
         _pass("finding the characters", find_characters, job, units, done, workers, report)
-        characters += "".join(found_characters(job, unit.number) or "" for unit in units)
-        kind = kind or ("char" if len(set(characters)) <= MANY else "bpe")
-    elif kind is None:
-        kind = "bpe"
-    if kind == "bpe" and known is None:
-        report("learning byte pairs", 0.0)
-        learn = functools.partial(_learn_pairs, job, units, recipe.vocab_size or _tokens_for(job, units))
-        for _ in each(learn, [path], 1, apart=large and workers > 1):
-            pass
-    else:
-        _keep(CharVocabulary(characters) if kind == "char" else known or ByteVocabulary(), path)
-    content = _read(path)
-    return load_vocabulary(content["vocabulary"], content["tokenizer"])
+        found = itertools.chain.from_iterable(found_characters(job, unit.number) or "" for unit in units)
+        vocabulary = CharVocabulary([*found, *(known.characters if isinstance(known, CharVocabulary) else "")])
+        if kind or len(vocabulary) <= MANY:
+            _keep(vocabulary, path)
+            return
+    if kind == "byte" or known is not None:
+        _keep(known or ByteVocabulary(), path)
+        return
+    report("learning byte pairs", 0.0)
+    learn = functools.partial(_learn_pairs, job, units, recipe.vocab_size or _tokens_for(job, units))
+    for _ in each(learn, [path], 1, apart=apart and large):
+        pass
+
+
+def _is_large(job: Job, units: Sequence[Unit]) -> bool:
+    read = 0
+    for piece in itertools.chain.from_iterable(job.read(part) for unit in units for part in unit.parts):
+        read += len(piece.text)
+        if read > LARGE:
+            return True
+    return False
 
 
 def _learn_pairs(job: Job, units: Sequence[Unit], size: int, path: Path) -> None:
@@ -282,12 +299,8 @@ def _pass(
         report(what, at / total)
 
 
-def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> str | None:
-    """Joins what is known of the shards, and writes the index, with which the folder is whole.
-
-    Returns:
-        What to tell of documents that are there more than once.
-    """
+def _joined(job: Job, plan: dict[str, Any], name: str, count: int) -> dict[str, Any]:
+    """Joins what is known of the shards; returns the content of the index, with which the folder is whole."""
     assert job.vocabulary is not None
     shards = [_read(job.record_path(number)) for number in range(count)]
     base = documents = 0
@@ -301,30 +314,53 @@ def _finish(job: Job, plan: dict[str, Any], name: str, count: int) -> str | None
                 base += shard[side]
                 documents += len(mine)
     if not base:
+        for path in (job.folder / VOCABULARY, *job.folder.glob("*.characters")):
+            path.unlink()
         raise PenstockError(f"{name}: expected some text, got none")
     drawn = sum(shard["held_out"] for shard in shards)
     training = _split(base, drawn, job.holdout)
-    digests = np.concatenate([np.fromfile(job.digests_path(number), "<u8") for number in range(count)])
-    copies = len(digests) - len(np.unique(digests))
     about, tokenizer = job.vocabulary.saved()
-    content = plan | {
+    recipe = plan["recipe"] | {"vocab": job.vocabulary.kind}
+    if job.vocabulary.kind == "bpe":
+        recipe["vocab_size"] = recipe["vocab_size"] or len(job.vocabulary)
+    account = plan["account"]
+    if copies := _copies(job, count):
+        where = "is trained on or held out as the first is" if training == base - drawn else "may be both"
+        account += f"; {copies:,} document{'s' * (copies != 1)} more than once in it; a copy {where}"
+    return plan | {
+        "recipe": recipe,
+        "account": account,
         "vocabulary": about,
         "tokenizer": tokenizer,
         "dtype": token_type(job.vocabulary).str,
         "shards": [{name: shard[name] for name in ("training", "held_out", "crc32")} for shard in shards],
         "documents": documents,
-        "copies": copies,
         "documents_crc32": checksum(job.folder / DOCUMENTS),
         "characters": sum(shard["characters"] for shard in shards),
         "training": training,
     }
-    write_sealed(job.folder / INDEX, content)
-    if not copies:
-        return None
-    where = (
-        "is trained on or held out as the first is" if training == base - drawn else "may be trained on and held out"
-    )
-    return f"{copies:,} document{'s' * (copies != 1)} more than once in the text; a copy {where}"
+
+
+def _copies(job: Job, count: int) -> int:
+    """How many documents are there before, by their digests; of many, a part of the digests at a time."""
+    paths = [job.digests_path(number) for number in range(count)]
+    parts = 1 + sum(path.stat().st_size for path in paths) // DIGESTS
+    found = 0
+    for part in range(parts):
+        digests = np.concatenate([d[d % parts == part] for d in (np.fromfile(path, "<u8") for path in paths)])
+        found += len(digests) - len(np.unique(digests))
+    return found
+
+
+def _put_in_place(content: dict[str, Any], folder: Folder, begun: Folder) -> None:
+    """Puts finished tokens in place of what the folder held, which until now was whole; the index comes last."""
+    folder.remove(INDEX)
+    folder.remove(*(folder.names - {UNFINISHED}))
+    names = [DOCUMENTS, *(shard_path(folder.path, number).name for number in range(len(content["shards"])))]
+    folder.claim([INDEX, *names])
+    for name in names:
+        os.replace(begun.path / name, folder.path / name)
+    write_sealed(folder.path / INDEX, content)
 
 
 def _split(tokens: int, drawn: int, holdout: float) -> int:
@@ -339,11 +375,11 @@ def _split(tokens: int, drawn: int, holdout: float) -> int:
 
 
 def _plan_of(out: Path) -> dict[str, Any] | None:
-    """What ``out`` holds, or will, if it is begun."""
-    if (out / INDEX).exists():
-        return read_index(out)
+    """What ``out`` will hold, if it is begun, or holds."""
     path = out / UNFINISHED / PLAN
-    return _read(path) if path.exists() else None
+    if path.exists():
+        return _read(path)
+    return read_index(out) if (out / INDEX).exists() else None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -354,29 +390,26 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def changed(inputs: Sequence[str], folder: Path) -> str | None:
-    """The name of a file of this machine that is not what it was when the tokens in ``folder`` were made of it, if any.
-
-    What is gone altogether, and what can be read once only, is not asked.
+    """The name of a file that has another size or date than when the tokens in ``folder`` were made of it, or is new or
+    gone in a folder that was read; None where there is none. What is far away, or can be read once, is not asked.
     """
     index = read_index(folder)
-    names = [name for name in inputs if "://" not in name and (Path(name).is_file() or Path(name).is_dir())]
-    names += [name for name in inputs if "://" not in name and glob.glob(name, recursive=True) and name not in names]
-    if not names:
-        return None
+    before: dict[str, Any] = {name: about for name, *about in index["inputs"]}
+    places = [Path(name) for name in inputs if "://" not in name and Path(name) != STANDARD_INPUT]
+    below = [place for place in places if place.is_dir()]
+    for name, about in before.items():
+        path = Path(name)
+        if path.is_file() and [path.stat().st_size, str(path.stat().st_mtime_ns)] != about:
+            return name
+        if not path.exists() and any(place in path.parents for place in below):
+            return name
+    recipe = Recipe(**index["recipe"])
     try:
         with tempfile.TemporaryDirectory() as spool:
-            recipe = Recipe(**index["recipe"])
-            sources = Corpus(names, column=recipe.column, errors=recipe.decoding, spool=Path(spool)).sources
-    except PenstockError:
-        return names[0]
-    now = {source.name: [source.size, source.stamp] for source in sources}
-    below = [Path(name) for name in names if Path(name).is_dir()]
-    before = {
-        name: about
-        for name, *about in index["inputs"]
-        if name in now or any(folder in Path(name).parents for folder in below)
-    }
-    return next((name for name, about in sorted((now | before).items()) if now.get(name) != before.get(name)), None)
+            now = Corpus([str(place) for place in below], errors=recipe.decoding, spool=Path(spool)).sources
+    except (PenstockError, OSError):
+        return None
+    return next((source.name for source in now if source.named and source.name not in before), None)
 
 
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:

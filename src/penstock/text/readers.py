@@ -1,6 +1,7 @@
 """Files to documents: plain text, lines and arrays of JSON, tables, Parquet and Arrow, whole or in parts."""
 
 import codecs
+import contextlib
 import csv
 import io
 import itertools
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from penstock.errors import PenstockError
+from penstock.errors import NotText, PenstockError
 from penstock.text import recognise
 from penstock.text.sources import BLOCK, Source
 
@@ -23,8 +24,6 @@ LONGEST_LINE = 1 << 27
 LONGEST_PIECE = 1 << 21
 """Characters of a row in one piece."""
 csv.field_size_limit(LONGEST_LINE)  # 131,072 characters otherwise
-GO_ON = "go on with --errors replace, or train on bytes with --vocab byte"
-
 SURROGATE = re.compile("[\ud800-\udfff]")
 NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Surrogates but for those by which "surrogateescape" keeps a byte."""
@@ -134,9 +133,19 @@ def bounded_lines(file: Any) -> Iterator[Any]:
         yield line
 
 
-def _lines(reading: Reading, file: Any) -> Iterator[Any]:
+def decoded_lines(file: BinaryIO, encoding: str, errors: str = "strict", newline: str = "\n") -> Iterator[str]:
+    """The same of text in some encoding."""
+    text = io.TextIOWrapper(file, encoding, errors, newline=newline)
     try:
-        yield from bounded_lines(file)
+        yield from bounded_lines(text)
+    finally:
+        with contextlib.suppress(ValueError):  # it is closed
+            text.detach()  # whose file it is closes it
+
+
+def _named(reading: Reading, lines: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from lines
     except PenstockError as error:
         raise PenstockError(f"{reading.name}: {error}") from None
 
@@ -162,12 +171,15 @@ def _text(reading: Reading) -> Iterator[Piece]:
 
 def _jsonl(reading: Reading) -> Iterator[Piece]:
     at, stop = _bounds(reading)
-    for number, line in enumerate(_lines(reading, reading.file), 1):
+    lines: Iterator[Any] = bounded_lines(reading.file)
+    if reading.part.source.encoding != "utf-8":
+        lines = decoded_lines(reading.file, reading.encoding, reading.errors)
+    for number, line in enumerate(_named(reading, lines), 1):
         if stop is not None and at >= stop:
             return
         where = f"{reading.name}: " + (f"line {number}" if reading.part.number == 0 else f"the line at byte {at}")
         try:
-            text = line.decode("utf-8", reading.errors)
+            text = line if isinstance(line, str) else line.decode("utf-8", reading.errors)
         except UnicodeDecodeError as error:
             raise _not_utf8(reading, at + error.start) from None
         at += len(line)
@@ -207,10 +219,8 @@ def _json(reading: Reading) -> Iterator[Piece]:
 
 def _table(reading: Reading) -> Iterator[Piece]:
     """A CSV or TSV file with a line of names at its beginning."""
-    lines = io.TextIOWrapper(reading.file, reading.encoding, reading.errors, newline="")
-    rows = csv.reader(
-        _lines(reading, lines), "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True
-    )
+    lines = _named(reading, decoded_lines(reading.file, reading.encoding, reading.errors, newline=""))
+    rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
     try:
         names = next(rows, [])
         if reading.column not in names:
@@ -225,11 +235,9 @@ def _table(reading: Reading) -> Iterator[Piece]:
             if row:
                 yield from _document(reading, f"{reading.name}: row {number}", row[column])
     except UnicodeDecodeError:
-        raise PenstockError(f"{reading.name}: not UTF-8; {GO_ON}") from None
+        raise NotText(f"{reading.name}: not UTF-8", replace=True) from None
     except csv.Error as error:
         raise PenstockError(f"{reading.name}: line {rows.line_num}: not a table: {error}") from None
-    finally:
-        lines.detach()  # whose file it is closes it
 
 
 def _parquet(reading: Reading) -> Iterator[Piece]:
@@ -298,21 +306,21 @@ def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
     # JSON can spell half of a surrogate pair, which is no character
     if lone := (NO_BYTE if reading.errors == "surrogateescape" else SURROGATE).search(value):
         if reading.errors == "strict":
-            raise PenstockError(f"{where}: expected Unicode, got a lone surrogate, {lone[0]!a}; {GO_ON}")
+            raise NotText(f"{where}: expected Unicode, got a lone surrogate, {lone[0]!a}", replace=True)
         value = lone.re.sub("\ufffd", value)
     for start in range(0, len(value), LONGEST_PIECE):
         yield Piece(value[start : start + LONGEST_PIECE], start == 0)
 
 
-def _not_utf8(reading: Reading, offset: int) -> PenstockError:
+def _not_utf8(reading: Reading, offset: int) -> NotText:
     """Says what it seems to be, where that can be told, and what helps."""
     source, what = reading.part.source, None
     if not source.remote and source.packing is None and Path(source.path).is_file():
         with open(source.path, "rb") as file:
             what = recognise.named(file.read(recognise.SAMPLE))
+    where = f"{reading.name}: not UTF-8 at byte {offset}"
     if what is None:
-        return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; {GO_ON}")
+        return NotText(where, replace=True)
     if what == recognise.LATIN:
-        how = "iconv -f WINDOWS-1252 -t UTF-8 makes it UTF-8"
-        return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; {GO_ON}; if it is {what}, {how}")
-    return PenstockError(f"{reading.name}: not UTF-8 at byte {offset}; it is {what}; --vocab byte reads its bytes")
+        return NotText(where, replace=True, note=f"if it is {what}, iconv -f WINDOWS-1252 -t UTF-8 makes it UTF-8")
+    return NotText(f"{where}: it is {what}")

@@ -1,12 +1,21 @@
 """What bytes are, by how they begin: text and in which encoding, or packed, or something else with a name."""
 
+import bz2
 import codecs
+import lzma
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any
 
 SAMPLE = 1 << 16
 """Bytes by which a file is judged."""
 
 PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
 """What is unpacked on the way."""
+
+ENDINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2", ".zst": "zstd"}
+"""By which a name says that a file is packed."""
 
 OTHERS = {
     b"PK\x03\x04": "zip",
@@ -32,6 +41,40 @@ MARKS = {
 def packing(sample: bytes) -> str | None:
     """How a file is packed, of the kinds that are unpacked on the way."""
     return next((name for magic, name in PACKED.items() if sample.startswith(magic)), None)
+
+
+def stem_and_packing(name: str) -> tuple[str, str | None]:
+    """A name in small letters without that of a compression, and which one it says."""
+    stem, dot, ending = name.lower().rpartition(".")
+    return (stem, ENDINGS[dot + ending]) if dot + ending in ENDINGS else (name.lower(), None)
+
+
+def zstd() -> Any:
+    """The module of that name, in Python's library since 3.14.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+    """
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+def unpacked(sample: bytes) -> bytes | None:
+    """What the first bytes of a packed file stand for; None if they are none, or no package for them is there."""
+    makers: dict[str, Callable[[], Any]] = {
+        "gzip": lambda: zlib.decompressobj(31),
+        "xz": lzma.LZMADecompressor,
+        "bzip2": bz2.BZ2Decompressor,
+        "zstd": lambda: zstd().ZstdDecompressor(),
+    }
+    try:
+        content: bytes = makers[packing(sample) or "gzip"]().decompress(sample, SAMPLE)
+    except Exception:  # each library raises its own
+        return None
+    return content
 
 
 def other(sample: bytes) -> str | None:

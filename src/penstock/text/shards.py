@@ -15,7 +15,7 @@ from penstock.files import replacing, write
 from penstock.text.readers import Part, Piece, read
 from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.sources import Source
-from penstock.text.tokens import UNFINISHED, checksum, shard_path
+from penstock.text.tokens import checksum, shard_path
 from penstock.text.vocabulary import Vocabulary, characters_of
 
 UNIT = 1 << 24
@@ -67,19 +67,23 @@ class Job:
 
     def characters_path(self, number: int) -> Path:
         """The file of the characters of a unit."""
-        return self.folder / UNFINISHED / f"{number:05}.characters"
+        return self.folder / f"{number:05}.characters"
 
     def starts_path(self, number: int) -> Path:
         """The file of where the documents of a shard start."""
-        return self.folder / UNFINISHED / f"{number:05}.starts"
+        return self.folder / f"{number:05}.starts"
+
+    def tokens_path(self, number: int) -> Path:
+        """The file of a shard's tokens."""
+        return shard_path(self.folder, number)
 
     def digests_path(self, number: int) -> Path:
         """The file of the documents' digests of a shard, by which copies are found."""
-        return self.folder / UNFINISHED / f"{number:05}.digests"
+        return self.folder / f"{number:05}.digests"
 
     def record_path(self, number: int) -> Path:
         """The file that says what is in a shard; written last."""
-        return self.folder / UNFINISHED / f"{number:05}.json"
+        return self.folder / f"{number:05}.json"
 
 
 def find_characters(job: Job, unit: Unit) -> None:
@@ -104,11 +108,12 @@ class _Side:
         self._document: Any = None  # a digest that is not finished
 
     def add(self, piece: Piece) -> None:
-        """Counts a piece's text into the digest of its document."""
-        if piece.starts_document or self._document is None:
+        """Counts a piece's text into the digest of its document, unless that begins in another shard."""
+        if piece.starts_document:
             self.end()
             self._document = hashlib.blake2b(digest_size=8)
-        self._document.update(piece.text.encode("utf-8", "surrogatepass"))
+        if self._document is not None:
+            self._document.update(piece.text.encode("utf-8", "surrogatepass"))
 
     def end(self) -> None:
         """Ends the document at hand."""
@@ -121,7 +126,7 @@ def write_shard(job: Job, unit: Unit) -> None:
     assert job.vocabulary is not None
     dtype = token_type(job.vocabulary)
     characters = 0
-    path = shard_path(job.folder, unit.number)
+    path = job.tokens_path(unit.number)
     with replacing(path) as file, tempfile.TemporaryFile(dir=job.folder) as beside:
         sides = (_Side(file), _Side(beside))
         for piece, held_out in _drawn(job, unit):
@@ -185,7 +190,7 @@ def finished(job: Job, number: int) -> dict[str, Any] | None:
     """What is in a shard, if it was written to its end and is still what was written."""
     try:
         record = read_sealed(job.record_path(number))
-        whole = record["crc32"] == checksum(shard_path(job.folder, number))
+        whole = record["crc32"] == checksum(job.tokens_path(number))
         whole = whole and record["starts_crc32"] == checksum(job.starts_path(number))
         whole = whole and record["digests_crc32"] == checksum(job.digests_path(number))
     except (OSError, ValueError):

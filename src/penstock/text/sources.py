@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from penstock.errors import PenstockError
+from penstock.errors import NotText, PenstockError
 from penstock.files import is_utf8, replacing
+from penstock.folder import LIST
 from penstock.text import recognise, reference
 from penstock.text.walk import ROWS, TABLES, LeftOut, account, walk
 
-SUFFIXES = (".txt", *ROWS, ".txt.gz", ".jsonl.gz", ".ndjson.gz")
-"""What is read from a remote folder. A file named outright is read as plain text if it has none of them."""
-
-PACKINGS = {".gz": "gzip", ".xz": "xz", ".bz2": "bzip2", ".zst": "zstd"}
-"""Endings that say how a file is packed."""
+SUFFIXES = (".txt", *ROWS, *(f"{of}{packed}" for of in (".txt", ".jsonl", ".ndjson") for packed in recognise.ENDINGS))
+"""What is read from a remote folder, whose files are not looked into; any is that is named outright."""
 
 STANDARD_INPUT = Path("/dev/stdin")
 BLOCK = 1 << 20
@@ -57,7 +55,7 @@ class Source(NamedTuple):
     @property
     def stem(self) -> str:
         """Its name in small letters, without that of a compression."""
-        return _stem_and_packing(self.name)[0]
+        return recognise.stem_and_packing(self.name)[0]
 
     @property
     def of_rows(self) -> bool:
@@ -94,10 +92,7 @@ class Source(NamedTuple):
     def _unpacked(self, file: BinaryIO) -> Any:
         if self.packing == "zstd":
             try:
-                if sys.version_info >= (3, 14):
-                    from compression import zstd
-                else:
-                    from backports import zstd
+                zstd = recognise.zstd()
             except ModuleNotFoundError:
                 raise PenstockError(
                     f"{self.name}: needs the package backports.zstd: pip install 'penstock[zstd]'"
@@ -128,10 +123,12 @@ def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> 
         PenstockError: there are none.
     """
     if "://" in name:
-        return _found_remotely(name)
+        return _found_remotely(name, left_out)
     path = Path("/dev/stdin" if name == "-" else name)
     try:
         if path.is_dir():
+            if (path / LIST).is_file():
+                raise PenstockError(f"{name}: expected text, got a folder that Penstock made; name files in it")
             inside, others = walk(path, raw)
             left_out += others
             return [local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
@@ -139,21 +136,20 @@ def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> 
             return [_kept(name, path, spool)]
         if path.exists():
             return [local(name, path, raw)]
-        matches = sorted(match for match in map(Path, glob.glob(name, recursive=True)) if match.is_file())
-        return [local(str(match), match, raw) for match in matches] or _not_there(name)
+        found = []
+        for match in sorted(map(Path, glob.glob(name, recursive=True))):
+            if match.is_file():
+                found.append(local(str(match), match, raw))
+            elif match.is_dir() and "**" not in name:  # by which what is in it matches too
+                found += find(str(match), spool, left_out, raw)
+        return found or _not_there(name)
     except OSError as error:
         raise _cannot_read(name, error) from None
 
 
 def default() -> Source:
     """The text that is on every machine with Python."""
-    return Source(reference.NAME, reference.NAME, None, sys.version)
-
-
-def _stem_and_packing(name: str) -> tuple[str, str | None]:
-    """A name in small letters without that of a compression, and which one it says."""
-    stem, dot, ending = name.lower().rpartition(".")
-    return (stem, PACKINGS[dot + ending]) if dot + ending in PACKINGS else (name.lower(), None)
+    return Source(reference.NAME, reference.NAME, len(reference.text().encode()), sys.version)
 
 
 def local(name: str, path: Path, raw: bool = False) -> Source:
@@ -165,14 +161,14 @@ def local(name: str, path: Path, raw: bool = False) -> Source:
     if not is_utf8(name):
         raise PenstockError(f"{name!a}: expected a name in UTF-8; rename it")
     about, encoding = path.stat(), "utf-8"
-    stem, packing = _stem_and_packing(name)
+    stem, packing = recognise.stem_and_packing(name)
     if not raw:
         with path.open("rb") as file:
             sample = file.read(recognise.SAMPLE)
-        packing = recognise.packing(sample) or packing
+        packing = recognise.packing(sample)
         if packing is None and not stem.endswith((".parquet", ".arrow")):
             if what := recognise.other(sample):
-                raise PenstockError(f"{name}: expected text, got {what}; --vocab byte reads its bytes")
+                raise NotText(f"{name}: expected text, got {what}")
             encoding = recognise.encoding(sample) or encoding
     return Source(name, str(path), about.st_size, str(about.st_mtime_ns), packing, encoding)
 
@@ -194,7 +190,7 @@ def _kept(name: str, path: Path, spool: Path) -> Source:
     return Source(name, str(spool), spool.stat().st_size, digest.hexdigest())
 
 
-def _found_remotely(name: str) -> list[Source]:
+def _found_remotely(name: str, left_out: list[LeftOut]) -> list[Source]:
     try:
         files, path = _filesystem(name)
         try:
@@ -205,7 +201,9 @@ def _found_remotely(name: str) -> list[Source]:
                 raise
             return [_remote(files, p) for p in sorted(files.glob(path))] or _not_there(name)
         if folder:
-            inside = sorted(p for p in files.find(path) if p.lower().endswith(SUFFIXES))
+            everything = sorted(files.find(path))
+            inside = [p for p in everything if p.lower().endswith(SUFFIXES)]
+            left_out += [LeftOut(p, "far away and of another ending") for p in everything if p not in set(inside)]
             return [_remote(files, p) for p in inside] or _nothing_in(name, [])
         return [_remote(files, path)._replace(name=name)]
     except PenstockError:
@@ -225,7 +223,7 @@ def _remote(files: Any, path: str) -> Source:
     stamp = next((str(about[key]) for key in stamps if about.get(key)), "")
     name = files.unstrip_protocol(path)
     size = about.get("size") if _gives_parts(files, path, about) else None
-    return Source(name, name, size, stamp, _stem_and_packing(name)[1])
+    return Source(name, name, size, stamp, recognise.stem_and_packing(name)[1])
 
 
 def _gives_parts(files: Any, path: str, about: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from penstock.text.sealed import read_sealed
 from penstock.text.vocabulary import Vocabulary, load_vocabulary
 
 INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
-FORMAT, VERSION = "penstock-tokens", 1
+FORMAT, VERSION = "penstock-tokens", 2
 
 KINDS: dict[str, type] = {
     "recipe": dict,

@@ -189,7 +189,8 @@ def _tokenizers() -> Any:
         import tokenizers
     except ModuleNotFoundError:
         raise PenstockError(
-            "vocabulary bpe: needs the package tokenizers, which is not installed: pip install tokenizers"
+            "vocabulary bpe: needs the package tokenizers, which is not installed: pip install tokenizers; "
+            "--vocab char and --vocab byte need none"
         ) from None
     return tokenizers
 

@@ -61,7 +61,7 @@ def _below(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 
 def _reason(path: Path, raw: bool) -> str | None:
     """Why a file is not read."""
-    name = path.name.lower().removesuffix(".gz")
+    name, _ = recognise.stem_and_packing(path.name)
     if not path.is_file():
         return "no file"
     if not os.access(path, os.R_OK):
@@ -77,7 +77,9 @@ def _reason(path: Path, raw: bool) -> str | None:
             sample = file.read(recognise.SAMPLE)
     except OSError:
         return "unreadable"
-    if recognise.encoding(sample) or recognise.packing(sample):
+    if recognise.packing(sample) and (inside := recognise.unpacked(sample)) is not None:
+        sample = inside
+    if recognise.encoding(sample):
         return None
     return "not UTF-8" if recognise.named(sample) == recognise.LATIN else "not text"
 

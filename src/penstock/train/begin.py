@@ -16,7 +16,7 @@ from penstock.text import reference
 from penstock.text.prepare import Recipe, changed, prepare
 from penstock.text.progress import shown
 from penstock.text.tokens import Prepared, open_tokens, token_folder
-from penstock.text.vocabulary import Vocabulary
+from penstock.text.vocabulary import CharVocabulary, Vocabulary
 from penstock.text.workers import processors
 from penstock.train.checkpoint import ANEW, Checkpoints, found, newest, nothing_to_resume, put_away
 from penstock.train.fit import MODEL, RECORD, TRAINING, Run
@@ -80,7 +80,7 @@ def begin(
             run = run or _resumed(said, out, console, Ranks(), training)
             folders = [folder, training]
             run.own(*folders)
-            if anew and not run.replaces:
+            if not run.replaces and (anew or run.lengthened):
                 run.record(None)
         except PenstockError as error:
             failed = error
@@ -119,6 +119,7 @@ def _prepared(said: Said, folder: Folder, force: bool, console: Console, ranks: 
         with held(folder.place(BEGUN), RUN) as begun:
             before = None if said.settings.init is None else LanguageModel.load(said.settings.init)
             if before is not None:
+                expect_outside([Path(said.settings.init or "")], out)
                 said = dataclasses.replace(said, settings=_of_model(said, before))
             settings = said.settings
             console.print(
@@ -128,6 +129,7 @@ def _prepared(said: Said, folder: Folder, force: bool, console: Console, ranks: 
                 expect_outside([tokens], out)
                 prepared = open_tokens(tokens)
                 settings = _agreed(said, prepared, tokens)
+                _tell_of_lost(before, prepared, tokens, console)
             else:
                 known = None if before is None else before.vocabulary
                 prepared = _tokens_of(inputs, begun.place(TOKENS), out, settings, known, console)
@@ -177,7 +179,7 @@ def _resumed(said: Said, out: Path, console: Console, ranks: Ranks, folder: Fold
     if prepared.digest != plan.digest:
         raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
     if folder is not None and not moved and (text := changed(inputs or plan.inputs, place)) is not None:
-        line = f"{text} has changed since the run began, which goes on with the text as it was; --force begins anew"
+        line = f"{text} is not as it was when the run began, which goes on with the text of then; --force begins anew"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     run = Run(plan, prepared, out, ranks, (progress, tensors))
     if length:
@@ -194,8 +196,18 @@ def _tokens_of(
         console.print(f"        {line}", highlight=False, markup=False, soft_wrap=True)
 
     with shown(console) as report:
-        options: Any = {"workers": processors(), "force": True, "within": out, "report": report, "tell": tell}
-        return prepare(inputs, folder, recipe, known=known, **options)
+        options: Any = {"workers": processors(), "apart": True, "report": report, "tell": tell}
+        return prepare(inputs, folder, recipe, known=known, force=True, within=out, **options)
+
+
+def _tell_of_lost(model: LanguageModel | None, prepared: Prepared, folder: Path, console: Console) -> None:
+    """Says what a model knows and the tokens that it goes on with do not."""
+    old, new = model and model.vocabulary, prepared.vocabulary
+    if not (isinstance(old, CharVocabulary) and isinstance(new, CharVocabulary)):
+        return
+    if lost := set(old.characters) - set(new.characters):
+        line = f"{len(lost):,} of the model's characters are not among the tokens of {folder}, and are forgotten"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _of_model(said: Said, model: LanguageModel) -> Settings:

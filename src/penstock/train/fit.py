@@ -21,7 +21,7 @@ from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.nn.language_model import LanguageModel
 from penstock.text.tokens import Prepared
 from penstock.train.checkpoint import Checkpoints, Progress, restore
-from penstock.train.plan import Plan, length_of, usable_device
+from penstock.train.plan import Plan, learning_rate, length_of, usable_device
 from penstock.train.ranks import Ranks
 from penstock.train.reporter import Display, Log, duration
 from penstock.train.results import Results
@@ -56,7 +56,7 @@ class Run:
         self.plan, self.out, self.ranks = plan, out, ranks
         self.model_folder: Folder | None = None  # the first rank's, as is the run's own
         self.folder: Folder | None = None
-        self.replaces = False
+        self.replaces = self.lengthened = False
         self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         torch.manual_seed(plan.settings.seed)
         model = LanguageModel(plan.model, vocabulary)
@@ -88,9 +88,12 @@ class Run:
         if (share := self.share()) >= 1:
             done = f"{at.step:,} steps" if minutes is None else duration(at.seconds)
             raise PenstockError(f"--{name}: the run in {self.out} has {done} behind it, got {value}; say more to go on")
-        passes = at.passes + at.chunk / len(self.streams)
-        self.plan = dataclasses.replace(self.plan, expected_passes=passes / share if share else 0.0)
-        at.validations, at.stale = int(share * VALIDATIONS + 1e-9), 0
+        if share:
+            passes = (at.passes + at.chunk / len(self.streams)) / share
+            rate = learning_rate(self.plan, at.step / share)
+            self.plan = dataclasses.replace(self.plan, expected_passes=passes, learning_rate=rate)
+            self.stepper.learning_rate = rate
+        at.validations, at.stale, self.lengthened = int(share * VALIDATIONS + 1e-9), 0, True
 
     def own(self, model_folder: Folder, folder: Folder) -> None:
         """Gives the first rank what it alone writes: the model's folder, and the run's own in it.

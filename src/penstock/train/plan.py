@@ -8,8 +8,8 @@ The rule, for every choice a person did not make:
 - **Dropout**: rises with how well the text could be learnt by heart: with the passes over it, and with the square root
   of the parameters there are for each of its tokens.
 - **Learning rate**: 2.1 / H, times the fourth root of (tokens in a step / 2,048) · (2,400 / steps) · (512 / V, if less
-  than 1). The best one of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3); the rest was found
-  in some hundreds of runs, see docs/reference/language-models.md.
+  than 1); at most 0.02, and of less than 480 steps that of 480. The best one of Adam falls with the width (Yang et al.
+  2021, arXiv:2203.03466, table 3); the rest was found in some hundreds of runs, see docs/reference/language-models.md.
 - **Streams**: 32 side by side for each process on a CPU, 128 on a GPU, fewer where the corpus is short.
 """
 
@@ -147,14 +147,14 @@ def make_plan(
     dropout = settings.dropout
     if dropout is None:
         dropout = _dropout(passes * math.sqrt(_parameters(model) / train_tokens))
-    return Plan(
+    plan = Plan(
         inputs=list(inputs),
         tokens=folder,
         digest=prepared.digest,
         settings=settings,
         model=dataclasses.replace(model, dropout=dropout),
         streams=streams,
-        learning_rate=settings.learning_rate or _learning_rate(model, budget / per_step, streams * settings.chunk),
+        learning_rate=0.0,
         device=str(device),
         minutes=minutes,
         steps=steps,
@@ -166,6 +166,7 @@ def make_plan(
         run=uuid.uuid4().hex,
         launch=launch,
     )
+    return dataclasses.replace(plan, learning_rate=learning_rate(plan, budget / per_step))
 
 
 def length_of(settings: Settings, streams: Streams) -> tuple[float | None, int | None]:
@@ -184,10 +185,11 @@ def _dropout(by_heart: float) -> float:
     return 0.4
 
 
-def _learning_rate(model: ModelConfig, steps: float, tokens: int) -> float:
-    """For so many steps of so many tokens each."""
-    longer, rarer = max(steps / 2400, 0.2), max(model.vocabulary_size / 512, 1.0)
-    return min(0.02, 2.1 / model.hidden_size * math.sqrt(math.sqrt(tokens / 2048 / longer / rarer)))
+def learning_rate(plan: Plan, steps: float) -> float:
+    """What was said, or by the rule above for a run of so many steps."""
+    tokens, wider = plan.streams * plan.settings.chunk, max(plan.model.vocabulary_size / 512, 1.0)
+    rate = 2.1 / plan.model.hidden_size * math.sqrt(math.sqrt(tokens / 2048 / max(steps / 2400, 0.2) / wider))
+    return plan.settings.learning_rate or min(rate, 0.02)
 
 
 def _parameters(model: ModelConfig) -> int:

@@ -20,6 +20,8 @@ from penstock.train.streams import Streams
 SAMPLE_TEMPERATURE = 0.7
 PROMPT = 80
 """Characters of the prompt at most."""
+MANY, OFTEN = 1000, 200
+"""Tokens of a large vocabulary, and how often each must be seen to be learned."""
 SCORED_TOKENS = 1 << 18
 """Of held-out text at most; ``penstock eval`` scores all that it is given."""
 
@@ -29,6 +31,8 @@ class Results:
     """The figures of a run; those of the held-out text are None where none was held out."""
 
     parameters: int
+    vocabulary: int
+    """Tokens that the model can tell apart."""
     seconds: float
     steps: int
     tokens_read: int
@@ -72,6 +76,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
             xz, xz_of_byte = packed / count_characters(utf8), packed / len(utf8)
     return Results(
         parameters=parameters,
+        vocabulary=plan.model.vocabulary_size,
         seconds=progress.seconds,
         steps=progress.step,
         tokens_read=streams.read(progress.passes, progress.chunk),
@@ -121,6 +126,13 @@ def print_results(results: Results, out: Path, unit: str, console: Console) -> N
         console.print(
             "\nxz -9 packs this text better than the model expects it: more --minutes would help, or more text; "
             "--vocab byte where it is no prose.",
+            highlight=False,
+        )
+    seen = results.tokens_read / results.vocabulary
+    if results.vocabulary >= MANY and seen < OFTEN:
+        console.print(
+            f"\nEach of the vocabulary's {results.vocabulary:,} tokens was seen about {seen:.0f} times: more --minutes,"
+            " or --vocab bpe with a smaller --vocab-size, would teach the model more of each.",
             highlight=False,
         )
     place, prompt = shlex.quote(str(out)), shlex.quote(" ".join(results.prompt.split()[:2])[:20] or "The")

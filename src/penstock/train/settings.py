@@ -16,7 +16,7 @@ class Settings(Recipe):
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-            Characters unless you say; byte pairs for a text of more than 2 MB, or of more than 512 characters.
+            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
         vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
             4,096 for one of more than 100 MB. The other kinds are as large as they must be.
         column: Of tables and lines of JSON, where the text stands.
@@ -81,6 +81,8 @@ class Settings(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.init == "":
+            raise PenstockError("--init: expected a path, got an empty one")
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
