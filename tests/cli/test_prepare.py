@@ -89,7 +89,7 @@ def test_a_stop_ends_its_workers_and_it_goes_on(tmp_path: Path, number: int) -> 
     command = [sys.executable, "-m", "penstock", "prepare", str(tmp_path / "large.txt"), "--out", str(out)]
     command += ["--workers", "2", "--vocab", "byte"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-    while not [*out.glob(".*.tokens.*")]:
+    while not [*out.glob("unfinished/.*.tokens.*")]:
         assert process.poll() is None
         time.sleep(0.002)
     if number == signal.SIGINT:

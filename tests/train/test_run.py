@@ -517,7 +517,7 @@ def test_a_text_that_changed_is_told_of(tmp_path: Path) -> None:
         done = penstock("train", "--out", out, "--resume")
         assert done.returncode == 0, done.stderr
         assert load(out).score("the cat").nats == before
-        (said,) = re.findall(r"(\S+) has changed since the run began", done.stdout) or [""]
+        (said,) = re.findall(r"(\S+) is not as it was when the run began", done.stdout) or [""]
         return Path(said).name
 
     assert resumed() == ""
