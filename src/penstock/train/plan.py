@@ -7,10 +7,10 @@ The rule, for every choice a person did not make:
   so that a faster machine or engine trains a larger model by itself.
 - **Dropout**: rises with how well the text could be learnt by heart: with the passes over it, and with the square root
   of the parameters there are for each of its tokens.
-- **Learning rate**: 0.11 / √H, above 512 units 2.5 / H, times the fourth root of (tokens in a step / 2,048) · (2,400 /
-  steps) · (512 / V, if less than 1); at most 0.02, and of less than 480 steps that of 480. The best one of Adam falls
-  with the width (Yang et al. 2021, arXiv:2203.03466, table 3); how was found in some hundreds of runs, see
-  docs/reference/language-models.md.
+- **Learning rate**: 0.1 / √H, or 2.3 / H if that is less, times the fourth root of (tokens in a step / 2,048) ·
+  (2,400 / steps) · (512 / V, if less than 1); at most 0.02, and of less than 480 steps that of 480. The best of Adam
+  falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3); how it does so here was found in some hundreds of
+  runs, see docs/reference/language-models.md.
 - **Streams**: 32 side by side for each process on a CPU, 128 on a GPU, fewer where the corpus is short.
 """
 
@@ -190,7 +190,7 @@ def learning_rate(plan: Plan, steps: float) -> float:
     """What was said, or by the rule above for a run of so many steps."""
     H, tokens = plan.model.hidden_size, plan.streams * plan.settings.chunk
     longer, wider = max(steps / 2400, 0.2), max(plan.model.vocabulary_size / 512, 1.0)
-    rate = min(0.11 / math.sqrt(H), 2.5 / H) * math.sqrt(math.sqrt(tokens / 2048 / longer / wider))
+    rate = min(0.1 / math.sqrt(H), 2.3 / H) * math.sqrt(math.sqrt(tokens / 2048 / longer / wider))
     return plan.settings.learning_rate or min(rate, 0.02)
 
 
