@@ -93,10 +93,10 @@ def penstock(*arguments: Any, stdin: bytes = b"", **environment: str) -> subproc
     """Runs the real command line in a process of its own."""
     command, variables = [*map(str, arguments)], os.environ | ENVIRONMENT | environment
     if command[:1] in (["train"], ["lab"]) and not stdin and environment.keys().isdisjoint(ENVIRONMENT):
-        done = forked.run(command, variables, timeout=300)
+        done = forked.run(command, variables, timeout=1500)
     else:
         done = subprocess.run(
-            [sys.executable, "-m", "penstock", *command], input=stdin, capture_output=True, env=variables, timeout=300
+            [sys.executable, "-m", "penstock", *command], input=stdin, capture_output=True, env=variables, timeout=1500
         )
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode()

@@ -97,7 +97,7 @@ def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.read(20)  # comes before the end, which would take days
     process.stdout.close()  # as "| head" does
-    assert process.wait(60) == 0
+    assert process.wait(300) == 0
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_run_whose_reader_has_gone_goes_on(corpus: Path, tmp_path: Path) -> No
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(120) == 0
+    assert process.wait(600) == 0
     assert json.loads((tmp_path / "out" / "train.json").read_text())["results"]["steps"] == 4
 
 

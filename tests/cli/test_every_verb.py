@@ -67,7 +67,7 @@ def places(tmp_path: Path) -> dict[str, str]:
 
 def run(verb: str, places: dict[str, str], environment: dict[str, str] | None = None, **options: Any) -> Any:
     words = [places.get(word, word) for word in CALLS[verb].split()]
-    done = forked.run([verb, *words], os.environ | ENVIRONMENT | (environment or {}), timeout=120, **options)
+    done = forked.run([verb, *words], os.environ | ENVIRONMENT | (environment or {}), timeout=600, **options)
     stderr = done.stderr.decode()
     assert done.returncode in (0, 1, 2), stderr
     assert "Traceback" not in stderr
@@ -134,7 +134,7 @@ def test_a_folder_that_is_gone(verb: str, places: dict[str, str], tmp_path: Path
     words = [places.get(word, word) for word in CALLS[verb].split()]
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     command = ["sh", "-c", f'{gone} "$@"', "sh", sys.executable, "-m", "penstock", verb, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 2), done.stderr
 
@@ -264,7 +264,7 @@ def test_outputs_that_are_none(verb: str, force: bool, bad: str, places: dict[st
     BAD_OUTPUTS[bad](Path(places["OUT"]))
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
     words = [places.get(word, word) for word in CALLS[verb].split()] + ["--force"] * force
-    done = forked.run([verb, *words], os.environ | ENVIRONMENT, timeout=120)
+    done = forked.run([verb, *words], os.environ | ENVIRONMENT, timeout=600)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count(b"\n") == 1
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before

@@ -106,7 +106,7 @@ def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on(tmp_path: Path, st
     for _ in ("the account", "the first file"):
         process.stderr.readline()
     process.send_signal(stop)
-    rest = process.communicate(timeout=60)[1]
+    rest = process.communicate(timeout=300)[1]
     assert process.returncode == (-stop if stop == signal.SIGKILL else 128 + stop)
     assert "Traceback" not in rest
     finished = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}

@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def losses(name: str, corpus: Path) -> list[float]:
     """What an example prints."""
     command = [sys.executable, str(EXAMPLES / name), str(corpus), "61"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr
     return [float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("step")]
 

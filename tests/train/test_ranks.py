@@ -36,7 +36,7 @@ def launch(ranks: int, *arguments: Any, restarts: int = 0) -> "subprocess.Popen[
 
 
 def finish(process: "subprocess.Popen[bytes]") -> str:
-    said = process.communicate(timeout=240)[0].decode()
+    said = process.communicate(timeout=1200)[0].decode()
     assert process.returncode == 0, said
     return said
 
@@ -130,7 +130,7 @@ def test_a_stopped_run_goes_on_with_any_number_of_ranks(text: Path, alone: Path,
         at = moment
         wait_until(lambda at=at: len(steps_of(out)) >= at, process)
         process.send_signal(signal.SIGTERM)  # as a scheduler does before it takes the machine away
-        said = process.communicate(timeout=120)[0].decode()
+        said = process.communicate(timeout=600)[0].decode()
         assert process.returncode != 0
         assert re.search(r"stopped after step \d+; go on with", said), said
     assert_same_optimisation(out, alone)
@@ -207,7 +207,7 @@ def test_ranks_that_disagree_stop_at_once(text: Path, tmp_path: Path, other: tup
     port, out = free_port(), tmp_path / "out"
     said = (text, "--out", out, "--steps", 5, *SMALL)
     processes = [by_hand(0, port, *said), by_hand(1, port, *said, *other)]
-    errors = [process.communicate(timeout=120)[1].decode() for process in processes]
+    errors = [process.communicate(timeout=600)[1].decode() for process in processes]
     assert [process.returncode for process in processes] == [2, 2]
     assert all(message in error for error in errors), errors
     assert not out.exists()
@@ -216,7 +216,7 @@ def test_ranks_that_disagree_stop_at_once(text: Path, tmp_path: Path, other: tup
 def test_a_rendezvous_that_nobody_comes_to(text: Path, tmp_path: Path) -> None:
     port = free_port()
     done = by_hand(1, port, text, "--out", tmp_path / "out", PENSTOCK_RENDEZVOUS_SECONDS="3")
-    error = done.communicate(timeout=120)[1].decode()
+    error = done.communicate(timeout=600)[1].decode()
     assert done.returncode == 2
     assert f"did not find the other processes at 127.0.0.1:{port} within 3 s" in error
 
