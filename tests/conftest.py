@@ -52,8 +52,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         reporter.write_line(f"hypothesis explores: --hypothesis-seed={seed} runs the same examples again")
 
 
-# Started in the background, a shell's commands ignore Ctrl-C, and so would every process that a test interrupts.
+# Started in the background or by nohup, commands ignore Ctrl-C or a hang-up, and so would what a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(params=["before", "after"])

@@ -41,7 +41,7 @@ def test_it_prints_the_accuracy_and_its_interval(model: Path, tmp_path: Path) ->
     assert facts["accuracy"] == 0.6
     assert facts["low"] == pytest.approx(0.2307, abs=1e-4)
     assert facts["high"] == pytest.approx(0.8824, abs=1e-4)
-    assert (facts["pairs"], facts["right"], facts["ties"], facts["unknown"]) == (5, 3, 1, 2)
+    assert (facts["pairs"], facts["right"], facts["ties"], facts["unknown_characters"]) == (5, 3, 1, 2)
 
 
 def test_pairs_come_from_standard_input(model: Path) -> None:

@@ -134,7 +134,8 @@ def _check_part(tokens: int, start: int, stop: int) -> None:
 def _first_document(file: str, vocabulary: str) -> str:
     with tempfile.TemporaryDirectory() as spool:
         corpus = Corpus([file], errors="surrogateescape" if vocabulary == "byte" else "strict", spool=Path(spool))
-        print(corpus.account(), file=sys.stderr)
+        if corpus.left_out or len(corpus.sources) > 1:
+            print(corpus.account(), file=sys.stderr)
         found: list[str] = []
         for piece in corpus.pieces():
             if (found and piece.starts_document) or sum(map(len, found)) > LONGEST:
