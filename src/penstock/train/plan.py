@@ -180,7 +180,7 @@ def length_of(settings: Settings, streams: Streams) -> tuple[float | None, int |
 
 
 def _dropout(by_heart: float) -> float:
-    for limit, dropout in ((3, 0.0), (6, 0.1), (15, 0.2), (30, 0.3)):
+    for limit, dropout in ((5, 0.0), (7, 0.1), (15, 0.2), (30, 0.3)):
         if by_heart < limit:
             return dropout
     return 0.4
