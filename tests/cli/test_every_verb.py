@@ -65,9 +65,12 @@ def places(tmp_path: Path) -> dict[str, str]:
     }
 
 
+def call(verb: str, places: dict[str, str]) -> list[str]:
+    return [verb, *(places.get(word, word) for word in CALLS[verb].split())]
+
+
 def run(verb: str, places: dict[str, str], environment: dict[str, str] | None = None, **options: Any) -> Any:
-    words = [places.get(word, word) for word in CALLS[verb].split()]
-    done = forked.run([verb, *words], os.environ | ENVIRONMENT | (environment or {}), timeout=600, **options)
+    done = forked.run(call(verb, places), os.environ | ENVIRONMENT | (environment or {}), timeout=600, **options)
     stderr = done.stderr.decode()
     assert done.returncode in (0, 1, 2), stderr
     assert "Traceback" not in stderr
@@ -131,9 +134,8 @@ def test_nowhere_to_write(
 def test_a_folder_that_is_gone(verb: str, places: dict[str, str], tmp_path: Path) -> None:
     run(verb, places, folder=str(tmp_path))
     gone = f"cd {tmp_path} && mkdir gone && cd gone && rmdir ../gone && exec"
-    words = [places.get(word, word) for word in CALLS[verb].split()]
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
-    command = ["sh", "-c", f'{gone} "$@"', "sh", sys.executable, "-m", "penstock", verb, *words]
+    command = ["sh", "-c", f'{gone} "$@"', "sh", sys.executable, "-m", "penstock", *call(verb, places)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 2), done.stderr
@@ -141,9 +143,11 @@ def test_a_folder_that_is_gone(verb: str, places: dict[str, str], tmp_path: Path
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_reader_that_is_gone_is_nothing_wrong(verb: str, places: dict[str, str]) -> None:
-    words = [places.get(word, word) for word in CALLS[verb].split()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "penstock", verb, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "penstock", *call(verb, places)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -263,8 +267,7 @@ BAD_OUTPUTS: dict[str, Callable[[Path], object]] = {
 def test_outputs_that_are_none(verb: str, force: bool, bad: str, places: dict[str, str], tmp_path: Path) -> None:
     BAD_OUTPUTS[bad](Path(places["OUT"]))
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
-    words = [places.get(word, word) for word in CALLS[verb].split()] + ["--force"] * force
-    done = forked.run([verb, *words], os.environ | ENVIRONMENT, timeout=600)
+    done = forked.run([*call(verb, places), *["--force"] * force], os.environ | ENVIRONMENT, timeout=600)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count(b"\n") == 1
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before

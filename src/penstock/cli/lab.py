@@ -63,7 +63,7 @@ def lab(
         progress.print(f"{k} of {len(names)}  {one} …", end="")
         try:
             found[one] = run(one, effort)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what is said of it begins a line of its own, and nothing is kept from it
             progress.print()
             raise
         progress.print(f" {time.perf_counter() - began:.0f} s")

@@ -136,9 +136,9 @@ def _first_document(file: str, vocabulary: str) -> str:
         corpus = Corpus([file], errors="surrogateescape" if vocabulary == "byte" else "strict", spool=Path(spool))
         if corpus.left_out or len(corpus.sources) > 1:
             print(corpus.account(), file=sys.stderr)
-        found: list[str] = []
+        text = ""
         for piece in corpus.pieces():
-            if (found and piece.starts_document) or sum(map(len, found)) > LONGEST:
+            if (text and piece.starts_document) or len(text) > LONGEST:
                 break
-            found.append(piece.text)
-        return "".join(found)
+            text += piece.text
+        return text

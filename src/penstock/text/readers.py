@@ -139,8 +139,9 @@ def decoded_lines(file: BinaryIO, encoding: str, errors: str = "strict", newline
     try:
         yield from bounded_lines(text)
     finally:
-        with contextlib.suppress(ValueError):  # it is closed
-            text.detach()  # whose file it is closes it
+        # the file's owner closes it; where reading was given up that came first, and then detaching is refused
+        with contextlib.suppress(ValueError):
+            text.detach()
 
 
 def _named(reading: Reading, lines: Iterator[Any]) -> Iterator[Any]:

@@ -72,7 +72,7 @@ def unpacked(sample: bytes) -> bytes | None:
     }
     try:
         content: bytes = makers[packing(sample) or "gzip"]().decompress(sample, SAMPLE)
-    except Exception:  # each library raises its own
+    except Exception:  # each library raises its own, or is not there: the file is then judged by its packed bytes
         return None
     return content
 
