@@ -133,6 +133,17 @@ def check_forward(read: Call, made: Call, error: float) -> None:
             np.testing.assert_allclose(made[name], getattr(steps, field), rtol=0, atol=error, err_msg=name)
 
 
+def says_one_thing(read: Call) -> bool:
+    """Whether a call of backward has a derivative: states and gates are what forward makes of the rest, all finite."""
+    made = results(read)
+    forward(read | made | {"threads": 1, "packed": None})
+    kept = {name: value for name, value in made.items() if name in BACKWARD}
+    coming = [value for name, value in read.items() if name.startswith("grad_") and name[5:] in FIELDS]
+    return all(np.isfinite(value).all() for value in coming if value is not None) and all(
+        read[name] is not None and np.allclose(read[name], value, rtol=0, atol=1e-12) for name, value in kept.items()
+    )
+
+
 def check_backward(read: Call, made: dict[str, Array], error: float, rng: np.random.Generator) -> None:
     """Each gradient against the oracle's derivative along a random direction, by a complex step."""
     for key, gradient in made.items():

@@ -257,7 +257,7 @@ def refused_or_right(backward: bool, call: Call) -> None:
             assert value.tobytes() == read[name].tobytes(), f"{name} was written to"
     if not backward:
         calls.check_forward(read, call, calls.ERROR[str(read["x"].dtype)])
-    elif np.allclose(calls.oracle(read).hidden, read["output"], rtol=0, atol=1e-12):  # it is this call's output
+    elif calls.says_one_thing(read):
         calls.check_backward(read, {name: call[name] for name in written}, 1e-11, np.random.default_rng(3))
 
 

@@ -232,7 +232,7 @@ def test_descriptions_that_are_wrong(backward: bool, data: st.DataObject, after:
     found = {name: arena.view(name, field(of_call, gradients, name)) for name in written if read[name] is not None}
     if not backward:
         calls.check_forward(read, found, calls.ERROR["float64"])
-    elif np.allclose(calls.oracle(read).hidden, read["output"], rtol=0, atol=1e-12):  # it is this call's output
+    elif calls.says_one_thing(read):
         made = {name: value for name, value in found.items() if value is not None}
         calls.check_backward(read, made, 1e-11, np.random.default_rng(3))
 
