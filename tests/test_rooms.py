@@ -21,7 +21,7 @@ FLOORS = (
     "__init__",
     "look score",
     "nn",
-    "ops runtime",
+    "ops runtime web",
     "model_folder",
     "native text",
     "folder",
@@ -31,7 +31,7 @@ FLOORS = (
 """From the top down: a file imports from its own room and from lower floors. ``__init__`` is the package's own file,
 which names what users take from the rooms below."""
 
-LIGHT = "errors files folder gates equations native text model_folder runtime look score"
+LIGHT = "errors files folder gates equations native text model_folder runtime web look score"
 """The rooms that never import torch, whatever one calls."""
 
 LIGHT_VERBS = "agree eval generate look prepare score"
