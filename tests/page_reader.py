@@ -28,8 +28,14 @@ def pixels(page: Shown, selector: str) -> Any:
         copy.drawImage(canvas, 0, 0);
         return [canvas.height, canvas.width, Array.from(copy.getImageData(0, 0, canvas.width, canvas.height).data)];
     }"""
+    settled(page)
     height, width, values = page.locator(selector).first.evaluate(script)
     return np.reshape(values, (height, width, 4)).astype(float)
+
+
+def settled(page: Shown) -> None:
+    """Waits until all that can wait is drawn too."""
+    page.wait_for_selector("html:not([data-drawing]):not(:has([aria-busy=true]))", state="attached")
 
 
 def written(page: Shown) -> dict[int, float]:

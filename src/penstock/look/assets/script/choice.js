@@ -11,10 +11,24 @@ const choice = {
 };
 
 let traces = [];
-const views = [];
+const views = []; // each registered once, for whatever traces are shown
 
 function onChoice(view) {
   views.push(view);
+}
+
+// After other traces took the place of those shown: what was chosen stays where it still fits, and the end stays the end.
+function fitChoice(before) {
+  const last = traces.map((trace) => trace.length - 1);
+  const stays = (t, text) => t !== undefined && t < before[text].length - 1;
+  choice.positions = last.map((end, text) => (stays(choice.positions[text], text) ? Math.min(choice.positions[text], end) : end));
+  choice.text = Math.min(choice.text, last.length - 1);
+  choice.layer = Math.min(choice.layer, traces[0].layers.length - 1);
+  choice.shown = traces.length === 1 ? 0 : before.length === 2 ? choice.shown : "difference";
+  if (choice.unit >= layerOf(choice.text).units) choice.unit = null;
+  if (choice.span?.[1] > last[choice.text]) choice.span = null;
+  if (!traces[0].tokens) choice.bars = "attention";
+  anchor = choice.span?.[0] ?? choice.positions[choice.text];
 }
 
 function choose(changes) {

@@ -65,6 +65,51 @@ function paint(canvas, colour) {
   context.putImageData(image, 0, 0);
 }
 
+// Drawing that can wait: at once what is on the screen, the rest when it comes near or when there is nothing else to do.
+const waiting = new Map(); // element: what draws it
+let idle = null;
+const onScreen = new Set();
+const paper = matchMedia("print");
+const whenIdle = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 500 }) : setTimeout(work, 100));
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) onScreen.add(target);
+      else onScreen.delete(target);
+      if (isIntersecting) drawNow(target);
+    }
+  },
+  { rootMargin: "100px" },
+);
+
+function drawSoon(element, draw) {
+  watcher.observe(element);
+  idle ??= whenIdle(drawNext);
+  waiting.set(element, draw);
+  document.documentElement.dataset.drawing = "true";
+  if (onScreen.has(element) || paper.matches) drawNow(element);
+}
+
+function drawNow(element) {
+  const draw = waiting.get(element);
+  waiting.delete(element);
+  draw?.();
+  if (!waiting.size) delete document.documentElement.dataset.drawing;
+}
+
+function drawNext() {
+  const [element] = waiting.keys();
+  if (element) drawNow(element);
+  idle = waiting.size ? whenIdle(drawNext) : null;
+}
+
+// Of an element that leaves the page.
+function drawNever(element) {
+  watcher.unobserve(element);
+  onScreen.delete(element);
+  waiting.delete(element);
+}
+
 function showTip(event, lines) {
   const tip = byId("tip");
   tip.replaceChildren(...lines.map((line) => make("div", {}, line)));

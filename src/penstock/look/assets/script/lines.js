@@ -4,13 +4,15 @@ const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence ke
 const PAPER = 640;
 
 // ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
-function drawnLines(element, { height, lines, position, choose, unit = "", fromZero = false }) {
+function drawnLines(element, { height, lines, position, choose, unit = () => "", fromZero = false }) {
   let chart = null;
   const marker = make("div", { className: "marker line" });
-  const paper = matchMedia("print"); // whose width no element has yet when the charts are drawn for it
+  // on paper, whose width no element has yet when the charts are drawn for it
   const width = () => Math.max(200, Math.floor(paper.matches ? Math.min(PAPER, element.clientWidth) : element.clientWidth));
 
-  function draw() {
+  const draw = () => drawSoon(element, drawAll);
+
+  function drawAll() {
     chart?.destroy();
     const shown = lines();
     const style = getComputedStyle(document.documentElement);
@@ -46,7 +48,7 @@ function drawnLines(element, { height, lines, position, choose, unit = "", fromZ
             dash: line.dash,
             spanGaps: true,
             points: { show: steps < 2 },
-            value: (_, value) => (value == null ? "–" : `${number(value)}${unit}`),
+            value: (_, value) => (value == null ? "–" : `${number(value)} ${unit()}`),
           })),
         ],
       },
@@ -62,17 +64,24 @@ function drawnLines(element, { height, lines, position, choose, unit = "", fromZ
   }
 
   function mark() {
+    if (!chart || waiting.has(element)) return; // it is marked when it is drawn
     const t = position();
-    marker.hidden = t === null || !chart;
+    marker.hidden = t === null;
     if (!marker.hidden) marker.style.left = `${chart.valToPos(t, "x")}px`;
   }
 
-  new ResizeObserver(() => {
+  const resized = new ResizeObserver(() => {
     if (!chart || chart.width === width()) return;
     chart.setSize({ width: width(), height });
     mark();
-  }).observe(element);
-  return { draw, mark };
+  });
+  resized.observe(element);
+  const close = () => {
+    resized.disconnect();
+    drawNever(element);
+    chart?.destroy();
+  };
+  return { draw, mark, close };
 }
 
 function buildSurprise() {
@@ -80,7 +89,7 @@ function buildSurprise() {
   const chart = drawnLines(byId("surprise"), {
     height: 170,
     fromZero: true,
-    unit: ` ${say("bits")}`,
+    unit: () => say("bits"),
     lines: () => traces.map((trace, text) => ({
       label: traces.length > 1 ? say(text ? "secondText" : "firstText") : say("surprise"),
       values: columns.map((pair) => trace.surprise[pair[text]] ?? null),
@@ -90,5 +99,9 @@ function buildSurprise() {
     position: chosenColumn,
     choose: chooseColumn,
   });
-  onChoice((changed) => (changed.has("theme") || changed.has("language") ? chart.draw() : chart.mark()));
+  onChoice((changed) => {
+    if (!traces[0].tokens) return;
+    if (changed.has("theme") || changed.has("language")) chart.draw();
+    else chart.mark();
+  });
 }

@@ -4,28 +4,46 @@ const SHORT = 300; // tokens that leave room for the position's numbers below th
 
 async function start() {
   const data = await unpackAll();
-  traces = data.traces;
-  choice.positions = traces.map((trace) => trace.length - 1);
-  anchor = traces[0].length - 1;
-  const spoken = Boolean(traces[0].tokens);
-  for (const element of document.querySelectorAll(".language")) element.hidden = !spoken;
-  byId("bars").hidden = !spoken;
-  align();
   buildChoices();
-  traces.forEach((trace, text) => {
-    const reading = make("div", { className: "reading" });
-    if (traces.length > 1) reading.append(make("h3", { id: `name-${text}` }));
-    reading.append(spoken ? buildText(text) : buildStrip(text), buildPosition(text));
-    byId("texts").append(reading);
-  });
-  byId("texts").classList.add(traces.length > 1 ? "pair" : traces[0].length > SHORT ? "long" : "short");
-  if (spoken) buildSurprise();
+  onChoice((changed) => ofTraces.forEach((view) => view.update(changed)));
+  buildSurprise();
   buildMaps();
-  if (traces.length > 1) buildPair();
-  traces.forEach((_, text) => byId("triangles").append(buildTriangle(text)));
+  buildPair();
   switches(data.title);
-  redrawAll();
+  showTraces(data.traces);
   document.documentElement.dataset.ready = "true";
+}
+
+let ofTraces = []; // the views that are built anew for other traces
+
+// Shows one trace, or two to compare, in place of those shown before.
+function showTraces(next) {
+  const before = traces;
+  const focused = document.activeElement?.id;
+  hideTip();
+  waiting.clear(); // nothing draws what is gone
+  traces = next;
+  fitChoice(before);
+  align();
+  const spoken = Boolean(traces[0].tokens);
+  const pair = traces.length > 1;
+  for (const element of [byId("bars"), ...document.querySelectorAll(".language")]) element.hidden = !spoken;
+  for (const id of ["pair", "shown"]) byId(id).hidden = !pair;
+  for (const input of document.querySelectorAll("#bars input, #shown input")) {
+    input.checked = input.value === String(choice[input.name]);
+  }
+  for (const view of ofTraces) view.close?.();
+  const readings = traces.map((_, text) => [spoken ? buildText(text) : buildStrip(text), buildPosition(text)]);
+  const triangles = traces.map((_, text) => buildTriangle(text));
+  byId("texts").replaceChildren(...readings.map((parts, text) => {
+    const name = pair ? [make("h3", { id: `name-${text}` })] : [];
+    return make("div", { className: "reading" }, ...name, ...parts.map((view) => view.element));
+  }));
+  byId("texts").className = pair ? "pair" : traces[0].length > SHORT ? "long" : "short";
+  byId("triangles").replaceChildren(...triangles.map((view) => view.element));
+  ofTraces = [...readings.flat(), ...triangles];
+  redrawAll();
+  if (focused && document.activeElement.id !== focused) byId(focused)?.focus();
 }
 
 function buildChoices() {
@@ -97,10 +115,9 @@ function legendOfBars() {
 function switches(title) {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const print = matchMedia("print");
   let wanted = null;
   const useWanted = () => {
-    root.dataset.theme = print.matches ? "light" : (wanted ?? (dark.matches ? "dark" : "light"));
+    root.dataset.theme = paper.matches ? "light" : (wanted ?? (dark.matches ? "dark" : "light"));
     useTheme(root.dataset.theme);
   };
   const name = () => {
@@ -124,7 +141,7 @@ function switches(title) {
     redraw();
   });
   dark.addEventListener("change", redraw);
-  print.addEventListener("change", redraw);
+  paper.addEventListener("change", redraw);
   useWanted();
   name();
 }

@@ -16,14 +16,10 @@ let order = []; // units from the top
 
 function buildMaps() {
   const maps = MAPS.map(buildMap);
-  if (traces.length > 1) {
-    byId("shown").hidden = false;
-    choice.shown = "difference";
-    byId("shown").addEventListener("change", (event) => {
-      const { value } = event.target;
-      choose({ shown: value === "difference" ? value : Number(value) });
-    });
-  }
+  byId("shown").addEventListener("change", (event) => {
+    const { value } = event.target;
+    choose({ shown: value === "difference" ? value : Number(value) });
+  });
   onChoice((changed) => {
     const sorted = ["layer", "span", "shown", "text"].some((name) => changed.has(name));
     if (sorted) order = orderedUnits();
@@ -98,9 +94,10 @@ function updateMap(map, changed, sorted) {
     map.box.style.height = `${Math.min(HEIGHT, ROW * order.length)}px`;
     map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
     clearTimeout(map.timer);
+    const draw = () => drawSoon(map.box, () => paintMap(map, shown, scale, range));
     const spanAlone = !["layer", "shown", "theme"].some((name) => changed.has(name));
-    if (spanAlone) map.timer = setTimeout(() => paintMap(map, shown, scale, range), PAUSE);
-    else paintMap(map, shown, scale, range);
+    if (spanAlone) map.timer = setTimeout(draw, PAUSE);
+    else draw();
   }
   if (sorted || changed.has("theme") || changed.has("language")) {
     const ends = scale === "gate" ? [0, 0.5, 1] : [-range, 0, range];

@@ -1,7 +1,6 @@
 // Two sequences, aligned: where and in which units they differ.
 
 function buildPair() {
-  byId("pair").hidden = false;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
   const chart = drawnLines(byId("apart"), {
     height: 190,
@@ -15,6 +14,7 @@ function buildPair() {
     choose: chooseColumn,
   });
   onChoice((changed) => {
+    if (traces.length < 2) return;
     if (changed.has("theme") || changed.has("language") || changed.has("layer")) chart.draw();
     else chart.mark();
     if (changed.has("language") || changed.has("layer")) listApart();

@@ -4,7 +4,7 @@ const LISTED = 8;
 
 function buildPosition(text) {
   const panel = make("div", { className: "position", id: `position-${text}` });
-  onChoice(() => {
+  const update = () => {
     const trace = traces[text];
     const t = choice.positions[text];
     const heading = say(layerOf(text).reverse ? "readFromEndAt" : "afterPosition", { position: t });
@@ -12,8 +12,8 @@ function buildPosition(text) {
     panel.append(...(trace.tokens ? expectation(trace, t) : [inputTable(trace, t)]));
     panel.append(choice.bars === "contributions" ? contributionTable(text) : attentionTable(text));
     if (text === choice.text) announce(text);
-  });
-  return panel;
+  };
+  return { element: panel, update };
 }
 
 function expectation(trace, t) {

@@ -44,7 +44,7 @@ function buildStrip(text) {
     choose: (t) => choosePosition(text, t),
   });
 
-  onChoice((changed) => {
+  const update = (changed) => {
     const layer = layerOf(text);
     const t = choice.positions[text];
     if (changed.has("language")) {
@@ -67,8 +67,8 @@ function buildStrip(text) {
     strip.setAttribute("aria-valuenow", String(t));
     strip.setAttribute("aria-valuetext", `${say("position")} ${t}`);
     channels.mark();
-  });
-  return make("div", { className: "sequence" }, chart, strip, note);
+  };
+  return { element: make("div", { className: "sequence" }, chart, strip, note), update, close: channels.close };
 }
 
 // More pixels than steps, so that a bar keeps its edges.

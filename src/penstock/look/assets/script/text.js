@@ -47,8 +47,7 @@ function buildText(text) {
   list.addEventListener("keydown", (event) => positionKey(event, text, (t, way) => otherLine(tokens, t, way)));
 
   const view = { list, tokens, before, row: null, shades: [], bars: [], selected: [] };
-  onChoice((changed) => updateText(text, view, changed));
-  return list;
+  return { element: list, update: (changed) => updateText(text, view, changed) };
 }
 
 function shownInText(token) {

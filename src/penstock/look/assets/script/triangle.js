@@ -21,7 +21,7 @@ function buildTriangle(text) {
     const cell = triangleCell(view, text, event);
     if (cell) choosePosition(text, cell[0]);
   });
-  onChoice((changed) => {
+  const update = (changed) => {
     const L = traces[text].length;
     const t = choice.positions[text];
     if (changed.has("language")) box.setAttribute("aria-label", say("triangle"));
@@ -33,15 +33,22 @@ function buildTriangle(text) {
       if (changed.has("theme")) paintRows(view, 0, to - from + 1); // at once: paper does not wait
     } else if (moved || ["layer", "unit", "theme"].some((name) => changed.has(name))) {
       clearTimeout(view.timer);
-      view.timer = setTimeout(() => computeTriangle(view, text, wanted), moved && changed.size === 1 ? PAUSE : 0);
+      box.ariaBusy = "true";
+      const compute = () => drawSoon(box, () => computeTriangle(view, text, wanted));
+      if (moved && changed.size === 1) view.timer = setTimeout(compute, PAUSE);
+      else compute();
     }
     if (text === choice.text) {
       byId("triangle-part").textContent = L <= WHOLE ? say("wholeMap") : say("partMap", { from, to });
     }
     const percent = (at) => `${(100 * at) / (to - from + 1)}%`;
     Object.assign(marker.style, { top: percent(t - from), height: percent(1) });
-  });
-  return make("figure", { className: "triangle-figure" }, box);
+  };
+  const close = () => {
+    clearTimeout(view.timer);
+    drawNever(box);
+  };
+  return { element: make("figure", { className: "triangle-figure" }, box), update, close };
 }
 
 function legendOfTriangle() {
@@ -83,7 +90,10 @@ function computeTriangle(view, text, wanted) {
     }
     paintRows(view, first - from, t - from);
     if (t <= to) view.timer = setTimeout(slice, 0);
-    else view.drawn = wanted;
+    else {
+      view.drawn = wanted;
+      view.box.ariaBusy = "false";
+    }
   };
   slice();
 }
