@@ -25,6 +25,7 @@ from penstock.files import MADE, write
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
 from penstock.runtime.layer import log_softmax
+from penstock.web import script
 
 SCRIPTS = (
     "uplot/uPlot.iife.min.js",
@@ -42,6 +43,13 @@ SCRIPTS = (
     "script/maps.js",
     "script/triangle.js",
     "script/pair.js",
+    "script/moments.js",
+    "script/picture.js",
+    "script/story.js",
+    "script/live.js",
+    "script/write.js",
+    "script/hold.js",
+    "script/address.js",
     "script/main.js",
 )
 STYLES = ("uplot/uPlot.min.css", "page.css")
@@ -91,31 +99,7 @@ class Page:
     @functools.cached_property
     def html(self) -> str:
         """The whole page."""
-        script = "\n".join(_asset(name) for name in SCRIPTS)
-        words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
-        script = f'"use strict";\n(() => {{\nconst WORDS = {words};\n{script}\n}})();\n'
-        style = "\n".join(_asset(name) for name in STYLES)
-        policy = "; ".join([
-            "default-src 'none'",
-            f"script-src '{_digest(script)}'",
-            f"style-src '{_digest(style)}'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ])  # fmt: skip
-        data = json.dumps(
-            {"title": self.title, "traces": [_data(trace) for trace in self.traces]},
-            allow_nan=False,
-            separators=(",", ":"),
-        )
-        return string.Template(_asset("page.html")).substitute(
-            made=MADE,
-            policy=policy,
-            style=style,
-            licence=_asset("uplot/LICENSE"),
-            data=data.replace("<", "\\u003c"),  # no text can end the element
-            script=script,
-        )
+        return assembled({"title": self.title, "traces": [_data(trace) for trace in self.traces]})
 
     def save(self, path: str | Path) -> None:
         """Writes the page.
@@ -131,6 +115,35 @@ class Page:
             '<iframe title="Penstock" sandbox="allow-scripts" width="100%" height="900" '
             f'style="border: 0" srcdoc="{html.escape(self.html)}"></iframe>'
         )
+
+
+def assembled(data: dict[str, Any]) -> str:
+    """A page that draws this, as the scripts read it."""
+    content = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    identity = hashlib.sha256(content.encode()).hexdigest()[:12]  # a link of another page does not fit this one
+    words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
+    web = script("vocabulary.js", "gru.js", "model.js") if "live" in data else "null"
+    scripts = "\n".join(_asset(name) for name in SCRIPTS)
+    whole = f'"use strict";\n(() => {{\nconst WORDS = {words};\nconst web = {web};\n{scripts}\n}})();\n'
+    style = "\n".join(_asset(name) for name in STYLES)
+    policy = "; ".join([
+        "default-src 'none'",
+        f"script-src '{_digest(whole)}'",
+        f"style-src '{_digest(style)}'",
+        "img-src data:",
+        "worker-src blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ])  # fmt: skip
+    return string.Template(_asset("page.html")).substitute(
+        made=MADE,
+        policy=policy,
+        style=style,
+        licence=_asset("uplot/LICENSE"),
+        data=content.replace("<", "\\u003c"),  # no text can end the element
+        identity=identity,
+        script=whole,
+    )
 
 
 def _kind(trace: Traced) -> list[Any]:

@@ -10,7 +10,9 @@ SCRIPTS = ("vocabulary.js", "gru.js", "model.js")
 
 
 def script(*names: str) -> str:
-    """Modules as one plain script: what they export is simply there."""
+    """Modules as one expression of plain JavaScript: an object of all that they export."""
     folder = importlib.resources.files(__name__)
-    sources = ((folder / name).read_text("utf-8") for name in names)
-    return "\n".join(re.sub(r"^(import .*\n|export )", "", source, flags=re.M) for source in sources)
+    sources = "\n".join((folder / name).read_text("utf-8") for name in names)
+    exported = re.findall(r"^export (?:const|function\*?) (\w+)", sources, re.M)
+    plain = re.sub(r"^(import .*\n|export )", "", sources, flags=re.M)
+    return f"(() => {{\n{plain}\nreturn {{ {', '.join(exported)} }};\n}})()"

@@ -4,13 +4,17 @@ const SHORT = 300; // tokens that leave room for the position's numbers below th
 
 async function start() {
   const data = await unpackAll();
+  const shown = data.live ? await openLive(data.live) : data.traces;
   buildChoices();
   onChoice((changed) => ofTraces.forEach((view) => view.update(changed)));
   buildSurprise();
   buildMaps();
   buildPair();
+  buildStory();
   switches(data.title);
-  showTraces(data.traces);
+  showTraces(shown);
+  if (live) fillTexts();
+  buildAddress(byId("data").dataset.identity);
   document.documentElement.dataset.ready = "true";
 }
 
