@@ -1,0 +1,248 @@
+// The moments that tell most, found by computing: a unit that decides a prediction, or tells the two texts of a pair apart; a
+// share of a state that lies far back; where the reset gates hid the most. Generators, so that a long text is looked through
+// in slices: each ``yield`` is a place to pause.
+
+const OLD = 0.25; // of a unit's state: less of it is no memory to tell of
+const FAR = 3; // steps: what is nearer lies not far back
+const FEW = Math.ceil(1 / OLD); // as many shares as that a state can have
+const HOLDS = 0.5; // a difference lasts as long as this much of its largest is there
+const DECIDES = 0.1; // of the probability between two tokens: less is no decision
+
+function* findMoments() {
+  if (traces.every(isDull)) return [];
+  const deciding = (traces.length > 1 && (yield* apart())) || best(yield* ofEach(decides));
+  const memory = best(yield* ofEach((text) => remembers(text, deciding)));
+  return [deciding, memory, best(yield* ofEach(hides))].filter(Boolean);
+}
+
+// One step, or the same thing again and again: nothing can be told of it.
+function isDull({ length, tokens, channels }) {
+  const rows = tokens ? [tokens] : channels;
+  return length < 2 || rows.every((row) => row.every((value) => value === row[0]));
+}
+
+function* ofEach(find) {
+  const found = [];
+  for (let text = 0; text < traces.length; text++) found.push(yield* find(text));
+  return found;
+}
+
+function best(moments) {
+  return moments.reduce((most, moment) => ((moment?.score ?? 0) > (most?.score ?? 0) ? moment : most), null);
+}
+
+function* inOrder(layer, L) {
+  for (let k = 0; k < L; k++) yield layer.reverse ? L - 1 - k : k;
+}
+
+// The share of one unit's state, of its size times the steps since it was written, that is largest.
+function* remembers(text, but) {
+  const { length: L, layers } = traces[text];
+  let most = null;
+  for (const [k, layer] of layers.entries()) {
+    const H = layer.units;
+    const [from, left, count] = [new Int32Array(FEW * H), new Float64Array(FEW * H), new Uint8Array(H)];
+    for (const t of inOrder(layer, L)) {
+      yield;
+      if (layer.entered.has(t)) count.fill(0);
+      for (let unit = 0, i = t * H; unit < H; unit++, i++) {
+        const first = unit * FEW;
+        let kept = first;
+        for (let m = first; m < first + count[unit]; m++) {
+          const share = left[m] * layer.keep[i];
+          if (!(share >= OLD)) continue;
+          const distance = Math.abs(t - from[m]);
+          const score = share * distance * Math.abs(layer.candidate[from[m] * H + unit]);
+          if (distance >= FAR && score > (most?.score ?? 0) && !(but?.unit === unit && but.layer === k)) {
+            most = { kind: "memory", text, layer: k, unit, at: t, from: from[m], share, score };
+          }
+          from[kept] = from[m];
+          left[kept++] = share;
+        }
+        if (layer.write[i] >= OLD && kept < first + FEW) {
+          from[kept] = t;
+          left[kept++] = layer.write[i];
+        }
+        count[unit] = kept - first;
+      }
+    }
+  }
+  if (most) {
+    const layer = layers[most.layer];
+    most.half = halfWritten(attentionRow(layer, most.at, everyUnit(layer.units), L), most.at, layer.reverse);
+  }
+  return most;
+}
+
+// Within how many steps up to t half of a state was written, null if less was.
+function halfWritten(row, t, reverse) {
+  let sum = 0;
+  for (let back = 0; ; back++) {
+    const s = reverse ? t + back : t - back;
+    if (s < 0 || s + 1 >= row.length) return null;
+    sum += row[s + 1];
+    if (sum >= 0.5) return back + 1;
+  }
+}
+
+// Between the token that came and its likeliest rival, the logits' difference is a sum over units. The unit with the largest
+// effect on it (its own state set to 0) times the mean age of what it holds.
+function* decides(text) {
+  const trace = traces[text];
+  if (!trace.tokens) return null;
+  const rows = directionsByLabel(trace);
+  const ages = trace.readOut.map((k) => new Float64Array(trace.layers[k].units)); // Σ a[t, s] (t − s)
+  const written = ages.map((age) => new Float64Array(age.length)); // Σ a[t, s]
+  let most = null;
+  for (let t = 0; t < trace.length; t++) {
+    yield;
+    const against = rival(trace, t, rows);
+    trace.readOut.forEach((k, n) => {
+      const { units: H, keep, write, hidden } = trace.layers[k];
+      const [age, sum] = [ages[n], written[n]];
+      for (let unit = 0, i = t * H; unit < H; unit++, i++) {
+        age[unit] = keep[i] * (age[unit] + sum[unit]);
+        sum[unit] = keep[i] * sum[unit] + write[i];
+        if (!against || age[unit] < FAR) continue;
+        const { margin, row, label } = against;
+        const direction = trace.directions[trace.direction[t] * H + unit] - trace.directions[row * H + unit];
+        const logit = direction * hidden[i];
+        const effect = oneOfTwo(margin) - oneOfTwo(margin - logit);
+        const score = effect * age[unit];
+        if (effect < DECIDES || score <= (most?.score ?? 0)) continue;
+        most = { kind: "decides", text, layer: k, unit, at: t, token: trace.spokenFor[t], rival: label, logit, margin, score };
+      }
+    });
+  }
+  if (most) Object.assign(most, oldestPart(trace, most));
+  return most;
+}
+
+function oneOfTwo(logits) {
+  return 1 / (1 + Math.exp(-logits));
+}
+
+// The output layer's directions that the page holds, by the token that they stand for.
+function directionsByLabel(trace) {
+  return new Map(trace.spokenFor.map((label, t) => [label, trace.direction[t]]));
+}
+
+// Beside the token that came, the likeliest of those whose direction is known, and by how much it has the smaller logit.
+function rival(trace, t, rows) {
+  const [labels, p] = [trace.expected[t], trace.probabilities[t]];
+  const came = p[labels.indexOf(trace.spokenFor[t])];
+  const other = labels.findIndex((label, k) => label !== trace.spokenFor[t] && rows.has(label) && p[k] > 0);
+  if (!(came > 0) || other < 0) return null;
+  return { label: labels[other], row: rows.get(labels[other]), margin: Math.log(came / p[other]) };
+}
+
+// The step that wrote most of what a unit holds.
+function oldestPart(trace, { layer, unit, at }) {
+  const row = attentionRow(trace.layers[layer], at, Int32Array.of(unit), trace.length);
+  const from = largestFirst(row.subarray(1))[0];
+  return { from, share: row[from + 1] };
+}
+
+// The unit whose difference between the two texts lasts long and then speaks most for what differs between their next tokens;
+// where these never differ, the one whose difference is large and lasts.
+function* apart() {
+  const [first, second] = traces;
+  const read = first.tokens ? first.readOut : first.layers.keys();
+  let most = null;
+  for (const k of read) {
+    const [a, b] = [first.layers[k], second.layers[k]];
+    const H = a.units;
+    const [since, peak] = [new Int32Array(H), new Float64Array(H)];
+    let matched = 0; // columns that both have
+    for (const [s, t] of columns) {
+      if (s === null || t === null) continue;
+      yield;
+      const other = first.tokens && first.labels[first.spokenFor[s]] !== second.labels[second.spokenFor[t]];
+      for (let unit = 0; unit < H; unit++) {
+        const difference = b.hidden[t * H + unit] - a.hidden[s * H + unit];
+        if (!(difference * Math.sign(peak[unit]) >= HOLDS * Math.abs(peak[unit])) || !peak[unit]) {
+          since[unit] = matched;
+          peak[unit] = difference;
+        } else if (Math.abs(difference) > Math.abs(peak[unit])) peak[unit] = difference;
+        const lasted = matched - since[unit];
+        if (lasted < FAR) continue;
+        const logit = other ? (directionAt(second, t, H, unit) - directionAt(first, s, H, unit)) * difference : 0;
+        const score = lasted * (other ? logit : Math.abs(difference));
+        if (score <= 0 || (most && (Boolean(most.logit) !== other ? !other : score <= most.score))) continue;
+        most = { kind: "apart", text: 0, layer: k, unit, at: s, other: t, lasted, logit, score };
+      }
+      matched++;
+    }
+  }
+  return most && { ...most, ...beginning(most), ...(most.logit ? decision(most) : {}) };
+}
+
+function directionAt(trace, t, H, unit) {
+  return trace.directions[trace.direction[t] * H + unit];
+}
+
+function beginning({ at, other, lasted }) {
+  const shared = columns.filter(([s, t]) => s !== null && t !== null);
+  const end = shared.findIndex(([s, t]) => s === at && t === other);
+  const [from, otherFrom] = shared[end - lasted];
+  return { from, otherFrom };
+}
+
+// What all units together set between the two next tokens; and in each text its own token against the other's, as it is
+// and with this unit's state of the other text.
+function decision({ at, other, logit }) {
+  const [first, second] = traces;
+  let all = 0;
+  for (const k of first.readOut) {
+    const H = first.layers[k].units;
+    for (let unit = 0; unit < H; unit++) {
+      const difference = second.layers[k].hidden[other * H + unit] - first.layers[k].hidden[at * H + unit];
+      all += (directionAt(second, other, H, unit) - directionAt(first, at, H, unit)) * difference;
+    }
+  }
+  const labels = [first.labels[first.spokenFor[at]], second.labels[second.spokenFor[other]]];
+  const p = labels.map((label) => first.probabilities[at][first.expected[at].findIndex((k) => first.labels[k] === label)]);
+  const margin = Math.log(p[0] / p[1]);
+  return { all, labels, margin: Number.isFinite(margin) ? margin : null, swapped: margin - logit };
+}
+
+// Where Σ (1 − r) |h| of the state before is largest, and the unit with most of it.
+function* hides(text) {
+  const { length: L, layers } = traces[text];
+  let most = null;
+  for (const [k, layer] of layers.entries()) {
+    let [hiddenInAll, inAll, mine] = [0, 0, null];
+    for (const at of inOrder(layer, L)) {
+      yield;
+      const { sum, size, unit } = hiddenPast(layer, at, L);
+      hiddenInAll += sum;
+      inAll += size;
+      const score = sum / layer.units;
+      if (score > (mine?.score ?? 0)) mine = { kind: "hides", text, layer: k, unit, at, share: sum / size, score };
+    }
+    if (mine) mine.usual = hiddenInAll / inAll;
+    most = best([most, mine]);
+  }
+  return most && most.share >= DECIDES ? most : null;
+}
+
+// Of the state that step t found: its size Σ |h|, as much of it as was hidden, and the unit with most of that.
+function hiddenPast(layer, t, L) {
+  const past = pastOf(layer, t, L);
+  let [sum, size, unit, largest] = [0, 0, 0, -1];
+  for (let u = 0, i = t * layer.units; past && u < layer.units; u++, i++) {
+    const value = (1 - layer.reset[i]) * Math.abs(past[u]);
+    size += Math.abs(past[u]);
+    sum += value;
+    if (value > largest) [largest, unit] = [value, u];
+  }
+  return { sum, size, unit };
+}
+
+// The state that step t found, null where there was none.
+function pastOf(layer, t, L) {
+  if (layer.entered.has(t)) return null;
+  const before = layer.reverse ? t + 1 : t - 1;
+  if (before < 0 || before >= L) return layer.initial;
+  return layer.hidden.subarray(before * layer.units, (before + 1) * layer.units);
+}
