@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from penstock.cli.console import Console
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
-from penstock.files import expect_place_for
+from penstock.files import expect_place_for, write
 from penstock.text import Corpus
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def look(
     to: Annotated[int | None, Parameter(show_default=False)] = None,
     layer: Annotated[int | None, Parameter(show_default=False)] = None,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
+    live: Annotated[bool, Parameter(negative=())] = False,
     png: Annotated[Path | None, Parameter(show_default=False)] = None,
     save: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> int:
@@ -45,6 +46,8 @@ def look(
         to: Show the tokens up to this one.
         layer: Of the terminal and of --png; the last one unless you say. The page shows all.
         out: Write one self-contained page of HTML; open it in a browser.
+        live: Put the model into the page, which then computes what it shows: type another text, let the model write,
+            hold a gate. Without a text the model writes one to begin with.
         png: Write the maps as a picture, by its name a .png, .svg or .pdf.
         save: Write everything as one safetensors file, for Trace.load and for this verb.
     """
@@ -59,6 +62,10 @@ def look(
         raise PenstockError("--save: expected one text, got more; save one after the other")
     if png is not None and find_spec("matplotlib") is None:
         raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
+    if live:
+        if out is None or png is not None or save is not None or layer is not None or from_ or to is not None:
+            raise PenstockError("--live: makes one page of whole texts: expected it with --out, --text and --file alone")
+        return _live(dir_, text, file, out)
     traces = _traces(dir_, text, file, from_, to)
     layers = len(traces[0].layers)
     if layer is not None and not 0 <= layer < layers:
@@ -86,6 +93,22 @@ def look(
 
     for trace in traces:
         show(trace, shown, Console(highlight=False, soft_wrap=True))
+    return 0
+
+
+def _live(source: Path, texts: Sequence[str], files: Sequence[str], out: Path) -> int:
+    from penstock.look.live import live_page
+    from penstock.runtime import load
+
+    if source.is_file():
+        raise PenstockError(f"{source}: --live needs the model itself, got a trace; name the model's folder")
+    model = load(source)
+    read = [*texts, *(_first_document(file, model.vocabulary.kind) for file in files)]
+    if len(read) > 2:
+        raise PenstockError(f"TEXT: expected at most two texts, by --text or --file, got {len(read)}")
+    page = live_page(model, *read, title=str(source))
+    write(out, page)
+    print(f"wrote {out}: {len(page.encode()) / 1000:,.0f} kB with the model inside, its weights as float16")
     return 0
 
 

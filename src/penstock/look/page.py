@@ -170,7 +170,7 @@ def _data(trace: Traced) -> dict[str, Any]:
     data: dict[str, Any] = {"length": len(trace), "layers": [_layer_data(layer) for layer in trace.layers]}
     if trace.language is None:
         x = trace.layers[0].x
-        data |= {"channels": _packed(x[:, :MOST_CHANNELS].T, "<f4"), "channelCount": x.shape[1]}
+        data |= {"channels": packed(x[:, :MOST_CHANNELS].T, "<f4"), "channelCount": x.shape[1]}
     else:
         data |= _language_data(trace)
     return data
@@ -185,10 +185,10 @@ def _layer_data(layer: Layer) -> dict[str, Any]:
         "form": layer.form,
         "reverse": layer.reverse,
         "units": len(layer.h_0),
-        "update": _packed(smaller),
-        "reset": _packed(layer.reset),
-        "candidate": _packed(layer.candidate),
-        "initial": _packed(layer.h_0),
+        "update": packed(smaller),
+        "reset": packed(layer.reset),
+        "candidate": packed(layer.candidate),
+        "initial": packed(layer.h_0),
         "entered": np.flatnonzero(layer.entered()).tolist(),
         "halfLife": _numbers(layer.half_life()),
     }
@@ -222,12 +222,12 @@ def _language_data(trace: Traced) -> dict[str, Any]:
         "surprise": _numbers(surprise),
         "spokenFor": labels[expected.size :][which].tolist(),
         "direction": which.tolist(),
-        "directions": _packed(language.weight[distinct] - language.weight.mean(0)),
+        "directions": packed(language.weight[distinct] - language.weight.mean(0)),
         "readOut": list(range(first_layer, len(trace.layers))),
     }
 
 
-def _packed(values: Floats, dtype: str = "<f2") -> str:
+def packed(values: Floats, dtype: str = "<f2") -> str:
     """Numbers as base64 of gzip: the first bytes of all, then the second ones, which compresses better."""
     raw = np.ascontiguousarray(values, dtype)
     planes = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T

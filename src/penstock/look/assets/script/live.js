@@ -6,8 +6,7 @@ let live = null; // of a live page
 // see hold.js; ``form``, the other form of the reset gate where it took the place of the model's own. With holds or another
 // form one ``text`` of them is shown twice: as it is, and held.
 async function openLive({ model, texts }) {
-  const bytes = await inflate(model);
-  const loaded = web.load(bytes.buffer);
+  const loaded = web.load((await unpack(model)).buffer);
   const labels = Array.from({ length: loaded.config.vocabulary_size }, (_, id) => loaded.vocabulary.label(id));
   live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0 };
   byId("live").hidden = false;
