@@ -1,7 +1,10 @@
 // What was chosen stands in the address, after #: it can be sent, and gone back from.
 
 let pageId = ""; // of this page's data: a link of another page does not fit
-let lastKind = null; // what the newest entry of the history was made by: a run of the same changes is one entry
+const REST = 300; // milliseconds
+let pending = null; // { hash, kind } that is to be written
+let newest = null; // the kind of the history's newest entry
+let resting;
 
 function buildAddress(id) {
   pageId = id;
@@ -10,17 +13,30 @@ function buildAddress(id) {
     if (kind && changed.size < Object.keys(choice).length) changedAddress(kind);
   });
   addEventListener("popstate", followAddress);
-  byId("copy-link").addEventListener("click", () => copy(location.href, "copied"));
+  byId("copy-link").addEventListener("click", () => {
+    writeAddress();
+    copy(location.href, "copied");
+  });
   followAddress();
 }
 
-// Writes the address anew; changes of the same kind, one after another, take the place of each other.
+// The address follows when the hand rests, as writing it holds up the picture. Changes of the same kind, one after another,
+// are one entry of the history.
 function changedAddress(kind = "live") {
   if (!pageId) return;
-  const hash = "#" + inAddress();
-  if (hash === location.hash) return;
-  history[kind === lastKind ? "replaceState" : "pushState"](null, "", hash);
-  lastKind = kind;
+  if (pending && pending.kind !== kind) writeAddress();
+  pending = { hash: "#" + inAddress(), kind };
+  clearTimeout(resting);
+  resting = setTimeout(writeAddress, REST);
+}
+
+function writeAddress() {
+  clearTimeout(resting);
+  if (pending && pending.hash !== location.hash) {
+    history[pending.kind === newest ? "replaceState" : "pushState"](null, "", pending.hash);
+    newest = pending.kind;
+  }
+  pending = null;
 }
 
 function inAddress() {
@@ -53,7 +69,7 @@ function followAddress() {
     if (!(error instanceof RangeError)) throw error;
     byId("address-says").textContent = say("addressDamaged", { what: error.message });
   }
-  lastKind = null;
+  pending = newest = null;
 }
 
 function choiceFrom(said) {

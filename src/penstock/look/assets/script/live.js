@@ -8,7 +8,7 @@ let live = null; // of a live page
 async function openLive({ model, texts }) {
   const loaded = web.load((await unpack(model)).buffer);
   const labels = Array.from({ length: loaded.config.vocabulary_size }, (_, id) => loaded.vocabulary.label(id));
-  live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0 };
+  live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0, computed: [] };
   byId("live").hidden = false;
   buildLive();
   buildHolds();
@@ -22,14 +22,16 @@ function liveTraces() {
   const apart = isHeld();
   const shown = apart ? [texts[heldText()], texts[heldText()]] : texts;
   live.cut = 0;
-  return shown.map((text, k) => {
+  return (live.computed = shown.map((text, k) => {
     const { ids, tokens } = model.vocabulary.encode(text);
     const all = [...ids, ...more[k]];
     live.cut = Math.max(live.cut, all.length - MOST_LIVE);
     const labels = [...tokens, ...more[k].map((id) => live.labels[id])];
     const how = apart && k ? heldBy(live.holds, model, live.form) : null;
-    return traceOf(model, all.slice(0, MOST_LIVE), labels.slice(0, MOST_LIVE), how);
-  });
+    const key = how && JSON.stringify([live.holds, live.form]);
+    const before = live.computed.find((trace) => trace.key === key && trace.ids[0] === all[0]);
+    return Object.assign(traceOf(model, all.slice(0, MOST_LIVE), labels.slice(0, MOST_LIVE), how, before), { key });
+  }));
 }
 
 function isHeld() {
@@ -40,15 +42,16 @@ function heldText() {
   return Math.min(live.text, live.texts.length - 1);
 }
 
-// A trace as data.js unpacks one, computed. ``how(t)`` may give what the model's ``step`` takes.
-function traceOf(model, ids, tokens, how) {
+// A trace as data.js unpacks one, computed. ``how(t)`` may give what the model's ``step`` takes. What it has in common with a
+// trace that was computed ``before`` is taken over.
+function traceOf(model, ids, tokens, how, before) {
   const { hidden_size: H, vocabulary_size: V, residual } = model.config;
   const L = ids.length;
   const layers = model.layers.map((made, k) => emptyLayer(`layers.${k}`, how?.(0).form ?? made.form, H, L));
   const count = Math.min(EXPECTED, V);
   const [expected, probabilities, surprise] = [[], [], new Array(L).fill(null)];
   const state = model.state();
-  let [t, top] = [0, null];
+  let [t, top] = [before ? takeOver(before, ids, { layers, expected, probabilities, surprise }, state) : 0, null];
   const seen = (k, gates, h) => keepStep(layers[k], t, gates, h);
   for (; t < L; t++) {
     top = model.read(ids[t], state, { ...how?.(t), seen });
@@ -81,6 +84,22 @@ function traceOf(model, ids, tokens, how) {
   };
 }
 
+// How many steps are as they were: all before the last one in common, which is read again for what it expects of the next.
+function takeOver(before, ids, made, state) {
+  let same = 0;
+  while (same < ids.length && ids[same] === before.ids[same]) same++;
+  same = Math.max(0, same - 1);
+  made.layers.forEach((layer, k) => {
+    const of = before.layers[k];
+    for (const name of ["keep", "write", "reset", "candidate", "hidden"]) layer[name].set(of[name].subarray(0, same * layer.units));
+    if (same) state[k].set(of.hidden.subarray((same - 1) * layer.units, same * layer.units));
+  });
+  made.expected.push(...before.expected.slice(0, same));
+  made.probabilities.push(...before.probabilities.slice(0, same));
+  for (let t = 0; t <= same; t++) made.surprise[t] = before.surprise[t];
+  return same;
+}
+
 const EXPECTED = 8; // predictions shown a position
 
 function emptyLayer(name, form, H, L) {
@@ -96,7 +115,7 @@ function emptyLayer(name, form, H, L) {
     write: values(),
     reset: values(),
     candidate: values(),
-    hidden: values(),
+    hidden: new Float64Array(L * H), // of which a longer text goes on
     initial: new Float32Array(H),
     entered: new Set(),
   };

@@ -58,10 +58,10 @@ function fillTexts() {
 }
 
 function wholeText(k) {
-  return live.texts[k] + (isHeld() ? "" : textOf(live.more[k]));
+  return live.texts[k] + (isHeld() ? "" : written(live.more[k]));
 }
 
-function textOf(ids) {
+function written(ids) {
   return Array.from(web.text(live.model, ids)).join("");
 }
 
