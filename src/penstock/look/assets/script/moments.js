@@ -105,8 +105,7 @@ function* decides(text) {
         sum[unit] = keep[i] * sum[unit] + write[i];
         if (!against || age[unit] < FAR) continue;
         const { margin, row, label } = against;
-        const direction = trace.directions[trace.direction[t] * H + unit] - trace.directions[row * H + unit];
-        const logit = direction * hidden[i];
+        const logit = (directionAt(trace, t, H, unit) - trace.directions[row * H + unit]) * hidden[i];
         const effect = oneOfTwo(margin) - oneOfTwo(margin - logit);
         const score = effect * age[unit];
         if (effect < DECIDES || score <= (most?.score ?? 0)) continue;
@@ -136,74 +135,80 @@ function rival(trace, t, rows) {
   return { label: labels[other], row: rows.get(labels[other]), margin: Math.log(came / p[other]) };
 }
 
-// The step that wrote most of what a unit holds.
+// The step back that wrote most of what a unit holds, most by its share times the steps since.
 function oldestPart(trace, { layer, unit, at }) {
-  const row = attentionRow(trace.layers[layer], at, Int32Array.of(unit), trace.length);
-  const from = largestFirst(row.subarray(1))[0];
-  return { from, share: row[from + 1] };
+  const row = attentionRow(trace.layers[layer], at, Int32Array.of(unit), trace.length).subarray(1);
+  const from = largestFirst(row.map((share, s) => share * (at - s)))[0];
+  return { from, share: row[from] };
 }
 
-// The unit whose difference between the two texts lasts long and then speaks most for what differs between their next tokens;
-// where these never differ, the one whose difference is large and lasts.
+// The unit whose difference between the two texts is large and lasts: to where the same token is read in both and yet another
+// one comes next, if there is such a place. There, what it and the unit that says most set of the difference of the logits.
 function* apart() {
   const [first, second] = traces;
-  const read = first.tokens ? first.readOut : first.layers.keys();
-  let most = null;
-  for (const k of read) {
+  const shared = columns.filter(([s, t]) => s !== null && t !== null);
+  let found = null;
+  for (let k = 0; k < first.layers.length; k++) {
     const [a, b] = [first.layers[k], second.layers[k]];
     const H = a.units;
-    const [since, peak] = [new Int32Array(H), new Float64Array(H)];
-    let matched = 0; // columns that both have
-    for (const [s, t] of columns) {
-      if (s === null || t === null) continue;
+    const since = new Int32Array(H);
+    const [least, most] = [new Float64Array(H), new Float64Array(H)]; // of the difference, since then
+    for (const [column, [s, t]] of shared.entries()) {
       yield;
-      const other = first.tokens && first.labels[first.spokenFor[s]] !== second.labels[second.spokenFor[t]];
+      const forks = isFork(s, t);
       for (let unit = 0; unit < H; unit++) {
         const difference = b.hidden[t * H + unit] - a.hidden[s * H + unit];
-        if (!(difference * Math.sign(peak[unit]) >= HOLDS * Math.abs(peak[unit])) || !peak[unit]) {
-          since[unit] = matched;
-          peak[unit] = difference;
-        } else if (Math.abs(difference) > Math.abs(peak[unit])) peak[unit] = difference;
-        const lasted = matched - since[unit];
-        if (lasted < FAR) continue;
-        const logit = other ? (directionAt(second, t, H, unit) - directionAt(first, s, H, unit)) * difference : 0;
-        const score = lasted * (other ? logit : Math.abs(difference));
-        if (score <= 0 || (most && (Boolean(most.logit) !== other ? !other : score <= most.score))) continue;
-        most = { kind: "apart", text: 0, layer: k, unit, at: s, other: t, lasted, logit, score };
+        least[unit] = Math.min(least[unit], difference);
+        most[unit] = Math.max(most[unit], difference);
+        if (!lasts(least[unit], most[unit])) {
+          since[unit] = column;
+          least[unit] = most[unit] = difference;
+        }
+        const lasted = column - since[unit];
+        const score = lasted * Math.min(Math.abs(least[unit]), Math.abs(most[unit]));
+        if (lasted < FAR || (found && (found.forks === forks ? !(score > found.score) : found.forks))) continue;
+        const [from, otherFrom] = shared[since[unit]];
+        found = { kind: "apart", text: 0, layer: k, unit, at: s, other: t, from, otherFrom, lasted, forks, score };
       }
-      matched++;
     }
   }
-  return most && { ...most, ...beginning(most), ...(most.logit ? decision(most) : {}) };
+  return found?.forks ? { ...found, ...decision(found) } : found;
+}
+
+// Whether a difference that stayed between the two is one that was held.
+function lasts(least, most) {
+  return least > 0 ? least >= HOLDS * most : most < 0 && most <= HOLDS * least;
+}
+
+function isFork(s, t) {
+  const [first, second] = traces;
+  if (!first.tokens || first.tokens[s] !== second.tokens[t]) return false;
+  return first.labels[first.spokenFor[s]] !== second.labels[second.spokenFor[t]];
+}
+
+// By how much the logits of both next tokens differ between the two texts, in all and by the unit's part and the largest; and
+// for the first's token against the second's, the logit in the first.
+function decision({ layer, unit, at, other }) {
+  const [first, second] = traces;
+  const labels = [first.labels[first.spokenFor[at]], second.labels[second.spokenFor[other]]];
+  const p = labels.map((label) => first.probabilities[at][first.expected[at].findIndex((k) => first.labels[k] === label)]);
+  const says = { logit: -Infinity };
+  let [all, logit] = [0, null];
+  for (const k of first.readOut) {
+    const H = first.layers[k].units;
+    for (let u = 0; u < H; u++) {
+      const difference = second.layers[k].hidden[other * H + u] - first.layers[k].hidden[at * H + u];
+      const part = (directionAt(second, other, H, u) - directionAt(first, at, H, u)) * difference;
+      all += part;
+      if (k === layer && u === unit) logit = part;
+      if (part > says.logit) Object.assign(says, { layer: k, unit: u, logit: part });
+    }
+  }
+  return { labels, all, logit, says, margin: Math.log(p[0] / p[1]) };
 }
 
 function directionAt(trace, t, H, unit) {
   return trace.directions[trace.direction[t] * H + unit];
-}
-
-function beginning({ at, other, lasted }) {
-  const shared = columns.filter(([s, t]) => s !== null && t !== null);
-  const end = shared.findIndex(([s, t]) => s === at && t === other);
-  const [from, otherFrom] = shared[end - lasted];
-  return { from, otherFrom };
-}
-
-// What all units together set between the two next tokens; and in each text its own token against the other's, as it is
-// and with this unit's state of the other text.
-function decision({ at, other, logit }) {
-  const [first, second] = traces;
-  let all = 0;
-  for (const k of first.readOut) {
-    const H = first.layers[k].units;
-    for (let unit = 0; unit < H; unit++) {
-      const difference = second.layers[k].hidden[other * H + unit] - first.layers[k].hidden[at * H + unit];
-      all += (directionAt(second, other, H, unit) - directionAt(first, at, H, unit)) * difference;
-    }
-  }
-  const labels = [first.labels[first.spokenFor[at]], second.labels[second.spokenFor[other]]];
-  const p = labels.map((label) => first.probabilities[at][first.expected[at].findIndex((k) => first.labels[k] === label)]);
-  const margin = Math.log(p[0] / p[1]);
-  return { all, labels, margin: Number.isFinite(margin) ? margin : null, swapped: margin - logit };
 }
 
 // Where Σ (1 − r) |h| of the state before is largest, and the unit with most of it.

@@ -1,10 +1,10 @@
 // The picture of a moment: the state of its unit over the tokens, or how much of the past was hidden, with the moment marked.
 
 const COLUMN = 9; // pixels, at least, of a step under which a character stands
-const CHARACTER = 6.8; // pixels
 const SCALE = 24; // pixels, left of what is drawn
-const [TOP, BASE] = [20, 76]; // pixels, of what is drawn
+const [TOP, BASE] = [20, 88]; // pixels, of what is drawn
 const LINE = 15; // pixels of a line of tokens
+const NUMBER = 40; // pixels of a number at a point
 const BESIDE = 2; // steps shown beside a moment that fills the picture
 
 function momentPicture({ kind, text, layer, unit, at, from }, width) {
@@ -21,23 +21,23 @@ function momentPicture({ kind, text, layer, unit, at, from }, width) {
   const texts = pair ? [0, 1] : [text];
   const drawn = texts.flatMap((which) => {
     const values = steps.map((step) => (step[which] === null ? null : momentValue(kind, which, layer, unit, step[which])));
-    const points = marks.filter((k) => values[k] !== null).flatMap((k) => [
+    const points = marks.flatMap((k) => [
       ...(bars ? [] : [inSvg("circle", { cx: x(k), cy: y(values[k]), r: 3.5 })]),
-      inSvg("text", { x: x(k), y: y(values[k]) + (values[k] < 0 ? 15 : -7) }, bars ? percent(values[k]) : signed(values[k]).slice(0, 5)),
+      inSvg("text", { x: Math.min(x(k), width - NUMBER / 2), y: y(values[k]) + (values[k] < 0 ? 15 : -7) }, (bars ? percent : coarse)(values[k])),
     ]);
     const line = bars ? values.map((value, k) => barAt(x(k), each, y(0), y(value), k === marks[0])) : [lineThrough(values, x, y)];
-    return inSvg("g", { class: `of-${which}` }, ...line, ...points);
+    return inSvg("g", { class: pair && which ? "of-1" : "of-0" }, ...line, ...points);
   });
-  const height = BASE + LINE * (1 + texts.length);
+  const height = BASE + LINE * (1.4 + texts.length);
   const [left, right] = [Math.min(...marks), Math.max(...marks)];
   return inSvg(
     "svg",
     { width, height, "aria-hidden": "true" },
     inSvg("rect", { class: "while", x: x(left) - each / 2, y: TOP, width: each * (right - left + 1), height: BASE - TOP }),
-    ...(bars ? [0, 1] : [-1, 0, 1]).map((value) => inSvg("text", { class: "scale", y: y(value) + 4 }, number(value).slice(0, value < 0 ? 2 : 1))),
+    ...(bars ? [0, 1] : [-1, 0, 1]).map((value) => inSvg("text", { class: "scale", y: y(value) + 4 }, String(value).replace("-", "−"))),
     inSvg("line", { x1: SCALE, x2: width, y1: y(0), y2: y(0) }),
     ...drawn,
-    ...texts.flatMap((which, line) => tokensBelow(which, steps, marks, x, each, BASE + LINE * (line + 1.6))),
+    ...texts.flatMap((which, line) => labelsBelow(which, steps, marks, { x, width: width - SCALE, y: BASE + LINE * (line + 2) })),
   );
 }
 
@@ -74,18 +74,11 @@ function barAt(middle, each, base, top, marked) {
   return inSvg("rect", { class: marked ? "bar marked" : "bar", ...place });
 }
 
-// Every token under its step where all have room, else what was read last at the marked ones.
-function tokensBelow(text, steps, marks, x, each, y) {
-  const { tokens } = traces[text];
-  const name = (t) => (tokens ? sign(tokens[t]) : String(t));
-  const all = steps.every(([...step]) => step[text] === null || name(step[text]).length * CHARACTER <= each);
-  const places = all ? steps.keys() : new Set(marks);
-  return Array.from(places, (k) => {
-    const t = steps[k][text];
-    if (t === null) return "";
-    const shown = all || !tokens ? name(t) : readUntil(tokens, t);
-    const half = (shown.length * CHARACTER) / 2;
-    const middle = all ? x(k) : Math.max(half, Math.min(x(steps.length - 0.5) - half, x(k)));
-    return inSvg("text", { class: marks.includes(k) ? "token marked" : "token", x: middle, y }, shown);
-  });
+// Tokens or words where they stand, or the steps' numbers, as below the maps.
+function labelsBelow(text, steps, marks, { x, width, y }) {
+  const { tokens, start = 0 } = traces[text];
+  const known = steps.flatMap((step, k) => (step[text] === null ? [] : [k]));
+  const tokenAt = tokens && ((k) => (steps[k][text] === null ? "" : tokens[steps[k][text]]));
+  const labels = axisLabels(steps.length, width, tokenAt, start + steps[known[0]][text]);
+  return labels.filter(({ at }) => steps[at]?.[text] !== null).map(({ at, label }) => inSvg("text", { class: marks.includes(at) ? "token marked" : "token", x: x(at), y }, label));
 }

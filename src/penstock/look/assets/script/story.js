@@ -1,7 +1,7 @@
 // The story: the moments that tell most (moments.js), each as a sentence with its numbers, a picture and a way to it. It is
 // found anew for other traces: at once when the page opens, later when the reader pauses.
 
-const CONTEXT = 10; // characters by which a place in the text is named
+const CONTEXT = 12; // characters by which a place in the text is named
 
 function buildStory() {
   const list = byId("moments");
@@ -10,28 +10,33 @@ function buildStory() {
   let timer = null;
 
   const draw = () => {
-    if (list.inert) return;
     byId("story-says").textContent = say(moments.length ? "storySays" : traces.every(isDull) ? "storyDull" : "storyNothing");
     list.replaceChildren(...moments.map(momentCard));
     drawPictures();
   };
   const drawPictures = () => {
     if (list.inert) return;
-    const figures = list.querySelectorAll(".picture");
-    moments.forEach((moment, k) => figures[k].replaceChildren(momentPicture(moment, figures[k].clientWidth)));
+    const pictures = list.querySelectorAll(".picture");
+    moments.forEach((moment, k) => pictures[k].replaceChildren(momentPicture(moment, pictures[k].clientWidth)));
   };
   const search = (finding) => {
     const until = performance.now() + SLICE;
     let step = finding.next();
     while (!step.done && performance.now() < until) step = finding.next();
-    if (!step.done) return (timer = setTimeout(search, 0, finding));
+    if (!step.done) {
+      timer = setTimeout(search, 0, finding);
+      return;
+    }
     moments = step.value;
     list.inert = false;
     draw();
   };
   onChoice((changed) => {
     if (!changed.has("language")) return;
-    if (told === traces) return draw();
+    if (told === traces) {
+      if (!list.inert) draw();
+      return;
+    }
     clearTimeout(timer);
     list.inert = true; // what it tells is of other traces
     if (told) timer = setTimeout(() => search(findMoments()), PAUSE);
@@ -42,83 +47,99 @@ function buildStory() {
 }
 
 function momentCard(moment) {
-  const { unit } = moment;
-  const name = moment.kind[0].toUpperCase() + moment.kind.slice(1);
+  const { kind } = moment;
+  const unit = unitName(moment.layer, moment.unit);
+  const name = kind[0].toUpperCase() + kind.slice(1);
   const button = make("button", { type: "button" }, say(`go${name}`, { unit }));
   button.addEventListener("click", () => goTo(moment));
-  const key = make("figcaption", { className: "note" }, say(`picture${name}`, { unit }));
-  if (moment.kind === "apart") {
-    ["first", "second"].forEach((which, text) => key.append(" ", make("span", { className: `key of-${text}` }, say(which))));
+  const { text, from, at } = moment;
+  const title = say(`title${name}`, { unit });
+  const key = say(`picture${name}`, { unit, from: from === undefined ? "" : counted(text, from), at: counted(text, at) });
+  const caption = make("figcaption", { className: "note" }, key);
+  if (kind === "apart") {
+    ["first", "second"].forEach((which, text) => caption.append(" ", make("span", { className: `key of-${text}` }, say(which))));
   }
   return make(
     "li",
-    {},
-    make("h3", {}, say(`title${name}`, { unit })),
-    make("p", {}, MOMENT_WORDS[moment.kind](moment).join(language === "zh" ? "" : " ")),
-    make("figure", {}, make("div", { className: "picture" }), key),
+    { className: kind },
+    make("h3", {}, traces.length > 1 && kind !== "apart" ? say(text ? "storyInSecond" : "storyInFirst", { title }) : title),
+    make("p", {}, MOMENT_WORDS[kind](moment, unit).join(language === "zh" ? "" : " ")),
+    make("figure", {}, make("div", { className: "picture" }), caption),
     button,
   );
 }
 
 // The sentences of each kind of moment.
 const MOMENT_WORDS = {
-  decides: ({ text, unit, at, from, share, token, rival, logit, margin }) => {
+  decides: ({ text, at, from, share, token, rival, logit, margin }, unit) => {
     const trace = traces[text];
     const tokens = { token: quoted(trace.labels[token]), rival: quoted(trace.labels[rival]) };
-    const came = say(at + 1 < trace.length ? "decidesCame" : "decidesExpected", { at: where(text, at), ...tokens });
-    const without = percent(oneOfTwo(margin - logit));
-    const says = say("decidesSays", { ...tokens, unit, logit: signed(logit), with: percent(oneOfTwo(margin)), without });
-    const written = { share: percent(share), from: where(text, from), distance: at - from };
-    return [came, says, say("decidesWritten", written)];
+    const odds = { with: percent(oneOfTwo(margin)), without: percent(oneOfTwo(margin - logit)) };
+    return [
+      say(at + 1 < trace.length ? "decidesCame" : "decidesExpected", { at: where(text, at), ...tokens }),
+      say("decidesSays", { unit, logit: coarse(logit), ...tokens, ...odds }),
+      say("decidesWritten", { share: percent(share), distance: at - from, from: where(text, from) }),
+    ];
   },
-  apart: ({ layer, unit, at, other, from, otherFrom, lasted, logit, all, labels, margin, swapped }) => {
-    const state = (text, t) => signed(traces[text].layers[layer].hidden[t * traces[text].layers[layer].units + unit]);
-    const begins = { from: where(0, from), other: where(1, otherFrom), first: state(0, from), second: state(1, otherFrom) };
-    const holds = { distance: lasted, at: where(0, at), first: state(0, at), second: state(1, other) };
-    const parts = [say("apartBegins", { unit, ...begins }), say("apartHolds", holds)];
-    if (!logit) return parts;
-    const tokens = { token: quoted(labels[0]), rival: quoted(labels[1]) };
-    parts.push(say("apartDecides", { ...tokens, logit: signed(logit), all: signed(all) }));
-    if (margin === null) return parts;
-    const [before, after] = [percent(oneOfTwo(margin)), percent(oneOfTwo(swapped))];
-    return [...parts, say("apartSwapped", { ...tokens, with: before, without: after })];
+  apart: ({ layer, unit, at, other, from, otherFrom, lasted, forks, ...decision }, name) => {
+    const state = (text, t) => coarse(momentValue("apart", text, layer, unit, t));
+    const begins = { unit: name, from: where(0, from), first: state(0, from), second: state(1, otherFrom) };
+    const then = { distance: lasted, at: where(0, at), firstThen: state(0, at), secondThen: state(1, other) };
+    const holds = say("apartHolds", { ...begins, ...then });
+    return forks ? [holds, ...forkWords(layer, unit, decision)] : [holds];
   },
-  memory: ({ text, unit, at, from, share, half }) => {
-    const numbers = { unit, at: where(text, at), share: percent(share), from: where(text, from), distance: Math.abs(at - from) };
-    return [say("memorySays", numbers), half === null ? "" : say("memoryUsual", { half })];
-  },
-  hides: ({ text, layer, unit, at, share, usual }) => {
+  memory: ({ text, at, from, share, half }, unit) => [
+    say("memorySays", { unit, at: where(text, at), share: percent(share), distance: Math.abs(at - from), from: where(text, from) }),
+    say(half === null ? "memoryUsualNone" : half > 1 ? "memoryUsual" : "memoryUsualNow", { half }),
+  ],
+  hides: ({ text, layer, unit, at, share, usual }, name) => {
     const of = traces[text].layers[layer];
-    const numbers = { unit, reset: number(of.reset[at * of.units + unit]), state: signed(pastOf(of, at, traces[text].length)[unit]) };
-    return [say("hidesSays", { at: where(text, at), share: percent(share), usual: percent(usual) }), say("hidesUnit", numbers)];
+    const gate = { reset: of.reset[at * of.units + unit].toFixed(2), state: coarse(pastOf(of, at, traces[text].length)[unit]) };
+    return [say("hidesSays", { at: where(text, at), share: percent(share), usual: percent(usual) }), say("hidesUnit", { unit: name, ...gate })];
   },
 };
+
+// What decides between the two texts' next tokens.
+function forkWords(layer, unit, { labels, all, logit, says, margin }) {
+  const tokens = { token: quoted(labels[0]), rival: quoted(labels[1]) };
+  const numbers = { all: coarse(all), logit: logit === null ? coarse(0) : coarse(logit), most: coarse(says.logit) };
+  const same = says.layer === layer && says.unit === unit;
+  const parts = [say("apartForks", tokens), say(same ? "apartSelf" : "apartOther", { ...numbers, other: unitName(says.layer, says.unit) })];
+  if (!same || !Number.isFinite(margin)) return parts;
+  const odds = { with: percent(oneOfTwo(margin)), without: percent(oneOfTwo(margin - logit)) };
+  return [...parts, say("apartSwapped", { ...tokens, ...odds })];
+}
+
+// A unit's number, and its layer where there are several.
+function unitName(layer, unit) {
+  const { layers } = traces[0];
+  return layers.length > 1 ? say("storyUnit", { unit, layer: layers[layer].name }) : String(unit);
+}
 
 // A place in a sentence: what was read last there, or the step's number.
 function where(text, t) {
   const { tokens } = traces[text];
-  const place = tokens ? say("storyAt", { read: isolated(readUntil(tokens, t)), position: t }) : say("storyStep", { position: t });
-  return traces.length > 1 ? say(text ? "storyOfSecond" : "storyOfFirst", { place }) : place;
+  return tokens ? say("storyToken", { token: isolated(readUntil(tokens, t)) }) : say("storyStep", { position: counted(text, t) });
 }
 
+// The token and some before it, from the beginning of a word where there is one.
 function readUntil(tokens, t) {
-  let [shown, s] = [sign(tokens[t]), t];
-  while (s > 0 && shown.length < CONTEXT) shown = seen(tokens[--s].replace(/\s/g, " ")) + shown;
-  return s > 0 ? `…${shown}` : shown;
+  let [before, s] = ["", t];
+  while (s > 0 && before.length < CONTEXT) before = seen(tokens[--s].replace(/\s/g, " ")) + before;
+  return (s > 0 ? `…${before.replace(/^\S* (?=\S)/, "")}` : before) + sign(tokens[t]);
 }
 
 function quoted(token) {
   return say("storyToken", { token: isolated(visible(token)) });
 }
 
-// Of its own direction, so that it does not turn the sentence around.
-function isolated(words) {
-  return `\u2068${words}\u2069`;
-}
-
 function percent(value) {
   if (value > 0.995 && value < 1) return "> 99%";
   return value > 0 && value < 0.005 ? "< 1%" : `${Math.round(100 * value)}%`;
+}
+
+function coarse(value) {
+  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 }
 
 // Chooses what a moment is about and goes to the view that shows it.
