@@ -1,22 +1,28 @@
 """The documentation's settings, for Sphinx: `make docs` builds docs/_build/html, which needs no network to read."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import penstock
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Penstock"
 author = "The Penstock authors"
 copyright = author
 version = release = penstock.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathematics"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 nitpicky = True
 # Names of other projects have no pages here; Penstock's own must resolve.
 nitpick_ignore_regex = [("py:.*", r"(?!penstock\.).*")]
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
@@ -24,6 +30,7 @@ html_theme = "furo"
 html_title = "Penstock"
 html_static_path = ["_static"]
 html_css_files = ["penstock.css"]
+html_js_files = ["copy.js", "unit.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -25,7 +26,7 @@ class Block(NamedTuple):
 
 @functools.cache
 def tokens(page: Path) -> list[Token]:
-    return MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    return MarkdownIt("commonmark").enable("table").use(dollarmath_plugin).parse(page.read_text(encoding="utf-8"))
 
 
 def blocks(page: Path) -> list[Block]:
@@ -47,6 +48,11 @@ def links(page: Path) -> list[str]:
         for token in inline(page)
         if token.type in ("link_open", "image")
     ]
+
+
+def formulas(page: Path) -> list[str]:
+    """The TeX of the mathematics that stands apart from the text."""
+    return [token.content for token in tokens(page) if token.type == "math_block"]
 
 
 def headings(page: Path) -> list[tuple[str, str]]:

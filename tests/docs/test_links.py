@@ -20,7 +20,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{link}: no such file"
         assert target.is_relative_to(ROOT), f"{link}: outside of the project"
         if url.fragment:
-            assert url.fragment in anchors(target), f"{link}: no such heading"
+            assert unquote(url.fragment) in anchors(target), f"{link}: no such heading"
 
 
 def test_every_figure_is_shown() -> None:

@@ -122,7 +122,7 @@ def test_torch_and_layouts() -> None:
 def test_float32_stays_exact_over_thousands_of_steps(window: int | None) -> None:
     rng = np.random.default_rng(0)
     kinds = [rng.random((3000, 8)), 1 - 10 ** -rng.uniform(3, 7, (3000, 8)), np.zeros((3000, 1)), np.ones((3000, 1))]
-    kinds.append(np.where(rng.random((3000, 4)) < 0.01, 0, 1))  # opens and shuts, all or nothing
+    kinds.append(np.where(rng.random((3000, 4)) < 0.01, 0, 1))  # keeps and writes, all or nothing
     z = np.concatenate(kinds, 1).astype(np.float32)
     weights = attention(z, window=window)
     assert weights.dtype == np.float32

@@ -78,7 +78,7 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
 
 
 def run(effort: Effort) -> list[Claim]:
-    """The reset gate shuts at the starts, and without it the past stays in the way."""
+    """The reset gate hides the past at the starts, and without it the past stays in the way."""
     seeds = range(effort.seeds)
     found = [trained("GRU", seed, effort.quick) for seed in seeds]
     without = [trained("without reset gate", seed, effort.quick) for seed in seeds]
@@ -89,7 +89,7 @@ def run(effort: Effort) -> list[Claim]:
         Claim(
             "The reset gate forgets",
             Words(
-                "Some of the past is of no use: where a new part starts, the reset gate shuts it out.",
+                "Some of the past is of no use: where a new part starts, the reset gate hides it.",
                 "有些过去的信息毫无用处：在新的一段开始时，重置门把它挡在外面。",
             ),
             Words(
@@ -127,4 +127,4 @@ def _picture(r: Tensor, starts: Tensor) -> Picture:
     for k, step in enumerate(starts.nonzero()[:, 0].tolist()):
         axes.axvline(step, color="black", lw=0.8, ls=":", label=None if k else "a customer starts")
     axes.legend(frameon=False, fontsize="small", loc="upper right")
-    return draw.picture("One sequence of customers: r shuts where each starts", figure)
+    return draw.picture("One sequence of customers: r hides the past where each starts", figure)

@@ -75,7 +75,7 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
 
 
 def run(effort: Effort) -> list[Claim]:
-    """The update gate opens for the odd item, and the final state still holds it."""
+    """The update gate writes the odd item, and the final state still holds it."""
     found = [trained("GRU", seed, effort.quick) for seed in range(effort.seeds)]
     ratio = number(one.odd / one.repeats for one in found)
     attended = share(one.attention for one in found)
