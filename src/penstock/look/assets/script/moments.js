@@ -89,7 +89,7 @@ function halfWritten(row, t, reverse) {
 // effect on it (its own state set to 0) times the mean age of what it holds.
 function* decides(text) {
   const trace = traces[text];
-  if (!trace.tokens) return null;
+  if (!trace.expected) return null;
   const rows = directionsByLabel(trace);
   const ages = trace.readOut.map((k) => new Float64Array(trace.layers[k].units)); // Σ a[t, s] (t − s)
   const written = ages.map((age) => new Float64Array(age.length)); // Σ a[t, s]
@@ -182,7 +182,7 @@ function lasts(least, most) {
 
 function isFork(s, t) {
   const [first, second] = traces;
-  if (!first.tokens || first.tokens[s] !== second.tokens[t]) return false;
+  if (!first.expected || first.tokens[s] !== second.tokens[t]) return false;
   return first.labels[first.spokenFor[s]] !== second.labels[second.spokenFor[t]];
 }
 

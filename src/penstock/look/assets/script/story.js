@@ -152,10 +152,6 @@ function goTo({ kind, text, layer, unit, at, other, from }) {
   const shown = traces.length < 2 ? 0 : kind === "hides" ? text : "difference";
   anchor = span ? from : at;
   choose({ text, positions, span, layer, unit, bars: "attention", shown });
-  byId("layer").value = String(layer);
-  for (const input of document.querySelectorAll("#bars input, #shown input")) {
-    input.checked = input.value === String(choice[input.name]);
-  }
   const map = { apart: "map-hidden", hides: "map-reset" }[kind];
   const view = map ? byId(map).querySelector(".map") : byId(`text-${text}`);
   (map ? byId(map) : view.closest("section")).scrollIntoView();
