@@ -7,6 +7,7 @@ lab.json with the numbers, which tests compare with those that the pages quote. 
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -15,6 +16,8 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
+
+from penstock.look.plates import HEIGHTS, plate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -74,9 +77,16 @@ def draw_the_lab() -> None:
         (HERE / f"{name}.svg").write_text(svg + "\n", encoding="utf-8")
 
 
+def draw_the_circuit() -> None:
+    """The textbook's five pictures of the unit, in both languages."""
+    for stage, language in itertools.product(HEIGHTS, ("en", "zh")):
+        (HERE / f"circuit-{stage}.{language}.svg").write_text(plate(stage, language), encoding="utf-8")
+
+
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"  # torch adds up in another order on more threads, and trains another model
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    for draw in {"cat": [draw_the_cat], "lab": [draw_the_lab]}.get("".join(sys.argv[1:]), [draw_the_cat, draw_the_lab]):
-        draw()
+    draws = {"cat": draw_the_cat, "lab": draw_the_lab, "circuit": draw_the_circuit}
+    for name in sys.argv[1:] or draws:
+        draws[name]()

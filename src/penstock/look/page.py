@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.files import MADE, write
+from penstock.look import circuit
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
 from penstock.runtime.layer import log_softmax
@@ -35,6 +36,7 @@ SCRIPTS = (
     "script/words.js",
     "script/align.js",
     "script/choice.js",
+    "script/axis.js",
     "script/elements.js",
     "script/text.js",
     "script/strip.js",
@@ -42,17 +44,21 @@ SCRIPTS = (
     "script/lines.js",
     "script/maps.js",
     "script/triangle.js",
+    "script/circuit.js",
     "script/pair.js",
     "script/moments.js",
     "script/picture.js",
     "script/story.js",
+    "script/units.js",
+    "script/zoom.js",
     "script/live.js",
     "script/write.js",
     "script/hold.js",
     "script/address.js",
+    "script/take.js",
     "script/main.js",
 )
-STYLES = ("uplot/uPlot.min.css", "page.css")
+STYLES = ("uplot/uPlot.min.css", "page.css", "circuit.css")
 MOST_CELLS = 32_000_000
 """Steps × units × 4 (z, r, candidate, state) that a browser still draws without strain."""
 MOST_STEPS = 8_000
@@ -142,6 +148,7 @@ def assembled(data: dict[str, Any]) -> str:
         licence=_asset("uplot/LICENSE"),
         data=content.replace("<", "\\u003c"),  # no text can end the element
         identity=identity,
+        circuit=circuit.inline(),
         script=whole,
     )
 
