@@ -25,6 +25,22 @@ function chooseColumn(column) {
   choosePosition(text, columns[column][text]);
 }
 
+// For an axis: how many columns, the token of each, its name, and the first one's number.
+function namedColumns() {
+  const tokenAt = (column) => {
+    const [s, t] = columns[column];
+    return s === null ? traces[1].tokens[t] : traces[0].tokens[s];
+  };
+  const name = (column) => {
+    const names = traces.map((_, text) => {
+      const t = columns[column][text];
+      return t === null ? "–" : positionName(text, t);
+    });
+    return names.join(" / ");
+  };
+  return [columns.length, traces[0].tokens && tokenAt, name, traces[0].start];
+}
+
 const [PAIRED, FIRST_ALONE, SECOND_ALONE] = [0, 1, 2];
 
 // The alignment with the fewest tokens replaced, left out or put in (Levenshtein 1966; Wagner and Fischer 1974). A token that

@@ -7,6 +7,7 @@ const choice = {
   layer: 0,
   unit: null, // null for all
   bars: "attention",
+  spanning: false, // whether the next position that is chosen ends a span
   shown: 0, // the maps of text 0 or 1, or "difference"
 };
 
@@ -53,12 +54,12 @@ function unitsOf(text) {
 // Chooses a position of one text, and in the other one its counterpart.
 function choosePosition(text, t, { extend = false } = {}) {
   const positions = [...choice.positions];
-  const from = extend && choice.text === text ? anchor : t;
+  const from = (extend || choice.spanning) && choice.text === text ? anchor : t;
   anchor = from;
   positions[text] = t;
   const other = counterpart(text, t);
   if (other !== null) positions[1 - text] = other;
-  choose({ text, positions, span: from === t ? null : [Math.min(from, t), Math.max(from, t)] });
+  choose({ text, positions, span: from === t ? null : [Math.min(from, t), Math.max(from, t)], spanning: false });
 }
 
 let anchor = 0; // where the span was begun
@@ -77,20 +78,52 @@ function rowOf(text, bars) {
   return kept[bars].row;
 }
 
-// The keys of everything that has positions. Returns whether the key meant something.
-function positionKey(event, text, lineBy) {
+// The write strength at each step, the mean over the units chosen. Kept, as several views show it.
+function writtenOf(text) {
+  const trace = traces[text];
+  const key = `${choice.layer} ${choice.unit}`;
+  if (trace.written?.key !== key) {
+    const layer = layerOf(text);
+    trace.written = { key, mean: meanOver(layer, layer.write, unitsOf(text), trace.length) };
+  }
+  return trace.written.mean;
+}
+
+// [least, most] of what is shown, of both texts of a pair: the shades are spread between them.
+function writtenRange() {
+  let [least, most] = [1, 0];
+  for (const text of traces.keys()) for (const value of writtenOf(text)) [least, most] = [Math.min(least, value), Math.max(most, value)];
+  return [least, Math.max(most, least + 0.01)];
+}
+
+function writtenShade(value, [least, most]) {
+  return shade((value - least) / (most - least));
+}
+
+// A position as it is counted in the whole text, of which a part may be shown.
+function counted(text, t) {
+  return t + (traces[text].start ?? 0);
+}
+
+// With its token, where there is one.
+function positionName(text, t) {
+  return `${counted(text, t)}` + (traces[text].tokens ? ` ${isolated(visible(traces[text].tokens[t]))}` : "");
+}
+
+// The keys of everything that has positions. In a text that runs to the left ← goes on.
+function positionKey(event, text, lineBy, leftwards = false) {
   const last = traces[text].length - 1;
   const t = choice.positions[text];
   const to = {
-    ArrowLeft: t - 1,
-    ArrowRight: t + 1,
+    ArrowLeft: leftwards ? t + 1 : t - 1,
+    ArrowRight: leftwards ? t - 1 : t + 1,
     ArrowUp: lineBy?.(t, -1),
     ArrowDown: lineBy?.(t, 1),
     Home: 0,
     End: last,
   }[event.key];
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape") choose({ span: null, unit: null });
+  if (event.key === "Escape") choose({ span: null, unit: null, spanning: false });
   else if (to !== undefined) choosePosition(text, Math.max(0, Math.min(last, to)), { extend: event.shiftKey });
   else return;
   event.preventDefault();

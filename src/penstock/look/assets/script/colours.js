@@ -1,19 +1,17 @@
-// Colour scales, straight lines in OKLab (Ottosson 2020), where equal steps look equally large. One hue for 0 … 1, blue to
-// orange through the page's own ground for −1 … 1: they differ in lightness or between blue and orange, which hardly any
-// colour-blind eye confuses.
+// Colour scales, straight lines in OKLab (Ottosson 2020), where equal steps look equally large. One quantity has one scale,
+// wherever it stands: gates and the write strength are blue, weights orange, and what may be negative goes from blue to orange
+// through the page's own ground, which hardly any colour-blind eye confuses.
 
 const SHADES = 256;
 
 // Ends as OKLCh: lightness 0 … 1, chroma, hue in degrees.
 const ENDS = {
   light: {
-    text: [[0.985, 0.004, 250], [0.69, 0.12, 250]], // behind black text
     gate: [[0.975, 0.008, 250], [0.32, 0.12, 258]],
     weight: [[0.975, 0.008, 70], [0.4, 0.095, 45]],
     signed: [[0.42, 0.13, 255], [0.975, 0.004, 90], [0.5, 0.115, 48]],
   },
   dark: {
-    text: [[0.235, 0.012, 255], [0.51, 0.11, 255]], // behind white text
     gate: [[0.22, 0.015, 255], [0.92, 0.06, 235]],
     weight: [[0.22, 0.012, 60], [0.9, 0.09, 75]],
     signed: [[0.75, 0.115, 245], [0.2, 0.008, 255], [0.8, 0.12, 65]],
@@ -31,7 +29,7 @@ function oklab([L, C, degrees]) {
   return [L, C * Math.cos(hue), C * Math.sin(hue)];
 }
 
-// SHADES colours between two ends, or three: as CSS, and packed as ImageData holds them.
+// SHADES colours between two ends, or three: as CSS, and packed as ImageData holds them; and the ink that is read on each.
 function scale(ends) {
   const colours = [];
   for (let i = 0; i < SHADES; i++) {
@@ -40,6 +38,7 @@ function scale(ends) {
     colours.push(rgb(ends[k].map((value, axis) => value + (at - k) * (ends[k + 1][axis] - value))));
   }
   return {
+    inks: colours.map((colour) => (luminance(colour) > 0.18 ? "#000" : "#fff")),
     css: colours.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
     pixels: Uint32Array.from(colours, ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0),
   };
@@ -57,6 +56,12 @@ function rgb([L, a, b]) {
     const value = Math.min(Math.max(light, 0), 1);
     return Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
   });
+}
+
+// As WCAG 2 defines it; on 0.18 black and white have the same contrast.
+function luminance(colour) {
+  const [r, g, b] = colour.map((c) => (c <= 10 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
 // The shade of a value between 0 and 1.

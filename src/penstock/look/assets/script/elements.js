@@ -43,8 +43,8 @@ function bar(text, length, kind = "") {
 
 // A scale, with numbers below it. ``at`` says where a value stands on it, between 0 and 1.
 function drawLegend(element, label, name, values, at) {
-  const canvas = make("canvas", { width: SHADES, height: 1, className: "scale" });
-  paint(canvas, (x) => scales[name].pixels[x]);
+  const drawn = make("span", { className: "scale" });
+  drawn.style.backgroundImage = `linear-gradient(to right, ${scales[name].css.filter((_, k) => k % 15 === 0).join(", ")})`;
   const ticks = values.map((value) => {
     const tick = make("span", {}, String(value).replace("-", "−"));
     tick.style.left = `${100 * at(value)}%`;
@@ -52,7 +52,7 @@ function drawLegend(element, label, name, values, at) {
   });
   element.replaceChildren(
     make("span", { className: "label" }, label),
-    make("span", { className: "scaled", "aria-hidden": "true" }, canvas, make("span", { className: "ticks" }, ...ticks)),
+    make("span", { className: "scaled", "aria-hidden": "true" }, drawn, make("span", { className: "ticks" }, ...ticks)),
   );
 }
 
@@ -99,8 +99,8 @@ function drawNow(element) {
 
 function drawNext() {
   const [element] = waiting.keys();
+  idle = waiting.size > 1 ? whenIdle(drawNext) : null;
   if (element) drawNow(element);
-  idle = waiting.size ? whenIdle(drawNext) : null;
 }
 
 // Of an element that leaves the page.
@@ -110,9 +110,22 @@ function drawNever(element) {
   waiting.delete(element);
 }
 
+// Pointing and pressing read the same place: a click's own coordinates are whole pixels, the pointer's are not.
+function onPlace(element, point, press) {
+  let last = null;
+  element.addEventListener("pointerdown", (event) => (last = event));
+  element.addEventListener("pointermove", (event) => point((last = event)));
+  element.addEventListener("pointerleave", hideTip);
+  element.addEventListener("click", (event) => press(last ?? event));
+}
+
+let tipOf = null; // the event and the lines of the tip that is shown
+
+// ``lines()`` is asked again when what is chosen changes.
 function showTip(event, lines) {
+  tipOf = [event, lines];
   const tip = byId("tip");
-  tip.replaceChildren(...lines.map((line) => make("div", {}, line)));
+  tip.replaceChildren(...lines().map((line) => make("div", {}, line)));
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
   const x = Math.min(event.clientX + 14, innerWidth - width - 8);
@@ -120,6 +133,11 @@ function showTip(event, lines) {
   tip.style.transform = `translate(${Math.max(4, x)}px, ${Math.max(4, y)}px)`;
 }
 
+function refreshTip() {
+  if (tipOf) showTip(...tipOf);
+}
+
 function hideTip() {
+  tipOf = null;
   byId("tip").hidden = true;
 }

@@ -3,8 +3,9 @@
 const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence keeps the same
 const PAPER = 640;
 
-// ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click.
-function drawnLines(element, { height, lines, position, choose, unit = () => "", fromZero = false }) {
+// ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click. ``named()`` gives the
+// steps, the token of each or null, its name, and the first step's number.
+function drawnLines(element, { height, lines, position, choose, named, unit = () => "", fromZero = false }) {
   let chart = null;
   const marker = make("div", { className: "marker line" });
   // on paper, whose width no element has yet when the charts are drawn for it
@@ -24,6 +25,10 @@ function drawnLines(element, { height, lines, position, choose, unit = () => "",
       font: `12px ${style.getPropertyValue("--sans")}`,
     };
     const steps = Math.max(...shown.map((line) => line.values.length));
+    const labels = (drawn) => {
+      const [count, tokenAt, , start] = named();
+      return axisLabels(count, drawn.bbox.width / devicePixelRatio, tokenAt, start);
+    };
     chart = new uPlot(
       {
         width: width(),
@@ -36,11 +41,16 @@ function drawnLines(element, { height, lines, position, choose, unit = () => "",
           ...(fromZero && { y: { range: (_, low, high) => [0, (high || 1) * 1.05] } }),
         },
         axes: [
-          { ...axis, size: 28, values: (_, at) => at.map((t) => (Number.isInteger(t) ? t : "")) },
+          {
+            ...axis,
+            size: 28,
+            splits: (drawn) => labels(drawn).map(({ at }) => at),
+            values: (drawn) => labels(drawn).map(({ label }) => label),
+          },
           { ...axis, size: AXIS },
         ],
         series: [
-          { label: say(traces.length > 1 ? "aligned" : "position") },
+          { label: say("position"), value: (_, t) => (t === null ? "–" : named()[2](t)) },
           ...shown.map((line) => ({
             label: line.label,
             stroke: line.colour,
@@ -98,9 +108,10 @@ function buildSurprise() {
     })),
     position: chosenColumn,
     choose: chooseColumn,
+    named: namedColumns,
   });
   onChoice((changed) => {
-    if (!traces[0].tokens) return;
+    if (!traces[0].surprise) return;
     if (changed.has("theme") || changed.has("language")) chart.draw();
     else chart.mark();
   });

@@ -9,11 +9,18 @@ async function start() {
   onChoice((changed) => ofTraces.forEach((view) => view.update(changed)));
   buildSurprise();
   buildMaps();
+  buildCircuit();
   buildPair();
   buildStory();
+  buildUnits();
+  buildZoom();
   switches(data.title);
+  onChoice(refreshTip);
+  addEventListener("scroll", hideTip, { capture: true, passive: true });
+  document.addEventListener("copy", copySpan);
   showTraces(shown);
   if (live) fillTexts();
+  buildTake();
   buildAddress(byId("data").dataset.identity);
   document.documentElement.dataset.ready = "true";
 }
@@ -27,17 +34,15 @@ function showTraces(next) {
   hideTip();
   waiting.clear(); // nothing draws what is gone
   traces = next;
+  for (const trace of traces) if (trace.tokens) trace.tokens = grouped(trace.tokens);
   fitChoice(before);
   align();
-  const spoken = Boolean(traces[0].tokens);
+  const spoken = Boolean(traces[0].expected);
   const pair = traces.length > 1;
   for (const element of [byId("bars"), ...document.querySelectorAll(".language")]) element.hidden = !spoken;
   for (const id of ["pair", "shown"]) byId(id).hidden = !pair;
-  for (const input of document.querySelectorAll("#bars input, #shown input")) {
-    input.checked = input.value === String(choice[input.name]);
-  }
   for (const view of ofTraces) view.close?.();
-  const readings = traces.map((_, text) => [spoken ? buildText(text) : buildStrip(text), buildPosition(text)]);
+  const readings = traces.map((_, text) => [traces[0].tokens ? buildText(text) : buildStrip(text), buildPosition(text)]);
   const triangles = traces.map((_, text) => buildTriangle(text));
   byId("texts").replaceChildren(...readings.map((parts, text) => {
     const name = pair ? [make("h3", { id: `name-${text}` })] : [];
@@ -56,10 +61,15 @@ function buildChoices() {
   byId("bars").addEventListener("change", (event) => choose({ bars: event.target.value }));
   byId("all-units").addEventListener("click", () => choose({ unit: null }));
   byId("no-span").addEventListener("click", () => choose({ span: null }));
+  byId("spanning").addEventListener("click", () => {
+    anchor = choice.positions[choice.text];
+    choose({ spanning: !choice.spanning });
+  });
   onChoice((changed) => {
     const layer = layerOf(mainText());
     byId("all-units").hidden = choice.unit === null;
     byId("no-span").hidden = choice.span === null;
+    byId("spanning").setAttribute("aria-pressed", String(choice.spanning));
     byId("units").textContent =
       choice.unit === null
         ? say("ofAllUnits", { count: layer.units })
@@ -68,9 +78,11 @@ function buildChoices() {
       for (const equation of document.querySelectorAll(`math.${kind}`)) equation.toggleAttribute("hidden", layer.form !== kind);
     }
     if (changed.has("language")) nameAll(layers);
-    if (changed.has("language") || changed.has("theme")) {
-      drawLegend(byId("legend-write"), say("legendWrite"), "text", [0, 0.5, 1], (value) => value);
+    layers.value = String(choice.layer);
+    for (const input of document.querySelectorAll("#bars input, #shown input")) {
+      input.checked = input.value === String(choice[input.name]);
     }
+    if (["language", "theme", "layer", "unit"].some((name) => changed.has(name))) legendOfShades();
     legendOfBars();
   });
 }
@@ -92,10 +104,30 @@ function nameAll(layers) {
   byId("text-title").textContent = title;
   byId("keys").textContent = say(traces[0].tokens ? "keys" : "sliderKeys");
   traces.forEach((_, text) => {
-    const name = traces.length > 1 ? say((text ? "second" : "first") + kind) : title;
+    const held = live && isHeld() ? (text ? "asHeld" : "asItIs") : null;
+    const name = traces.length > 1 ? say(held ?? (text ? "second" : "first") + kind) : title;
     if (traces.length > 1) byId(`name-${text}`).textContent = name;
     byId(`text-${text}`).setAttribute("aria-label", name);
   });
+}
+
+// The shades are spread over what is there; the numbers say what that is.
+function legendOfShades() {
+  const [least, most] = writtenRange();
+  const digits = most - least < 0.1 ? 3 : 2;
+  const values = [least, (least + most) / 2, most].map((value) => value.toFixed(digits));
+  drawLegend(byId("legend-write"), say("legendWrite"), "gate", values, (value) => (value - least) / (most - least));
+  const unknown = traces.reduce((sum, trace) => sum + (trace.tokens ?? []).filter((_, t) => isUnknown(trace, t)).length, 0);
+  byId("unknown").hidden = !unknown;
+  byId("unknown").textContent = say("unknownSays", { count: unknown });
+}
+
+// A span is copied as its text; what is selected elsewhere as ever.
+function copySpan(event) {
+  const other = event.target.closest?.("input, textarea") || !getSelection().isCollapsed;
+  if (other || !choice.span || !traces[choice.text].tokens) return;
+  event.clipboardData.setData("text/plain", textOf(choice.text, choice.span));
+  event.preventDefault();
 }
 
 // Bars as high as those under the text, with their numbers.

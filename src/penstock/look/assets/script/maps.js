@@ -50,7 +50,7 @@ function buildMap({ name, signed }) {
   box.append(canvas, ...overlays);
   const axis = make("div", { className: "axis", "aria-hidden": "true" });
   const legend = make("div", { className: "legend" });
-  byId(`map-${name}`).append(box, axis, legend);
+  byId(`map-${name}`).append(make("div", { className: "zoomed" }, box, axis), legend);
 
   const cellAt = (event) => {
     const { left, top, width, height } = box.getBoundingClientRect();
@@ -59,23 +59,30 @@ function buildMap({ name, signed }) {
     const column = within((event.clientX - left) / width, shown.length);
     return [order[within((event.clientY - top) / height, order.length)], shown[column]];
   };
-  box.addEventListener("click", (event) => {
+  const point = (event) => showTip(event, () => cellTip(...cellAt(event)));
+  onPlace(box, point, (event) => {
     const [unit, pair] = cellAt(event);
     choose({ unit });
     const text = pair[mainText()] === null ? 1 - mainText() : mainText();
     choosePosition(text, pair[text]);
   });
-  box.addEventListener("pointermove", (event) => showTip(event, cellTip(...cellAt(event))));
-  box.addEventListener("pointerleave", hideTip);
-  box.addEventListener("keydown", (event) => {
-    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!way || event.ctrlKey || event.metaKey || event.altKey) return positionKey(event, choice.text);
-    const rank = choice.unit === null ? (way > 0 ? 0 : order.length - 1) : order.indexOf(choice.unit) + way;
-    choose({ unit: order[Math.max(0, Math.min(order.length - 1, rank))] });
-    event.preventDefault();
-  });
-  new ResizeObserver(() => drawAxis(axis)).observe(axis);
-  return { name, signed, box, canvas, axis, legend, overlays };
+  box.addEventListener("keydown", (event) => unitKey(event) || positionKey(event, choice.text));
+  const map = { name, signed, box, canvas, axis, across: 0, legend, overlays };
+  new ResizeObserver(([{ contentRect }]) => {
+    map.across = contentRect.width;
+    drawAxis(map);
+  }).observe(axis);
+  return map;
+}
+
+// ↑ and ↓ choose the next unit of the order. Returns whether the key was one of them.
+function unitKey(event) {
+  const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (!way || event.ctrlKey || event.metaKey || event.altKey) return false;
+  const rank = choice.unit === null ? (way > 0 ? 0 : order.length - 1) : order.indexOf(choice.unit) + way;
+  choose({ unit: order[Math.max(0, Math.min(order.length - 1, rank))] });
+  event.preventDefault();
+  return true;
 }
 
 // Columns as [position in the first text, position in the second]; null where there is none.
@@ -91,10 +98,15 @@ function updateMap(map, changed, sorted) {
   const range = apart && map.signed ? 2 : 1;
   const scale = map.signed || apart ? "signed" : "gate";
   if (sorted || changed.has("theme")) {
-    map.box.style.height = `${Math.min(HEIGHT, ROW * order.length)}px`;
+    const frame = map.box.parentElement.style;
+    frame.setProperty("--height", `${Math.min(HEIGHT, ROW * order.length)}px`);
+    frame.setProperty("--full", `${ROW * order.length}px`);
     map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
     clearTimeout(map.timer);
-    const draw = () => drawSoon(map.box, () => paintMap(map, shown, scale, range));
+    const draw = () => drawSoon(map.box, () => {
+      paintMap(map, shown, scale, range);
+      drawAxis(map);
+    });
     const spanAlone = !["layer", "shown", "theme"].some((name) => changed.has(name));
     if (spanAlone) map.timer = setTimeout(draw, PAUSE);
     else draw();
@@ -102,7 +114,6 @@ function updateMap(map, changed, sorted) {
   if (sorted || changed.has("theme") || changed.has("language")) {
     const ends = scale === "gate" ? [0, 0.5, 1] : [-range, 0, range];
     drawLegend(map.legend, "", scale, ends, (value) => (value - ends[0]) / (ends[2] - ends[0]));
-    drawAxis(map.axis);
   }
   markMap(map, shown);
 }
@@ -169,29 +180,22 @@ function cellTip(unit, pair) {
     if (t === null) continue;
     const of = layerOf(text);
     const i = t * of.units + unit;
-    const token = traces[text].tokens ? ` ${visible(traces[text].tokens[t])}` : "";
     const which = apart ? `${say(text ? "second" : "first")}: ` : "";
-    lines.push(`${which}${say("position")} ${t}${token}`);
+    lines.push(`${which}${say("position")} ${positionName(text, t)}`);
     lines.push(`z ${number(of.keep[i])}  r ${number(of.reset[i])}`, `n ${number(of.candidate[i])}  h ${number(of.hidden[i])}`);
   }
   return lines;
 }
 
-// Tokens below the columns where there is room, else some positions.
-function drawAxis(axis) {
+function drawAxis({ axis, across }) {
+  if (!across) return;
   const shown = shownColumns();
-  const each = axis.clientWidth / shown.length;
-  const tokenOf = ([a, b]) => (a === null ? traces[1].tokens[b] : traces[0].tokens[a]);
-  const longest = traces[0].tokens && each >= 8 && Math.max(...shown.map((pair) => sign(tokenOf(pair)).length));
-  const every = longest && longest * 7 <= each + 3 ? 1 : 0;
-  const step = every || Math.max(1, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n * each >= 44) ?? 2000);
-  const labels = [];
-  for (let k = 0; k < shown.length; k += step) {
-    const label = make("span", {}, every ? sign(tokenOf(shown[k])) : String(k));
-    label.style.left = `${(100 * (k + 0.5)) / shown.length}%`;
-    labels.push(label);
-  }
-  axis.replaceChildren(...labels);
+  const tokenOf = (column) => {
+    const [s, t] = shown[column];
+    return s === null ? traces[1].tokens[t] : traces[0].tokens[s];
+  };
+  const text = choice.shown === "difference" ? 0 : choice.shown;
+  placeLabels(axis, axisLabels(shown.length, across, traces[0].tokens && tokenOf, traces[text].start), shown.length);
 }
 
 // The units that keep across the span, with their share.
@@ -203,7 +207,7 @@ function listHeld() {
   const kept = held(layer, choice.span);
   const [from, to] = choice.span;
   list.replaceChildren(
-    table(say("held", { from, to }), [say("unit"), say("share"), say("halfLife")], order.slice(0, LISTED).map((unit) => [
+    table(say("held", { from: counted(choice.text, from), to: counted(choice.text, to) }), [say("unit"), say("share"), say("halfLife")], order.slice(0, LISTED).map((unit) => [
       unitButton(unit),
       bar(share(kept[unit]), kept[unit], "gate"),
       life(layer, unit),

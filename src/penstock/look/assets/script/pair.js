@@ -12,6 +12,7 @@ function buildPair() {
     ],
     position: chosenColumn,
     choose: chooseColumn,
+    named: namedColumns,
   });
   onChoice((changed) => {
     if (traces.length < 2) return;

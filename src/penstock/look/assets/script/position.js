@@ -7,9 +7,10 @@ function buildPosition(text) {
   const update = () => {
     const trace = traces[text];
     const t = choice.positions[text];
-    const heading = say(layerOf(text).reverse ? "readFromEndAt" : "afterPosition", { position: t });
+    const heading = say(layerOf(text).reverse ? "readFromEndAt" : "afterPosition", { position: counted(text, t) });
     panel.replaceChildren(make("h3", {}, heading, ...(trace.tokens ? [" ", inContext(trace, t)] : [])));
-    panel.append(...(trace.tokens ? expectation(trace, t) : [inputTable(trace, t)]));
+    if (trace.expected) panel.append(...expectation(trace, t));
+    if (trace.channels) panel.append(inputTable(trace, t));
     panel.append(choice.bars === "contributions" ? contributionTable(text) : attentionTable(text));
     if (text === choice.text) announce(text);
   };
@@ -46,7 +47,7 @@ function tokenName(token) {
 }
 
 function inputTable(trace, t) {
-  const rows = trace.channels.slice(0, LISTED).map((values, c) => [say("channel", { number: c }), number(values[t])]);
+  const rows = trace.channels.slice(0, LISTED).map((values, c) => [channelName(trace, c), number(values[t])]);
   return table(say("values"), [say("input"), say("value")], rows);
 }
 
@@ -78,7 +79,7 @@ function contributionTable(text) {
 // A step as a button that chooses it; −1 is what came before.
 function place(text, t) {
   if (t < 0) return make("span", { className: "muted", title: say("beforeLong") }, say("before"));
-  const button = make("button", { type: "button", className: "place" }, make("span", { className: "number" }, String(t)));
+  const button = make("button", { type: "button", className: "place" }, make("span", { className: "number" }, String(counted(text, t))));
   if (traces[text].tokens) button.append(" ", inContext(traces[text], t));
   button.addEventListener("click", () => {
     choosePosition(text, t);
@@ -89,13 +90,14 @@ function place(text, t) {
 
 // A token among its neighbours, which single characters need to be recognised by.
 function inContext(trace, t) {
-  const flat = (from, to) => trace.tokens.slice(from, to).map((token) => seen(token.replace(/\s/g, " "))).join("");
+  const flat = (from, to) => trace.tokens.slice(from, to).filter((token) => !BYTE_PART.test(token))
+    .map((token) => seen(token.replace(/\s/g, " "))).join("");
   return make(
     "bdi",
     { className: "context" },
-    make("span", { className: "muted" }, flat(Math.max(0, t - 6), t).slice(-12)),
+    make("span", { className: "muted" }, Array.from(flat(Math.max(0, t - 6), t)).slice(-12).join("")),
     make("strong", {}, sign(trace.tokens[t])),
-    make("span", { className: "muted" }, flat(t + 1, t + 4).slice(0, 6)),
+    make("span", { className: "muted" }, Array.from(flat(t + 1, t + 4)).slice(0, 6).join("")),
   );
 }
 
@@ -104,23 +106,22 @@ function announce(text) {
   const layer = layerOf(text);
   const t = choice.positions[text];
   const row = rowOf(text, "attention");
-  const written = meanOver(layer, layer.write.subarray(t * layer.units), unitsOf(text), 1)[0];
-  const name = (s) => (s < 0 ? say("before") : trace.tokens ? `${s} ${visible(trace.tokens[s])}` : String(s));
+  const name = (s) => (s < 0 ? say("before") : positionName(text, s));
   const most = largestFirst(row).slice(0, 3).filter((k) => row[k] > 0).map((k) => `${name(k - 1)} (${share(row[k])})`);
   const parts = [
     say("announce", {
-      position: t,
+      position: counted(text, t),
       token: trace.tokens ? visible(trace.tokens[t]) : trace.channels.slice(0, 3).map((c) => number(c[t])).join(", "),
-      write: share(written),
+      write: share(writtenOf(text)[t]),
       most: most.join(", "),
     }),
   ];
-  if (trace.tokens && t + 1 < trace.length) parts.push(say("announceNext", { bits: bits(trace.surprise[t + 1]) }));
+  if (trace.surprise && t + 1 < trace.length) parts.push(say("announceNext", { bits: bits(trace.surprise[t + 1]) }));
   if (choice.unit !== null) parts.unshift(say("announceUnit", { unit: choice.unit, life: life(layer, choice.unit) }));
   if (choice.span) {
     const kept = held(layer, choice.span);
     const unit = largestFirst(kept)[0];
-    parts.unshift(say("announceSpan", { from: choice.span[0], to: choice.span[1], unit, share: share(kept[unit]) }));
+    parts.unshift(say("announceSpan", { from: counted(text, choice.span[0]), to: counted(text, choice.span[1]), unit, share: share(kept[unit]) }));
   }
   byId("announcement").textContent = parts.join(" ");
 }

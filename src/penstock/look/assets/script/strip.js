@@ -10,6 +10,9 @@ function buildStrip(text) {
   const bars = make("canvas", { className: "bars", width: trace.length + 1, height: STRIP_BAR });
   const marker = make("div", { className: "marker column" });
   const span = make("div", { className: "marker spanned" });
+  const before = make("div", { className: "bar" });
+  const name = make("span");
+  const room = make("div", { className: "before", "aria-hidden": "true" }, before, name);
   const strip = make(
     "div",
     { className: "strip", id: `text-${text}`, role: "slider", tabIndex: 0, "aria-valuemin": "0" },
@@ -17,6 +20,7 @@ function buildStrip(text) {
     bars,
     marker,
     span,
+    room,
   );
   strip.setAttribute("aria-valuemax", String(trace.length - 1));
   const note = make("p", { className: "note" });
@@ -28,7 +32,7 @@ function buildStrip(text) {
   strip.addEventListener("pointerdown", (event) => choosePosition(text, stepAt(event), { extend: event.shiftKey }));
   strip.addEventListener("pointermove", (event) => {
     if (event.buttons === 1 && event.pointerType === "mouse") choosePosition(text, stepAt(event), { extend: true });
-    showTip(event, tokenTip(text, stepAt(event), rowOf(text, choice.bars)));
+    showTip(event, () => tokenTip(text, stepAt(event)));
   });
   strip.addEventListener("pointerleave", hideTip);
   strip.addEventListener("keydown", (event) => positionKey(event, text));
@@ -36,36 +40,41 @@ function buildStrip(text) {
   const channels = drawnLines(chart, {
     height: 200,
     lines: () => trace.channels.map((values, c) => ({
-      label: say("channel", { number: c }),
+      label: channelName(trace, c),
       values,
       colour: channelColour(c),
     })),
     position: () => choice.positions[text],
     choose: (t) => choosePosition(text, t),
+    named: () => [trace.length, null, (t) => String(counted(text, t)), trace.start],
   });
 
   const update = (changed) => {
-    const layer = layerOf(text);
     const t = choice.positions[text];
     if (changed.has("language")) {
       chart.setAttribute("aria-label", say("inputs"));
       strip.setAttribute("aria-label", say("position"));
       const shown = trace.channels.length;
+      name.textContent = say("before");
+      room.title = say("beforeLong");
       note.textContent = shown < trace.channelCount ? say("channelsShown", { shown, count: trace.channelCount }) : "";
     }
     if (changed.has("theme") || changed.has("language")) channels.draw();
     if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
-      const written = meanOver(layer, layer.write, unitsOf(text), trace.length);
-      paint(shades, (x) => scales.text.pixels[shade(written[x])]);
+      const written = writtenOf(text);
+      const range = writtenRange();
+      paint(shades, (x) => scales.gate.pixels[writtenShade(written[x], range)]);
     }
-    drawBars(bars, barHeights(rowOf(text, choice.bars)).subarray(1));
+    const heights = barHeights(rowOf(text, choice.bars));
+    drawBars(bars, heights.subarray(1));
+    before.style.height = `${heights[0] * STRIP_BAR}px`;
     const left = (at) => `${(100 * at) / trace.length}%`;
     Object.assign(marker.style, { left: left(t), width: left(1) });
     span.hidden = !choice.span || choice.text !== text;
     const [from, to] = choice.span ?? [0, 0];
     Object.assign(span.style, { left: left(from), width: left(to - from + 1) });
     strip.setAttribute("aria-valuenow", String(t));
-    strip.setAttribute("aria-valuetext", `${say("position")} ${t}`);
+    strip.setAttribute("aria-valuetext", `${say("position")} ${counted(text, t)}`);
     channels.mark();
   };
   return { element: make("div", { className: "sequence" }, chart, strip, note), update, close: channels.close };
@@ -81,6 +90,10 @@ function drawBars(canvas, heights) {
     const tall = height * STRIP_BAR;
     context.fillRect(t * each, STRIP_BAR - tall, each, tall);
   });
+}
+
+function channelName(trace, c) {
+  return trace.channelNames?.[c] ?? say("channel", { number: c });
 }
 
 function channelColour(c) {

@@ -16,10 +16,12 @@ function buildText(text) {
   });
   const tokens = trace.tokens.map((token, t) => {
     const element = make("span", { id: `t${text}-${t}`, role: "option", "aria-selected": "false" }, shownInText(token));
-    element.className = token in NAMED ? NAMED[token] : "";
+    element.className = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
+    element.classList.toggle("unknown", isUnknown(trace, t));
     return element;
   });
-  const before = make("span", { className: "before", "aria-hidden": "true" });
+  // its own direction, which is not the text's
+  const before = make("span", { className: "before", dir: "auto", "aria-hidden": "true" });
   list.append(...tokens);
 
   const tokenAt = (event) => {
@@ -37,21 +39,34 @@ function buildText(text) {
     if (t === null) return hideTip();
     if (event.pointerType !== "mouse") return;
     if (event.buttons === 1 && t !== choice.positions[text]) choosePosition(text, t, { extend: true });
-    showTip(event, tokenTip(text, t, view.row));
+    showTip(event, () => tokenTip(text, t));
   });
   list.addEventListener("pointerleave", hideTip);
   list.addEventListener("click", (event) => {
     const t = tokenAt(event);
     if (pointer !== "mouse" && t !== null) choosePosition(text, t, { extend: event.shiftKey });
   });
-  list.addEventListener("keydown", (event) => positionKey(event, text, (t, way) => otherLine(tokens, t, way)));
+  list.addEventListener("keydown", (event) => {
+    const leftwards = getComputedStyle(list).direction === "rtl";
+    positionKey(event, text, (t, way) => otherLine(tokens, t, way), leftwards);
+  });
 
-  const view = { list, tokens, before, row: null, shades: [], bars: [], selected: [] };
+  const view = { list, tokens, before, shades: [], bars: [], selected: [] };
   return { element: list, update: (changed) => updateText(text, view, changed) };
 }
 
 function shownInText(token) {
-  return token in NAMED ? token : seen(token);
+  return token in NAMED ? token : sign(token);
+}
+
+// Whether the model never saw the character.
+function isUnknown(trace, t) {
+  return trace.ids ? trace.ids[t] === trace.unknown : Boolean(trace.unseen?.includes(t));
+}
+
+// What a span of the text says, to be copied.
+function textOf(text, [from, to]) {
+  return traces[text].tokens.slice(from, to + 1).filter((token) => !BYTE_PART.test(token)).join("");
 }
 
 function updateText(text, view, changed) {
@@ -62,19 +77,24 @@ function updateText(text, view, changed) {
     view.before.title = say("beforeLong");
     view.tokens.forEach((element, t) => {
       const name = visible(trace.tokens[t]);
-      if (name !== trace.tokens[t]) element.setAttribute("aria-label", name);
+      const unknown = isUnknown(trace, t) ? `, ${say("unknown")}` : "";
+      if (name + unknown !== trace.tokens[t]) element.setAttribute("aria-label", name + unknown);
     });
   }
   if (changed.has("layer")) layer.reverse ? view.list.append(view.before) : view.list.prepend(view.before);
   if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
-    const written = meanOver(layer, layer.write, unitsOf(text), trace.length);
+    const written = writtenOf(text);
+    const range = writtenRange();
     view.tokens.forEach((element, t) => {
-      setOnce(view.shades, t, scales.text.css[shade(written[t])], (colour) => (element.style.backgroundColor = colour));
+      const k = writtenShade(written[t], range);
+      setOnce(view.shades, t, scales.gate.css[k], (colour) => {
+        element.style.backgroundColor = colour;
+        element.style.color = scales.gate.inks[k];
+      });
     });
   }
   if (["positions", "layer", "unit", "bars", "theme"].some((name) => changed.has(name))) {
-    view.row = rowOf(text, choice.bars);
-    const heights = barHeights(view.row);
+    const heights = barHeights(rowOf(text, choice.bars));
     [view.before, ...view.tokens].forEach((element, k) => {
       const height = Math.round(2 * BAR * Math.abs(heights[k])) / 2;
       const colour = heights[k] < 0 ? "var(--against)" : "var(--bar)";
@@ -102,12 +122,14 @@ function select(text, view) {
   chosen.classList.add("chosen");
   if (!view.selected.includes(chosen)) view.selected.push(chosen);
   view.list.setAttribute("aria-activedescendant", chosen.id);
-  const { list } = view;
-  if (list.scrollHeight > list.clientHeight) {
-    const top = chosen.offsetTop - list.offsetTop;
-    if (top < list.scrollTop) list.scrollTop = top - 8;
-    if (top + 56 > list.scrollTop + list.clientHeight) list.scrollTop = top + 56 - list.clientHeight;
-  }
+  requestAnimationFrame(() => scrollWithin(view.list, chosen)); // once all is laid out
+}
+
+function scrollWithin(list, chosen) {
+  if (list.scrollHeight <= list.clientHeight) return;
+  const top = chosen.offsetTop - list.offsetTop;
+  if (top < list.scrollTop) list.scrollTop = top - 8;
+  if (top + 56 > list.scrollTop + list.clientHeight) list.scrollTop = top + 56 - list.clientHeight;
 }
 
 function setOnce(known, k, value, set) {
@@ -141,12 +163,12 @@ function largest(row) {
   return row.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-function tokenTip(text, t, row) {
+function tokenTip(text, t) {
   const trace = traces[text];
-  const layer = layerOf(text);
-  const written = meanOver(layer, layer.write.subarray(t * layer.units), unitsOf(text), 1)[0];
-  const lines = [`${say("position")} ${t}` + (trace.tokens ? `: ${visible(trace.tokens[t])}` : "")];
-  lines.push(`${say("writeStrength")}: ${share(written)}`);
+  const row = rowOf(text, choice.bars);
+  const lines = [`${say("position")} ${counted(text, t)}` + (trace.tokens ? `: ${isolated(visible(trace.tokens[t]))}` : "")];
+  if (isUnknown(trace, t)) lines.push(say("unknown"));
+  lines.push(`${say("writeStrength")}: ${share(writtenOf(text)[t])}`);
   if (choice.bars === "contributions") lines.push(`${say("contribution")}: ${signed(row[t + 1])}`);
   else lines.push(`${say("weight")}: ${share(row[t + 1])}`);
   if (trace.surprise) lines.push(`${say("surprise")}: ${bits(trace.surprise[t])} ${say("bits")}`);

@@ -8,16 +8,17 @@ function buildTriangle(text) {
   const canvas = make("canvas");
   const marker = make("div", { className: "marker row" });
   const box = make("div", { className: "triangle", role: "img" }, canvas, marker);
-  const view = { canvas, marker, box, weights: null, from: 0, to: -1, before: 1, timer: null, drawn: null };
-  box.addEventListener("pointermove", (event) => {
-    const cell = triangleCell(view, text, event);
-    if (!cell) return hideTip();
-    const [t, s, weight] = cell;
-    const name = (at) => (at < 0 ? say("before") : `${at}` + (traces[text].tokens ? ` ${visible(traces[text].tokens[at])}` : ""));
-    showTip(event, [`${say("hidden")}: ${name(t)}`, `${say("position")}: ${name(s)}`, `${say("weight")}: ${share(weight)}`]);
-  });
-  box.addEventListener("pointerleave", hideTip);
-  box.addEventListener("click", (event) => {
+  const axis = make("div", { className: "axis", "aria-hidden": "true" });
+  const view = { canvas, marker, box, axis, weights: null, from: 0, to: -1, before: 1, timer: null, drawn: null };
+  const point = (event) => {
+    if (!triangleCell(view, text, event)) return hideTip();
+    showTip(event, () => {
+      const [t, s, weight] = triangleCell(view, text, event);
+      const name = (at) => (at < 0 ? say("before") : positionName(text, at));
+      return [`${say("hidden")}: ${name(t)}`, `${say("position")}: ${name(s)}`, `${say("weight")}: ${share(weight)}`];
+    });
+  };
+  onPlace(box, point, (event) => {
     const cell = triangleCell(view, text, event);
     if (cell) choosePosition(text, cell[0]);
   });
@@ -39,7 +40,7 @@ function buildTriangle(text) {
       else compute();
     }
     if (text === choice.text) {
-      byId("triangle-part").textContent = L <= WHOLE ? say("wholeMap") : say("partMap", { from, to });
+      byId("triangle-part").textContent = L <= WHOLE ? say("wholeMap") : say("partMap", { from: counted(text, from), to: counted(text, to) });
     }
     const percent = (at) => `${(100 * at) / (to - from + 1)}%`;
     Object.assign(marker.style, { top: percent(t - from), height: percent(1) });
@@ -48,7 +49,7 @@ function buildTriangle(text) {
     clearTimeout(view.timer);
     drawNever(box);
   };
-  return { element: make("figure", { className: "triangle-figure" }, box), update, close };
+  return { element: make("figure", { className: "triangle-figure" }, box, axis), update, close };
 }
 
 function legendOfTriangle() {
@@ -79,6 +80,11 @@ function computeTriangle(view, text, wanted) {
   view.canvas.height = size;
   view.box.classList.toggle("fine", size > 300);
   view.drawn = null;
+  const beside = (100 * (view.before + 1)) / view.canvas.width;
+  view.axis.style.margin = `0 ${view.reverse ? beside : 0}% 0 ${view.reverse ? 0 : beside}%`;
+  const tokenAt = traces[text].tokens && ((column) => traces[text].tokens[from + column]);
+  const width = view.axis.clientWidth;
+  placeLabels(view.axis, axisLabels(size, width, tokenAt, counted(text, from)), size);
   let t = from;
   const slice = () => {
     const until = performance.now() + SLICE;

@@ -40,16 +40,66 @@ function life(layer, unit) {
 // No prototype: a text may well hold the token "constructor".
 const NAMED = { __proto__: null, " ": "space", "\n": "newline", "\t": "tab", "\r": "carriageReturn", "": "empty" };
 
-// A token as text that can be read: white space by name.
+// A token as text that can be read: white space by name, bytes as what they are a part of.
 function visible(token) {
-  return token in NAMED ? say(NAMED[token]) : seen(token);
+  if (token in NAMED) return say(NAMED[token]);
+  const [, character, part, count] = token.match(BYTE_PART) ?? [];
+  if (character) return say("byteOf", { character, part, count });
+  const [, bytes] = token.match(BYTES) ?? [];
+  return bytes ? say("byte", { bytes }) : seen(token);
 }
+
+const BYTES = /^‹([0-9a-f]{2}(?: [0-9a-f]{2})*)›$/; // of no whole character
+const BYTE_PART = /^‹(\P{Cc}) ([2-4])\/([2-4])›$/u; // of the character before
+
+// Tokens whose bytes make up characters: the first one of a character shows it, the others say which part they are.
+function grouped(tokens) {
+  if (!tokens.some((token) => BYTES.test(token))) return tokens;
+  const bytes = tokens.flatMap((token, k) => {
+    const [, hex] = token.match(BYTES) ?? [];
+    return hex ? hex.split(" ").map((byte) => [parseInt(byte, 16), k]) : [[-1, k]];
+  });
+  const shown = tokens.map((token) => (BYTES.test(token) ? "" : token));
+  for (let i = 0; i < bytes.length; ) {
+    const [lead, k] = bytes[i];
+    const count = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    const whole = bytes.slice(i, i + count);
+    const character = lead < 0 ? "" : decoded(whole.map(([byte]) => byte));
+    if (character) {
+      shown[k] += character;
+      for (const [part, [, owner]] of whole.entries()) {
+        if (owner !== k && shown[owner] === "") shown[owner] = `‹${character} ${part + 1}/${count}›`;
+      }
+      i += count;
+    } else {
+      if (lead >= 0) shown[k] += `‹${lead.toString(16).padStart(2, "0")}›`;
+      i++;
+    }
+  }
+  return shown;
+}
+
+// "" of what is no character.
+function decoded(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes, (byte) => (byte < 0 ? 0xff : byte)));
+  } catch {
+    return "";
+  }
+}
+
+// In words of its own direction, so that it does not turn the sentence around.
+function isolated(words) {
+  return TO_THE_LEFT.test(words) ? `\u2068${words}\u2069` : words;
+}
+
+const TO_THE_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 const SIGNS = { __proto__: null, " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅" };
 
 // A token in as little room as can be.
 function sign(token) {
-  return SIGNS[token] ?? seen(token);
+  return SIGNS[token] ?? (BYTE_PART.test(token) ? "·" : seen(token));
 }
 
 // A token with a shape: combining characters on a circle, and characters without a shape, or that turn the text around, by
