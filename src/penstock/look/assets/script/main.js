@@ -92,13 +92,11 @@ function lifeInWords(layer, unit) {
 }
 
 function nameAll(layers) {
-  const chosen = choice.layer;
   layers.replaceChildren(
     ...traces[0].layers.map((layer, k) =>
       make("option", { value: String(k) }, layer.name + (layer.reverse ? ` (${say("reverse")})` : "")),
     ),
   );
-  layers.value = String(chosen);
   const kind = traces[0].tokens ? "Text" : "Sequence";
   const title = say(traces[0].tokens ? "text" : "sequence");
   byId("text-title").textContent = title;
@@ -116,7 +114,7 @@ function legendOfShades() {
   const [least, most] = writtenRange();
   const digits = most - least < 0.1 ? 3 : 2;
   const values = [least, (least + most) / 2, most].map((value) => value.toFixed(digits));
-  drawLegend(byId("legend-write"), say("legendWrite"), "gate", values, (value) => (value - least) / (most - least));
+  drawLegend(byId("legend-write"), say("legendWrite"), "text", values, (value) => (value - least) / (most - least));
   const unknown = traces.reduce((sum, trace) => sum + (trace.tokens ?? []).filter((_, t) => isUnknown(trace, t)).length, 0);
   byId("unknown").hidden = !unknown;
   byId("unknown").textContent = say("unknownSays", { count: unknown });
