@@ -18,10 +18,14 @@ const ENDS = {
   },
 };
 
+const READABLE = 0.42; // of the gates' scale, behind text
+
 let scales = {};
 
 function useTheme(theme) {
   scales = Object.fromEntries(Object.entries(ENDS[theme]).map(([name, ends]) => [name, scale(ends.map(oklab))]));
+  const [none, all] = ENDS[theme].gate.map(oklab);
+  scales.text = scale([none, none.map((value, axis) => value + READABLE * (all[axis] - value))]);
 }
 
 function oklab([L, C, degrees]) {
@@ -29,7 +33,7 @@ function oklab([L, C, degrees]) {
   return [L, C * Math.cos(hue), C * Math.sin(hue)];
 }
 
-// SHADES colours between two ends, or three: as CSS, and packed as ImageData holds them; and the ink that is read on each.
+// SHADES colours between two ends, or three: as CSS, and packed as ImageData holds them.
 function scale(ends) {
   const colours = [];
   for (let i = 0; i < SHADES; i++) {
@@ -38,7 +42,6 @@ function scale(ends) {
     colours.push(rgb(ends[k].map((value, axis) => value + (at - k) * (ends[k + 1][axis] - value))));
   }
   return {
-    inks: colours.map((colour) => (luminance(colour) > 0.18 ? "#000" : "#fff")),
     css: colours.map(([r, g, b]) => `rgb(${r} ${g} ${b})`),
     pixels: Uint32Array.from(colours, ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0),
   };
@@ -56,12 +59,6 @@ function rgb([L, a, b]) {
     const value = Math.min(Math.max(light, 0), 1);
     return Math.round(255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * value ** (1 / 2.4) - 0.055));
   });
-}
-
-// As WCAG 2 defines it; on 0.18 black and white have the same contrast.
-function luminance(colour) {
-  const [r, g, b] = colour.map((c) => (c <= 10 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
 // The shade of a value between 0 and 1.

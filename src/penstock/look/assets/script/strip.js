@@ -63,7 +63,7 @@ function buildStrip(text) {
     if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
       const written = writtenOf(text);
       const range = writtenRange();
-      paint(shades, (x) => scales.gate.pixels[writtenShade(written[x], range)]);
+      paint(shades, (x) => scales.text.pixels[writtenShade(written[x], range)]);
     }
     const heights = barHeights(rowOf(text, choice.bars));
     drawBars(bars, heights.subarray(1));

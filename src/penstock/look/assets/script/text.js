@@ -86,11 +86,8 @@ function updateText(text, view, changed) {
     const written = writtenOf(text);
     const range = writtenRange();
     view.tokens.forEach((element, t) => {
-      const k = writtenShade(written[t], range);
-      setOnce(view.shades, t, scales.gate.css[k], (colour) => {
-        element.style.backgroundColor = colour;
-        element.style.color = scales.gate.inks[k];
-      });
+      const colour = scales.text.css[writtenShade(written[t], range)];
+      setOnce(view.shades, t, colour, (value) => (element.style.backgroundColor = value));
     });
   }
   if (["positions", "layer", "unit", "bars", "theme"].some((name) => changed.has(name))) {
