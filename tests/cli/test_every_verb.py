@@ -28,7 +28,7 @@ from penstock.text import CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
 CALLS = {
-    "agree": "MODEL --pairs PAIRS",
+    "agree": "MODEL --pairs PAIRS --out OUT.csv",
     "bench": "--roofline --quick --threads 1",
     "eval": "MODEL TEXT",
     "generate": "MODEL --length 5",
@@ -62,6 +62,7 @@ def places(tmp_path: Path) -> dict[str, str]:
         "PAIRS": str(tmp_path / "pairs.tsv"),
         "OUT": str(tmp_path / "out"),
         "OUT.html": str(tmp_path / "out.html"),
+        "OUT.csv": str(tmp_path / "out.csv"),
     }
 
 
@@ -273,19 +274,22 @@ def test_outputs_that_are_none(verb: str, force: bool, bad: str, places: dict[st
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if "OUT.html" in CALLS[verb].split()])
-def test_a_page_takes_the_place_of_a_page_alone(verb: str, places: dict[str, str]) -> None:
-    page = Path(places["OUT.html"])
-    for content in ("", None):  # a new file that is empty, and the page that the verb then wrote
+FILES = [(verb, name) for verb in VERBS for name in CALLS[verb].split() if name.startswith("OUT.")]
+
+
+@pytest.mark.parametrize(("verb", "name"), FILES)
+def test_a_file_takes_the_place_of_its_like_alone(verb: str, name: str, places: dict[str, str]) -> None:
+    file = Path(places[name])
+    for content in ("", None):  # a new file that is empty, and what the verb then wrote
         if content is not None:
-            page.write_text(content)
+            file.write_text(content)
         assert run(verb, places).returncode == 0
-        assert page.stat().st_size > 1000
-    page.write_text("mine")
+        assert file.stat().st_size > 0
+    file.write_text("mine")
     done = run(verb, places)
     assert done.returncode == 2
-    assert "out.html: was not written by Penstock, which leaves it alone" in done.stderr
-    assert page.read_text() == "mine"
+    assert f"{file.name}: was not written by Penstock, which leaves it alone" in done.stderr
+    assert file.read_text() == "mine"
 
 
 BAD_TEXTS: dict[str, tuple[str, bytes | None]] = {

@@ -57,7 +57,9 @@ def test_the_score_is_that_of_the_whole_sentence_after_a_newline(model: Model) -
     pairs = [Pair("the cat is", "the cat are"), Pair("cats are", "a cat"), Pair("full", "the cats")]
     found = agree(model, pairs)
     expected = [model.score("\n" + good).nats < model.score("\n" + bad).nats for good, bad in pairs]
-    assert found == Agreement(3, sum(expected), 0, found.unknown)
+    assert found == Agreement(3, sum(expected), 0, found.unknown, found.wrong)
+    scored = [(*pair, *(model.score("\n" + text).nats for text in pair)) for pair in pairs]
+    assert [*found.wrong] == sorted((s for s in scored if s[2] >= s[3]), key=lambda s: s[3] - s[2])
     flipped = agree(model, [Pair(bad, good) for good, bad in pairs])
     assert found.right + flipped.right == 3
 
@@ -66,7 +68,9 @@ def test_what_differs_in_characters_that_the_model_lacks_is_a_tie_and_wrong(tmp_
     vocabulary = build_vocabulary("char", [TEXT], 0)
     LanguageModel(ModelConfig(len(vocabulary), 6, 9), vocabulary).save(tmp_path / "model")
     found = agree(load(tmp_path / "model"), [Pair("the cät", "the cöt")])
-    assert found == Agreement(pairs=1, right=0, ties=1, unknown=2)
+    (wrong,) = found.wrong
+    assert found == Agreement(pairs=1, right=0, ties=1, unknown=2, wrong=(wrong,))
+    assert (wrong.good, wrong.bad, wrong.bad_nats) == ("the cät", "the cöt", wrong.good_nats)
     assert found.accuracy == 0
 
 

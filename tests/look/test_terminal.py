@@ -1,6 +1,8 @@
 """The terminal form: what is printed is what the trace holds."""
 
 import io
+import itertools
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from rich.console import Console
 
 import penstock
 from penstock import LanguageModel
-from penstock.look.terminal import BANDS, show, visible
+from penstock.layout import visible
+from penstock.look.terminal import BANDS, BARS, _parts, show
 from penstock.look.trace import Trace
 from penstock.model_folder import ModelConfig
 from penstock.text import CharVocabulary
@@ -19,9 +22,13 @@ TEXT = "the cat [bold]sat</b>\non 猫\t\x1b[31m" * 4
 
 
 def trace(hidden: int = 20) -> Trace:
+    return of_text(TEXT, hidden)
+
+
+def of_text(text: str, hidden: int = 20) -> Trace:
     torch.manual_seed(0)
-    vocabulary = CharVocabulary(TEXT)
-    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, hidden), vocabulary), TEXT)
+    vocabulary = CharVocabulary(text)
+    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, hidden), vocabulary), text)
 
 
 def printed(value: Trace, width: int = 60, **options: object) -> str:
@@ -35,7 +42,7 @@ def test_the_text_the_bars_and_the_summary() -> None:
     lines = printed(value).splitlines()
     assert lines[0].startswith(f"layers.0, 20 units, {len(TEXT)} tokens")
     end = lines.index("")
-    text, bars = lines[1:end:2], lines[2:end:2]
+    text, bars = lines[2:end:2], lines[3:end:2]
     assert "".join(text) == visible(TEXT)
     assert "\x1b" not in "".join(lines)
     for line, below in zip(text, bars, strict=True):
@@ -45,21 +52,41 @@ def test_the_text_the_bars_and_the_summary() -> None:
     assert sum(map(len, text)) == len(TEXT)
     weights = value.layers[0].attention()[-1]
     best = int(np.argmax(weights))
-    assert f"at {best - 1} ({weights[best]:.0%})" in lines[end + 1]
+    said = " ".join(" ".join(lines[end:]).split())
+    assert re.search(rf"last state written by: \S+ at {best - 1} \({weights[best]:.0%}\)", said)
     probabilities = np.exp(value.log_probabilities()[-1])
-    assert f"({probabilities.max():.0%})" in lines[end + 2]
-    assert f"surprise: {np.nanmean(value.surprise()):.2f} bits a token" in lines[end + 3]
+    assert re.search(rf"expected next: ‘.’ \({probabilities.max():.0%}\)", said)
+    assert f"surprise: {np.nanmean(value.surprise()):.2f} bits a token" in said
     assert strongest >= 0
 
 
 @pytest.mark.parametrize("width", [20, 80, 300])
 def test_the_map_fits_and_has_a_row_a_group(width: int) -> None:
     lines = printed(trace(), width).splitlines()
-    start = next(k for k, line in enumerate(lines) if line.startswith("update gate z"))
-    rows = lines[start + 1 :]
-    assert len(rows) == BANDS
+    rows = lines[-BANDS:]
+    assert sum(" … " in line for line in lines) == BANDS
     assert all(cell_len(row) <= max(width, 14) for row in rows)
     assert len({len(row) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_line_is_wider_and_none_ends_inside_a_word(width: int) -> None:
+    words = "The cat, which already ate 12,345 of the mice near the dogs, was full. "
+    value = of_text(words * 3 + "猫已经吃了鱼，所以它很饱。" * 4)
+    lines = printed(value, width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    end = lines.index("")
+    text = [line for line in lines[:end] if not set(line) <= set(BARS)]
+    assert "".join(text).endswith("猫已经吃了鱼，所以它很饱。" * 4)
+    for line, following in itertools.pairwise(text[text.index(next(t for t in text if t.startswith("The cat"))) :]):
+        assert line.endswith(" ") or following.startswith(" ") or cell_len(line[-1]) == 2
+    assert " ".join(printed(value, width).split()).count("(") == printed(value, 500).count("(")
+
+
+def test_words_of_byte_pairs_stay_whole_and_a_token_wider_than_a_line_stands_alone() -> None:
+    tokens = ["The", " ca", "ts", " are", " full", ".", "\n", "=" * 30, " ", "end"]
+    parts = [tokens[part] for part in _parts(tokens, [*map(visible, tokens)], 11)]
+    assert parts == [["The", " ca", "ts"], [" are", " full", ".", "\n"], ["=" * 30], [" ", "end"]]
 
 
 def test_colours_on_a_terminal_alone() -> None:

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from penstock import __version__, files, native
+from penstock import __version__, files, layout, native
 from penstock.bench import plot
 from penstock.bench.busy import Busy
 from penstock.bench.measure import Row
@@ -23,6 +21,7 @@ from penstock.bench.one_step import Group
 from penstock.bench.scoring import TARGET
 from penstock.bench.tables import Results, Table, notes, tables
 from penstock.folder import Folder
+from penstock.layout import say, wrap
 
 PACKAGES = ("numpy", "torch", "onnxruntime", "openvino", "jax")
 
@@ -94,23 +93,12 @@ def as_json(facts: dict[str, Any], results: Results) -> dict[str, Any]:
 
 
 def show(console: Console, found: Sequence[Table], remarks: Sequence[str]) -> None:
-    """Prints tables on a terminal."""
+    """Prints tables on a terminal, each as its width allows."""
     for table in found:
-        shown = RichTable(
-            title=table.title,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-            collapse_padding=True,
-        )
-        for k, name in enumerate(table.header):
-            shown.add_column(name, justify="right" if k else "left", no_wrap=True)
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown, "")
+        say(console, wrap(table.title, console.width), style="italic")
+        say(console, [*layout.table(table.header, table.rows, console.width), ""])
     for remark in remarks:
-        console.print(remark, highlight=False)
+        say(console, wrap(remark, console.width, rest="  "))
 
 
 def page(facts: dict[str, Any], threads: int, found: Sequence[Table], remarks: Sequence[str]) -> str:

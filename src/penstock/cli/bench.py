@@ -111,9 +111,7 @@ def bench(
         if json_:
             print(json.dumps(as_json(facts, results)))
         else:
-            console = Console()
-            # a table that is cut to the width of a pipe is of no use to anyone
-            show(console if console.is_terminal else Console(width=160), tables(results), notes(results))
+            show(Console(), tables(results), notes(results))
         ours = [entry for row in rows for entry in (row.penstock, *row.variants)]
         ours += [step.ours for group in groups for step in group.steps]
         return 1 if any(entry.note for entry in ours) else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from penstock.cli.parameters import Folder, Json
 from penstock.errors import NotText, PenstockError
+from penstock.layout import columns, facts, wrap
 
 if TYPE_CHECKING:
     from penstock.runtime import Model, Score
@@ -56,11 +57,11 @@ def evaluate(
     if json_:
         print(json.dumps(figures))
         return 0
-    for name, value in figures.items():
-        if name != "unknown_characters":  # of which more is said below, if there are any
-            print(f"{name.replace('_', ' '):<20}{value:{',' if name == 'tokens' else '.4f'}}")
+    said = {name.replace("_", " "): f"{value:{',' if name == 'tokens' else '.4f'}}" for name, value in figures.items()}
+    del said["unknown characters"]
     if score.unknown:
-        print(f"{'unknown characters':<20}{score.unknown:,}, each scored as the vocabulary's unknown character")
+        said["unknown characters"] = f"{score.unknown:,}, each scored as the vocabulary's unknown character"
+    print(*facts(said.items(), columns()), sep="\n")
     return 0
 
 
@@ -83,7 +84,7 @@ def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) 
     with tempfile.TemporaryDirectory() as spool:
         kept = "surrogateescape" if model.vocabulary.kind == "byte" else errors
         corpus = Corpus(files, column=column, errors=kept, spool=Path(spool))
-        print(corpus.account(), file=sys.stderr)
+        print(*wrap(corpus.account(), columns()), sep="\n", file=sys.stderr)
 
         try:
             return sum(map(model.score_pieces, _documents(corpus)), Score()), corpus.name

@@ -5,11 +5,11 @@ import importlib.util
 import json
 import os
 import platform
-import sys
 from typing import Any
 
 from penstock import __version__, native
 from penstock.cli.parameters import Json
+from penstock.layout import columns, facts
 from penstock.native import core
 
 PACKAGES = ("numpy", "torch", "tokenizers", "pyarrow", "ray", "tensorboard")
@@ -22,7 +22,7 @@ def info(*, json_: Json = False) -> int:
         json_: Print one JSON object.
     """
     sets = native.instruction_sets()
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "penstock": __version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -33,19 +33,18 @@ def info(*, json_: Json = False) -> int:
         "backends": _backends(),
     }
     if json_:
-        print(json.dumps(facts))
+        print(json.dumps(found))
         return 0
     lines = [
-        ("penstock", f"{__version__}, Python {facts['python']}, {facts['machine']}"),
-        *((name, version or "not installed") for name, version in facts["packages"].items()),
-        ("compiled core", facts["core"]),
-        ("  threads", f"{facts['threads']} at most; {core.THREADS_VARIABLE} or torch.set_num_threads changes it"),
+        ("penstock", f"{__version__}, Python {found['python']}, {found['machine']}"),
+        *((name, version or "not installed") for name, version in found["packages"].items()),
+        ("compiled core", found["core"]),
+        ("  threads", f"{found['threads']} at most; {core.THREADS_VARIABLE} or torch.set_num_threads changes it"),
         *((f"{'*' if s.chosen else ' '} {s.name}", f"{s.reason}{_width(s)}") for s in sets),
         ("backends", "asked in this order; the last one takes every call"),
-        *((f"  {name}", said) for name, said in facts["backends"].items()),
+        *((f"  {name}", said) for name, said in found["backends"].items()),
     ]
-    for name, said in lines:
-        sys.stdout.write(f"{name:<16}{said}\n")
+    print(*facts(lines, columns()), sep="\n")
     return 0
 
 

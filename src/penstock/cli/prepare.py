@@ -1,7 +1,6 @@
 """``penstock prepare``."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
+from penstock.layout import columns, command, facts, say, wrap
 from penstock.text.prepare import Recipe
 
 DEFAULTS = Recipe()
@@ -46,7 +46,7 @@ def prepare(
     if not files:
         raise PenstockError("FILE: expected text to prepare, got none; name files, or - for standard input")
     if dry_run:
-        print(account_of(files, recipe.column, recipe.decoding))
+        print(*wrap(account_of(files, recipe.column, recipe.decoding), columns()), sep="\n")
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the tokens, got none; add --out DIR")
@@ -62,7 +62,7 @@ def prepare(
             apart=True,
             force=force,
             report=report,
-            tell=console.out,
+            tell=lambda line: say(console, line),
         )
     figures = {
         "documents": len(tokens.starts),
@@ -74,7 +74,12 @@ def prepare(
     if json_:
         print(json.dumps(figures))
         return 0
-    for name, value in figures.items():
-        print(f"{name.replace('_', ' '):<20}{value:,}")
-    print(f"\nNext:\n  penstock train {shlex.quote(str(out))} --out DIR")
+    said = ((name.replace("_", " "), f"{value:,}") for name, value in figures.items())
+    print(
+        *facts(said, columns()),
+        "",
+        "Next:",
+        *command(["penstock", "train", str(out), "--out", "DIR"], columns()),
+        sep="\n",
+    )
     return 0

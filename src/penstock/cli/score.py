@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from penstock.cli.parameters import Flag, Folder, Json
 from penstock.errors import PenstockError
+from penstock.layout import columns, facts
 from penstock.score.files import Done, Settings
 from penstock.score.run import Engine, run
 
@@ -52,13 +53,16 @@ def score(
     if json_:
         print(json.dumps(figures))
     else:
-        for name, value in figures.items():
-            if value is not None and name != "unknown_characters":
-                print(f"{name.replace('_', ' '):<23}{f'{value:.4f}' if isinstance(value, float) else f'{value:,}'}")
+        said = {
+            name.replace("_", " "): f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
+            for name, value in figures.items()
+            if value is not None and name != "unknown_characters"
+        }
         if summary.score.unknown:
-            print(f"{'unknown characters':<23}{summary.score.unknown:,}, each scored as the vocabulary's unknown one")
+            said["unknown characters"] = f"{summary.score.unknown:,}, each scored as the vocabulary's unknown one"
+        print(*facts(said.items(), columns()), sep="\n")
     if summary.reason is not None:
-        print(f"{out / '_errors'} says what was not scored, and why; first {summary.reason}", file=sys.stderr)
+        _to_stderr(f"{out / '_errors'} says what was not scored, and why; first {summary.reason}")
     return 1 if summary.failed else 0
 
 

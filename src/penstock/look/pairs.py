@@ -26,6 +26,15 @@ class Pair(NamedTuple):
     bad: str
 
 
+class Wrong(NamedTuple):
+    """A pair whose bad sentence was expected as much or more, and the nats of both."""
+
+    good: str
+    bad: str
+    good_nats: float
+    bad_nats: float
+
+
 class Agreement(NamedTuple):
     """How often the good sentence was expected more."""
 
@@ -35,6 +44,8 @@ class Agreement(NamedTuple):
     """Pairs whose sentences are to the model the same; they count as wrong."""
     unknown: int
     """Characters that the vocabulary does not have, in both sentences."""
+    wrong: tuple[Wrong, ...] = ()
+    """Those that are not right, where the bad sentence was expected most above the good one first."""
 
     @property
     def accuracy(self) -> float:
@@ -102,9 +113,13 @@ def joined(prefix: str, continuation: str) -> str:
 def agree(model: Model, pairs: Sequence[Pair]) -> Agreement:
     """Scores every pair."""
     right = ties = unknown = 0
+    wrong = []
     for pair in pairs:
         good, bad = (model.score("\n" + text) for text in pair)
         right += good.nats < bad.nats
         ties += good.nats == bad.nats
+        if good.nats >= bad.nats:
+            wrong.append(Wrong(*pair, good.nats, bad.nats))
         unknown += good.unknown + bad.unknown
-    return Agreement(len(pairs), right, ties, unknown)
+    wrong.sort(key=lambda one: one.bad_nats - one.good_nats)
+    return Agreement(len(pairs), right, ties, unknown, tuple(wrong))

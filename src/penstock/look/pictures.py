@@ -12,7 +12,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.files import MADE, write
-from penstock.look.terminal import visible
+from penstock.layout import visible
 from penstock.look.trace import Trace
 
 if TYPE_CHECKING:

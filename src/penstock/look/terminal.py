@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from penstock.layout import clipped, flow, say, visible, wrap
 from penstock.look.layer import Floats, Layer
 from penstock.look.trace import Trace
 
@@ -18,7 +19,8 @@ BARS = " ▁▂▃▄▅▆▇█"
 SHADES = " ░▒▓█"
 BANDS = 8
 """Rows of the map: units in as many equal groups, by half-life."""
-TOP = 5
+TOP, LONGEST = 5, 20
+"""Tokens that are named, and columns of one."""
 
 
 def show(trace: Trace, layer: int, console: Console | None = None) -> None:
@@ -27,35 +29,47 @@ def show(trace: Trace, layer: int, console: Console | None = None) -> None:
     shown, tokens = trace.layers[layer], trace.language.tokens if trace.language else tuple("·" * len(trace))
     strength = shown.write_strength.mean(1)
     L, H = shown.hidden.shape
-    console.print(f"{shown.name}, {H:,} units, {L:,} tokens. Bars and shades: write strength 1 − z, the units' mean")
-    for line in (*_lines(tokens, strength, console.width), "", *_summary(trace, shown, tokens), ""):
+    width = console.width
+    for said in (f"{shown.name}, {H:,} units, {L:,} tokens", "bars and shades: write strength 1 − z, the units' mean"):
+        say(console, said)
+    for line in (*_lines(tokens, strength, width), "", *_summary(trace, shown, tokens, width), ""):
         console.print(line, markup=False)
-    for row in _map(shown, console.width):
+    for row in _map(shown, width):
         console.print(row, markup=False)
 
 
 def _lines(tokens: Sequence[str], strength: Floats, width: int) -> Iterator[Text | str]:
-    """The text cut to the width, each line with a line of bars below; relative to the strongest."""
+    """The text in lines that end between words where they can, each with a line of bars below.
+
+    Relative to the strongest.
+    """
     largest = max(float(strength.max(initial=0)), 1e-9)
-    text, bars = Text(), ""
-    for token, share in zip(tokens, (strength / largest).tolist(), strict=True):
-        seen = visible(token)
-        if bars and text.cell_len + cell_len(seen) > width:
-            yield from (text, bars)
-            text, bars = Text(), ""
-        text.append(seen, _shade(share))
-        bars += BARS[round(share * (len(BARS) - 1))] * cell_len(seen)
-        if token == "\n":
-            yield from (text, bars)
-            text, bars = Text(), ""
-    if bars:
+    seen = [*map(visible, tokens)]
+    for part in _parts(tokens, seen, width):
+        text, bars = Text(), ""
+        for word, share in zip(seen[part], (strength[part] / largest).tolist(), strict=True):
+            text.append(word, _shade(share))
+            bars += BARS[round(share * (len(BARS) - 1))] * cell_len(word)
         yield from (text, bars)
 
 
-def visible(token: str) -> str:
-    """A token in one line: white space and control characters as signs."""
-    signs = {"\n": "↵", "\t": "⇥", "\r": "␍"}
-    return "".join(signs.get(c, c if c.isprintable() else "�") for c in token)
+def _parts(tokens: Sequence[str], seen: Sequence[str], width: int) -> Iterator[slice]:
+    """The tokens of each line: to where the text's own line ends, else between the last two words that fit."""
+    start = between = taken = 0
+    for k, token in enumerate(tokens):
+        before = tokens[k - 1] if k > start else ""
+        if before[-1:].isspace() or token[:1].isspace() or cell_len(before[-1:]) > 1:
+            between = k
+        while k > start and taken + cell_len(seen[k]) > width:
+            stop = between if between > start else k
+            yield slice(start, stop)
+            start, taken = stop, sum(map(cell_len, seen[stop:k]))
+        taken += cell_len(seen[k])
+        if token == "\n":
+            yield slice(start, k + 1)
+            start, taken = k + 1, 0
+    if start < len(tokens):
+        yield slice(start, len(tokens))
 
 
 def _shade(share: float) -> Style:
@@ -64,29 +78,28 @@ def _shade(share: float) -> Style:
     return Style(color="black", bgcolor=f"rgb(255,{green},{blue})")
 
 
-def _summary(trace: Trace, layer: Layer, tokens: Sequence[str]) -> Iterator[str]:
+def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> Iterator[str]:
     last = len(trace) - 1
     weights = layer.attention()[0 if layer.reverse else last]
     order = np.argsort(-weights, kind="stable")[:TOP]
     names = ["what was before", *(f"{_quoted(token)} at {t}" for t, token in enumerate(tokens))]
-    places = (f"{names[s]} ({weights[s]:.0%})" for s in order)
-    yield f"{'first' if layer.reverse else 'last'} state written by: {', '.join(places)}"
+    places = [f"{names[s]} ({weights[s]:.0%})" for s in order]
+    yield from flow(f"{'first' if layer.reverse else 'last'} state written by:", places, width)
     if trace.language is None:
         return
     probabilities = np.exp(trace.log_probabilities()[last])
     best = np.argsort(-probabilities, kind="stable")[:TOP]
-    expected = (f"{_quoted(trace.language.vocabulary[v])} ({probabilities[v]:.0%})" for v in best)
-    yield f"expected next: {', '.join(expected)}"
+    expected = [f"{_quoted(trace.language.vocabulary[v])} ({probabilities[v]:.0%})" for v in best]
+    yield from flow("expected next:", expected, width)
     if last:
         surprise = trace.surprise()
         worst = np.argsort(-surprise[1:], kind="stable")[:TOP] + 1
-        yield f"surprise: {np.nanmean(surprise):.2f} bits a token; most at " + ", ".join(
-            f"{_quoted(tokens[t])} {t} ({surprise[t]:.1f})" for t in worst
-        )
+        found = [f"{_quoted(tokens[t])} {t} ({surprise[t]:.1f})" for t in worst]
+        yield from flow(f"surprise: {np.nanmean(surprise):.2f} bits a token; most at", found, width)
 
 
 def _quoted(token: str) -> str:
-    return f"‘{visible(token)}’"
+    return f"‘{clipped(visible(token), LONGEST)}’"
 
 
 def _map(layer: Layer, width: int) -> Iterator[str]:
@@ -97,7 +110,8 @@ def _map(layer: Layer, width: int) -> Iterator[str]:
     labels = [f"{_steps(half_life[band].max())} … {_steps(half_life[band].min())}" for band in bands]
     margin = max(map(len, labels)) + 1
     columns = np.array_split(np.arange(len(layer.update)), min(max(width - margin, 1), len(layer.update)))
-    yield f"update gate z: blank forgets, {SHADES[-1]} keeps; each row {len(bands[0])} units, by half-life in steps"
+    said = f"update gate z: blank writes, {SHADES[-1]} keeps; each row {len(bands[0])} units, by half-life in steps"
+    yield from wrap(said, width)
     for label, band in zip(labels, bands, strict=True):
         means = [float(layer.update[column][:, band].mean()) for column in columns]
         yield f"{label:<{margin}}" + "".join(SHADES[min(int(mean * len(SHADES)), len(SHADES) - 1)] for mean in means)

@@ -3,7 +3,9 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.errors import PenstockError
@@ -131,11 +133,14 @@ class LanguageModel(nn.Module):
 
     def save_into(self, folder: Folder) -> None:
         """As ``save``, into a folder that is held already."""
+        save_model(folder, self.config, self.vocabulary, self.weights())
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """As the folder has them, in float32; those of a model on the CPU are its own memory."""
         state = self.state_dict()
         if self.config.tied:
             del state["output.weight"]
-        weights = {name: value.detach().float().cpu().numpy() for name, value in state.items()}
-        save_model(folder, self.config, self.vocabulary, weights)
+        return {name: value.detach().float().cpu().numpy() for name, value in state.items()}
 
     @classmethod
     def load(cls, folder: str | Path) -> "LanguageModel":

@@ -11,6 +11,7 @@ from rich.console import Console
 from penstock.errors import PenstockError
 from penstock.files import cannot_write
 from penstock.folder import Folder, expect_outside, held
+from penstock.layout import say, wrap
 from penstock.nn.language_model import LanguageModel
 from penstock.text import reference
 from penstock.text.prepare import Recipe, changed, prepare
@@ -122,9 +123,7 @@ def _prepared(said: Said, folder: Folder, force: bool, console: Console, ranks: 
                 expect_outside([Path(said.settings.init or "")], out)
                 said = dataclasses.replace(said, settings=_of_model(said, before))
             settings = said.settings
-            console.print(
-                f"reading {', '.join(inputs) or reference.NAME}", highlight=False, markup=False, soft_wrap=True
-            )
+            say(console, f"reading {', '.join(inputs) or reference.NAME}")
             if tokens := token_folder(inputs):
                 expect_outside([tokens], out)
                 prepared = open_tokens(tokens)
@@ -154,7 +153,7 @@ def _resumed(said: Said, out: Path, console: Console, ranks: Ranks, folder: Fold
 
     A checkpoint that is not whole is put out of the way by whom ``folder``, the run's own, is given to.
     """
-    away = [put_away(folder, lambda line: console.print(line, highlight=False, markup=False))] if folder else []
+    away = [put_away(folder, lambda line: say(console, line))] if folder else []
     plan, progress, tensors = newest(out / TRAINING, *away)
     settings, inputs = said.settings, said.inputs
     differing = [f.name for f in dataclasses.fields(Settings) if said.differs(f.name, getattr(plan.settings, f.name))]
@@ -180,7 +179,7 @@ def _resumed(said: Said, out: Path, console: Console, ranks: Ranks, folder: Fold
         raise PenstockError(f"{place}: expected the tokens that the run in {out} began with, got others; {ANEW}")
     if folder is not None and not moved and (text := changed(inputs or plan.inputs, place)) is not None:
         line = f"{text} is not as it was when the run began, which goes on with the text of then; --force begins anew"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
     run = Run(plan, prepared, out, ranks, (progress, tensors))
     if length:
         run.set_length(length[0])
@@ -193,7 +192,7 @@ def _tokens_of(
     recipe = Recipe(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(Recipe)})
 
     def tell(line: str) -> None:
-        console.print(f"        {line}", highlight=False, markup=False, soft_wrap=True)
+        say(console, wrap(line, console.width, " " * 8))
 
     with shown(console) as report:
         options: Any = {"workers": processors(), "apart": True, "report": report, "tell": tell}
@@ -207,7 +206,7 @@ def _tell_of_lost(model: LanguageModel | None, prepared: Prepared, folder: Path,
         return
     if lost := set(old.characters) - set(new.characters):
         line = f"{len(lost):,} of the model's characters are not among the tokens of {folder}, and are forgotten"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def _of_model(said: Said, model: LanguageModel) -> Settings:

@@ -23,8 +23,8 @@ from penstock.text.tokens import Prepared
 from penstock.train.checkpoint import Checkpoints, Progress, restore
 from penstock.train.plan import Plan, learning_rate, length_of, usable_device
 from penstock.train.ranks import Ranks
-from penstock.train.reporter import Display, Log, duration
-from penstock.train.results import Results
+from penstock.train.reporter import VALIDATIONS, Display, Log, duration
+from penstock.train.results import Results, prompt_of, written
 from penstock.train.schedule import learning_rate_share
 from penstock.train.step import NotFinite, Stepper
 from penstock.train.streams import Chunk, Streams
@@ -36,9 +36,6 @@ BEST = "model"
 """In the run's own folder: its best model so far, where the model folder still holds another run's."""
 MODEL = (CONFIG, TOKENIZER, WEIGHTS)
 """A model's files, in the order in which they are written."""
-
-VALIDATIONS = 10
-"""In a run, at equal distances."""
 
 
 class Run:
@@ -66,6 +63,7 @@ class Run:
         split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
         self.streams = Streams(tokens, 0, split, N=plan.streams, L=plan.settings.chunk)
         self.held_out = Streams(tokens, split, end, N=plan.streams, L=256) if end - split > 1 else None
+        self.prompt = prompt_of(vocabulary, tokens.ids[split:end])
         self.mine = ranks.shard(self.streams.N)
         self.stepper = Stepper(
             model,
@@ -243,6 +241,7 @@ class Run:
         at.validations = int(share * VALIDATIONS + 1e-9)
         if self.held_out is None:
             self.keep_model()
+            self._show_writing(share, display)
             return
         mine = self.ranks.shard(self.held_out.N)
         (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation_tokens, mine))
@@ -254,6 +253,11 @@ class Run:
             self.keep_model()
         log.write("validation", at.step, loss=loss, best=best, seconds=at.seconds)
         display.validated(share, at.step, loss, best)
+        self._show_writing(share, display)
+
+    def _show_writing(self, share: float, display: Display) -> None:
+        if self.ranks.first:
+            display.wrote(share, written(self.stepper.model, self.prompt, self.plan.settings.seed))
 
     def _not_finite(self, step: int, what: str) -> NotFinite:
         kept = "checkpoint and the best model are" if (self.out / WEIGHTS).exists() else "checkpoint is"

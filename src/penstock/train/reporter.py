@@ -5,17 +5,27 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from penstock.errors import PenstockError
 from penstock.files import cannot_write
 from penstock.folder import Folder
+from penstock.layout import clipped, curve, say, visible, wrap
 
 TENSORBOARD = "tensorboard"
+VALIDATIONS = 10
+"""In a run, at equal distances."""
+LEAST = 40
+"""Columns in which a sample still says something."""
+BESIDE = 16
+"""Columns of the bar and the percentage before what is said beside them."""
 
 
 class Log:
@@ -88,18 +98,17 @@ class Display:
 
     PERIOD = 10.0
     """Seconds between plain lines."""
+    POINTS = 48
+    """Of the training loss's curve at most."""
+    MARGIN = " " * 6
+    """Before what belongs to a line that begins with a share."""
 
     def __init__(self, console: Console, tokens_per_unit: float, unit: str = "character") -> None:
         self._console = console
         self._bits, self._unit = tokens_per_unit / math.log(2), unit
-        self._bar = Progress(
-            BarColumn(bar_width=12),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.description}"),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._losses: dict[int, float] = {}  # by the part of the run
+        self._held_out: list[float] = []
+        self._bar = _Bar(console, self._curve)
         self._task = self._bar.add_task("starting", total=1.0)
         self._printed = time.monotonic()
 
@@ -111,25 +120,70 @@ class Display:
         self._bar.stop()
 
     def update(self, share: float, step: int, loss: float, tokens_per_second: float, left: float) -> None:
-        """Shows where the run stands."""
-        # the bar and this fit into 80 columns, and what is cut off first is what matters least
-        line = f"{duration(left)} left  step {step:,}  loss {loss:.3f} nats  {tokens_per_second:,.0f} tokens/s"
-        self._bar.update(self._task, completed=share, description=line)
+        """Shows where the run stands; ``loss`` in nats a token."""
+        self._losses[int(share * self.POINTS)] = loss
+        said = (
+            f"{duration(left)} left",
+            f"step {step:,}",
+            f"loss {loss:.3f} nats",
+            f"{tokens_per_second:,.0f} tokens/s",
+        )
+        self._bar.update(self._task, completed=share, description=_as_many_as_fit(said, self._console.width - BESIDE))
         if self._bar.disable and time.monotonic() - self._printed >= self.PERIOD:
             self._printed = time.monotonic()
-            self.say(f"{share:4.0%}  {line}")
+            self._say(share, "  ".join(said))
 
     def validated(self, share: float, step: int, loss: float, best: bool) -> None:
         """Shows a validation, on a line that stays."""
-        mark = ", the best so far" if best else ""
-        self.say(
-            f"{share:4.0%}  step {step:,}  held-out text: {loss:.3f} nats a token, "
-            f"{loss * self._bits:.3f} bits a {self._unit}{mark}"
-        )
+        self._held_out.append(loss)
+        bits = f"{loss * self._bits:.3f} bits a {self._unit}"
+        self._say(share, f"step {step:,}  held out {loss:.3f} nats a token, {bits}{', best yet' * best}")
 
-    def say(self, line: str) -> None:
-        """A line above the bar."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+    def wrote(self, share: float, sample: str) -> None:
+        """Shows the loss so far as a curve, of held-out text if there is some, and what the model writes by now."""
+        drawn = curve(self._held_out or [*self._losses.values()][-VALIDATIONS:])
+        begun = f"{self.MARGIN if self._held_out else f'{share:4.0%}  '}{drawn}  "
+        if self._console.width - cell_len(begun) < LEAST:
+            self.say([begun.rstrip()])
+            begun = self.MARGIN
+        room = self._console.width - cell_len(begun) - len("writes “”")
+        self.say([f"{begun}writes “{clipped(visible(sample.strip()), room)}”"])
+
+    def say(self, lines: str | Iterable[str]) -> None:
+        """A text, or lines, above the bar."""
+        say(self._console, lines)
+
+    def _say(self, share: float, line: str) -> None:
+        self.say(wrap(line, self._console.width, f"{share:4.0%}  "))
+
+    def _curve(self) -> str:
+        """The training loss over the run so far, in one line."""
+        if not (losses := [loss for _, loss in sorted(self._losses.items())]):
+            return ""
+        ends = f"{losses[0]:.3f} → {losses[-1]:.3f} nats"
+        room = max(self._console.width - len("loss    ") - len(ends), 1)
+        return f"loss  {curve(losses[:: -(-len(losses) // room)])}  {ends}"
+
+
+class _Bar(Progress):
+    """A bar with a line below it, which is there on a terminal alone."""
+
+    def __init__(self, console: Console, below: Callable[[], str]) -> None:
+        columns = (BarColumn(bar_width=10), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"))
+        self._below = below
+        super().__init__(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What rich draws, anew at each refresh."""
+        yield from super().get_renderables()
+        yield Text(self._below(), no_wrap=True)
+
+
+def _as_many_as_fit(said: Sequence[str], width: int) -> str:
+    """What matters least stands last, and is left out first; nothing is cut."""
+    while len(said) > 1 and cell_len("  ".join(said)) > width:
+        said = said[:-1]
+    return "  ".join(said)
 
 
 def duration(seconds: float) -> str:

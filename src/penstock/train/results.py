@@ -3,23 +3,28 @@
 import dataclasses
 import lzma
 import math
-import shlex
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
-from penstock.runtime.model import load
+from penstock.layout import command, facts, say, visible, wrap
+from penstock.nn.language_model import LanguageModel
+from penstock.runtime.model import Model, load
 from penstock.runtime.score import count_characters
 from penstock.text.tokens import Tokens, documents
+from penstock.text.vocabulary import Vocabulary
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
 from penstock.train.streams import Streams
 
 SAMPLE_TEMPERATURE = 0.7
-PROMPT = 80
-"""Characters of the prompt at most."""
+WRITTEN = 60
+"""Tokens of a sample while the model trains."""
+PROMPT, PROMPTED = 80, 2000
+"""Characters of the prompt at most, and of the text that it is chosen from."""
 MANY, OFTEN = 1000, 200
 """Tokens of a large vocabulary, and how often each must be seen to be learned."""
 SCORED_TOKENS = 1 << 18
@@ -61,7 +66,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
     start = plan.train_tokens
     stop = start + min(plan.held_out_tokens, SCORED_TOKENS)
     utf8 = model.vocabulary.utf8(tokens.ids[start:stop])
-    prompt = _prompt(utf8.decode("utf-8", "replace"))
+    prompt = prompt_of(model.vocabulary, tokens.ids[start:stop])
     sample = "".join(model.generate(prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
     nats_per_token = nats_per_character = bits = of_byte = perplexity = xz = xz_of_byte = None
     scored = 0
@@ -94,51 +99,50 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
     )
 
 
-def _prompt(text: str) -> str:
-    """The line with the most letters, of the first few: prose rather than a table, in any script."""
-    lines = text[:2000].splitlines() or [""]
+def written(model: LanguageModel, prompt: str, seed: int) -> str:
+    """What a model in training writes by now; torch's random numbers stay as they are."""
+    frozen = Model(model.config, model.vocabulary, model.weights())
+    return "".join(frozen.generate(prompt, length=WRITTEN, temperature=SAMPLE_TEMPERATURE, seed=seed))
+
+
+def prompt_of(vocabulary: Vocabulary, ids: NDArray[Any]) -> str:
+    """The line with the most letters, of the first few of a text: prose rather than a table, in any script."""
+    lines = vocabulary.utf8(ids[: 4 * PROMPTED]).decode("utf-8", "replace")[:PROMPTED].splitlines() or [""]
     line = max(lines, key=lambda line: sum(character.isalpha() for character in line[:PROMPT]))
     return line[:PROMPT] + ("\n" if len(line) <= PROMPT else "")
 
 
 def print_results(results: Results, out: Path, unit: str, console: Console) -> None:
     """A short table, a sample, and what to try next; bits are a ``unit``'s, "character" or "byte"."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row("parameters", f"{results.parameters:,}")
-    table.add_row("time", f"{duration(results.seconds)}, {results.steps:,} steps")
-    table.add_row("read", f"{results.tokens_read:,} tokens, waiting for them {results.input_share:.1%} of the time")
+    rows = [
+        ("parameters", f"{results.parameters:,}"),
+        ("time", f"{duration(results.seconds)}, {results.steps:,} steps"),
+        ("read", f"{results.tokens_read:,} tokens, waiting for them {results.input_share:.1%} of the time"),
+    ]
     if results.bits_per_character is not None:
-        table.add_row("held-out text", f"{results.scored_tokens:,} tokens scored")
+        rows.append(("held-out text", f"{results.scored_tokens:,} tokens scored"))
         if unit == "character":
-            table.add_row("  nats a character", f"{results.nats_per_character:.4f}")
+            rows.append(("  nats a character", f"{results.nats_per_character:.4f}"))
         bits, xz = (getattr(results, f"{whose}bits_per_{unit}") for whose in ("", "xz_"))
-        table.add_row(f"  bits a {unit}", f"{bits:.3f}   (xz -9 needs {xz:.3f} for the same text)")
-        table.add_row("  perplexity", f"{results.perplexity:.2f} a token")
-    console.print()
-    console.print(table, highlight=False)
-    begun = f" after “{results.prompt.strip()}”" if results.prompt.strip() else ""
-    console.print(
-        f"\nIt writes{begun}, at temperature {SAMPLE_TEMPERATURE}:\n", highlight=False, markup=False, soft_wrap=True
-    )
-    console.print(results.sample.strip("\n"), highlight=False, markup=False, soft_wrap=True)
+        rows.append((f"  bits a {unit}", f"{bits:.3f}   (xz -9 needs {xz:.3f} for the same text)"))
+        rows.append(("  perplexity", f"{results.perplexity:.2f} a token"))
+    say(console, ["", *facts(rows, console.width), ""])
+    begun = f" after “{visible(results.prompt.strip())}”" if results.prompt.strip() else ""
+    say(console, f"It writes{begun}, at temperature {SAMPLE_TEMPERATURE}:")
+    lines = visible(results.sample.strip("\n"), kept="\n").split("\n")
+    say(console, ["", *(part for line in lines for part in wrap(line, console.width))])
     bits, xz = results.bits_per_byte, results.xz_bits_per_byte
     if bits is not None and xz is not None and bits > xz:
-        console.print(
-            "\nxz -9 packs this text better than the model expects it: more --minutes would help, or more text; "
-            "--vocab byte where it is no prose.",
-            highlight=False,
-        )
+        advice = "xz -9 packs this text better than the model expects it: more --minutes would help, or more text; "
+        say(console, ["", *wrap(f"{advice}--vocab byte where it is no prose.", console.width)])
     seen = results.tokens_read / results.vocabulary
     if results.vocabulary >= MANY and seen < OFTEN:
-        console.print(
-            f"\nEach of the vocabulary's {results.vocabulary:,} tokens was seen about {seen:.0f} times: more --minutes,"
-            " or --vocab bpe with a smaller --vocab-size, would teach the model more of each.",
-            highlight=False,
+        advice = (
+            f"Each of the vocabulary's {results.vocabulary:,} tokens was seen about {seen:.0f} times: more --minutes, "
+            "or --vocab bpe with a smaller --vocab-size, would teach the model more of each."
         )
-    place, prompt = shlex.quote(str(out)), shlex.quote(" ".join(results.prompt.split()[:2])[:20] or "The")
-    console.print(
-        f"\nNext:\n  penstock generate {place} --prompt {prompt} --temperature 0.8\n  penstock eval {place} FILE…",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+        say(console, ["", *wrap(advice, console.width)])
+    prompt = " ".join(results.prompt.split()[:2])[:20] or "The"
+    say(console, ["", "Next:"])
+    for words in (["generate", str(out), "--prompt", prompt, "--temperature", "0.8"], ["eval", str(out), "FILE"]):
+        say(console, command(["penstock", *words], console.width))

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ import torch
 from rich.console import Console
 
 import penstock
+from penstock.layout import command, say, wrap
 from penstock.train.begin import Said, begin
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.fit import Run
@@ -83,9 +83,8 @@ def train(
                 stopped = run.fit(log, display, checkpoints, received, clock)
         if stopped:
             kept = f"; the model that {out} held before stays until the run is done" if run.replaces else ""
-            console.print(f"stopped after step {run.progress.step:,}{kept}; go on with", highlight=False)
-            again = f"  penstock train --out {shlex.quote(str(out))} --resume"
-            console.print(again, highlight=False, markup=False, soft_wrap=True)
+            say(console, f"stopped after step {run.progress.step:,}{kept}; go on with")
+            say(console, command(["penstock", "train", "--out", str(out), "--resume"], console.width))
             return Outcome(stopped, None)
         if not ranks.first:
             return Outcome(None, None)
@@ -115,16 +114,17 @@ def _describe(run: Run, console: Console) -> None:
     parameters = sum(p.numel() for p in run.stepper.model.parameters())
     length = f"{plan.steps:,} steps" if plan.steps is not None else duration(60 * (plan.minutes or 0))
     began = f", from step {run.progress.step:,}" if run.progress.step else ""
-    for line in (
-        f"text    {plan.train_tokens:,} tokens to train on, {plan.held_out_tokens:,} held out; "
+    lines = {
+        "text": f"{plan.train_tokens:,} tokens to train on, {plan.held_out_tokens:,} held out; "
         f"vocabulary of {len(run.vocabulary):,} ({run.vocabulary.kind})",
-        f"model   {parameters:,} parameters: {model.num_layers} × {model.hidden_size} hidden units, "
+        "model": f"{parameters:,} parameters: {model.num_layers} × {model.hidden_size} hidden units, "
         f'reset="{model.reset}", dropout {model.dropout:g}',
-        f"run     {length}{began}, about {plan.expected_passes:.1f} passes over the text; "
+        "run": f"{length}{began}, about {plan.expected_passes:.1f} passes over the text; "
         f"{run.streams.N} streams × {plan.settings.chunk} steps, learning rate {plan.learning_rate:.2g}, "
         f"on {plan.device}" + (f", {run.ranks.size} processes" if run.ranks.size > 1 else ""),
-    ):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    }
+    for name, line in lines.items():
+        say(console, wrap(line, console.width, f"{name:8}"))
 
 
 @contextlib.contextmanager
