@@ -113,7 +113,7 @@ def test_texts_of_a_language_are_read_right(tmp_path: Path) -> None:
         (["MODEL", "--text", "a", "--text", "b", "--save", "OUT/t"], "--save: expected one text, got more"),
         (["EMPTY"], "not a whole trace"),
         (["EMPTY", "--text", "a"], "a trace holds its text, got another"),
-        (["MODEL/model.safetensors"], "expected a trace, as penstock look --save makes, got another safetensors file"),
+        (["MODEL/model.safetensors"], "expected a trace, as Trace.save writes, got another safetensors file"),
     ],
 )
 def test_bad_input_gets_one_line_and_writes_nothing(

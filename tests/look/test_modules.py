@@ -1,5 +1,6 @@
 """GRUs inside other people's modules: what the trace holds is what the module computed."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,3 +137,41 @@ class Uncalled(nn.Module):
 def test_what_cannot_work_is_refused(model: Any, x: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         penstock.trace(model, x, batch_index=1)
+
+
+class Projected(nn.Module):
+    """A GRU behind a linear layer, as most are."""
+
+    def __init__(self, batch_first: bool) -> None:
+        super().__init__()
+        self.project = nn.Linear(3, 5)
+        self.gru = nn.GRU(5, 4, batch_first=batch_first)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gru(self.project(x))[0]
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_what_was_put_in_is_kept_where_the_gru_read_something_else(batch_first: bool, tmp_path: Path) -> None:
+    x = torch.randn(2, 7, 3)
+    trace = penstock.trace(Projected(batch_first), x if batch_first else x.transpose(0, 1), batch_index=1)
+    assert trace.inputs is not None
+    np.testing.assert_array_equal(trace.inputs, x[1])
+    named = penstock.trace(Projected(True), x, tokens="seven x"[:7], channels=["a", "b", "c"])
+    assert (named.words(), named.channels) == (tuple("seven x"), ("a", "b", "c"))
+    named.between(2, 6).save(tmp_path / "trace")
+    again = Trace.load(tmp_path / "trace")
+    assert (again.start, again.tokens, again.channels) == (2, tuple("ven "), ("a", "b", "c"))
+    np.testing.assert_array_equal(again.inputs, x[0, 2:6])
+    assert penstock.trace(nn.GRU(3, 4), x[0]).inputs is None
+    assert penstock.trace(nn.GRU(3, 4), x[0].double().numpy()).inputs is None
+
+
+def test_names_that_do_not_fit_are_refused() -> None:
+    gru, x = nn.GRU(3, 4), torch.randn(5, 3)
+    with pytest.raises(ValueError, match=r"tokens: expected 5, one for each step, got 2"):
+        penstock.trace(gru, x, tokens=["a", "b"])
+    with pytest.raises(ValueError, match=r"channels: expected 3, one for each column of the input, got 1"):
+        penstock.look(gru, x, channels=["a"])
+    with pytest.raises(ValueError, match=r"tokens: expected those of the one sequence and those of the other, got 5"):
+        penstock.look(gru, x, x, tokens="abcde")

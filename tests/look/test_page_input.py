@@ -85,7 +85,7 @@ def test_gates_near_their_ends_keep_small_weights_right(show: Show) -> None:
 
 def test_refuses_what_cannot_be_drawn() -> None:
     trace = of_text("x" * (MOST_STEPS + 1), H=2)
-    with pytest.raises(PenstockError, match=r"8,001 steps of 2 units .* at most 8,000 .* with --from"):
+    with pytest.raises(PenstockError, match=r"8,001 steps of 2 units .* at most 8,000 .* trace.between"):
         Page(trace)
     layer = of_numbers(100, 2).layers[0]
     wide = np.zeros((100, MOST_CELLS // 200), np.float32)

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import traces
+from traces import LETTERS, of_numbers, of_text
 
 import penstock
 from penstock import LanguageModel, PenstockError
+from penstock.look.page import Page
 from penstock.look.trace import Trace, trace_text
 from penstock.model_folder import ModelConfig
 from penstock.text import BpeVocabulary, ByteVocabulary, CharVocabulary
@@ -95,7 +98,7 @@ def test_a_part_of_a_text(model: LanguageModel, tmp_path: Path) -> None:
     np.testing.assert_allclose(part.surprise()[1:], whole.surprise()[8:20], rtol=1e-6)
     assert trace_text(runtime, TEXT, 30, 10_000).language.tokens == tuple(TEXT[30:])  # type: ignore[union-attr]
     for start, stop in ((5, 5), (-1, 3), (90, 95)):
-        with pytest.raises(PenstockError, match="from, to: expected a part of the text's 37 tokens"):
+        with pytest.raises(PenstockError, match="start, stop: expected a part of the text's 37 tokens"):
             trace_text(runtime, TEXT, start, stop)
         with pytest.raises(ValueError, match="start, stop: expected 0 ≤ start < stop ≤ L=37"):
             whole.between(start, stop)
@@ -131,3 +134,23 @@ def test_other_vocabularies(kind: str) -> None:
     assert trace.language is not None
     assert "".join(trace.language.tokens) == TEXT
     assert len(trace.language.vocabulary) == len(vocabulary)
+
+
+def test_shows_itself_in_a_line() -> None:
+    trace = of_text("so it goes " * 200, K=2)
+    assert repr(trace) == f"<Trace of {('so it goes ' * 4)[:40] + '…'!r}: 2,200 steps, 2 layers of 12 units>"
+    assert repr(trace.layers[1]) == "<Layer layers.1: 2,200 steps, 12 units, reset='before'>"
+    for shown in (trace.language, Page(trace), of_numbers(), of_text("a")):
+        assert len(repr(shown)) < 200
+    assert repr(of_numbers().layers[1]).endswith("reset='after', read from the end>")
+
+
+def test_a_part_knows_where_it_stands_and_what_is_unknown_in_it() -> None:
+    trace = of_text("a ж b ж ж")
+    assert trace.language
+    assert trace.language.unseen() == [2, 6, 8]
+    part = trace.between(3, 8).between(1, 5)
+    assert (part.start, part.words()) == (4, ("b", " ", "ж", " "))
+    assert part.language
+    assert (part.language.unknown, part.language.unseen()) == (1, [2])
+    assert trace_text(traces.model(CharVocabulary(LETTERS)), "a ж b", 2).start == 2

@@ -114,7 +114,7 @@ def test_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(PenstockError, match=r"t\.safetensors: no such file"):
         Trace.load(path)
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(3)}))
-    with pytest.raises(PenstockError, match="expected a trace, as penstock look --save makes, got another safetensors"):
+    with pytest.raises(PenstockError, match=r"expected a trace, as Trace\.save writes, got another safetensors"):
         Trace.load(path)
     path.write_text("not one at all")
     with pytest.raises(PenstockError, match="not a whole trace"):

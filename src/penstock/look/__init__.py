@@ -5,6 +5,7 @@ The room is also the function ``penstock.look(model, x)``; see ``penstock.look.m
 
 import sys
 import types
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
 class _Room(types.ModuleType):
     """A module that can be called, as a package and a function of it cannot both be ``penstock.look``."""
 
-    def __call__(self, model: Any, *sequences: Any, batch_index: int = 0) -> "Page":
+    def __call__(
+        self,
+        model: Any,
+        *sequences: Any,
+        batch_index: int = 0,
+        tokens: Sequence[Any] | None = None,
+        channels: Sequence[str] | None = None,
+    ) -> "Page":
         from penstock.look.models import look
 
-        return look(model, *sequences, batch_index=batch_index)
+        return look(model, *sequences, batch_index=batch_index, tokens=tokens, channels=channels)
 
 
 sys.modules[__name__].__class__ = _Room

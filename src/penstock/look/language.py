@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from penstock.look.layer import Floats
 from penstock.text.vocabulary import Vocabulary
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Language:
     """What a language model adds to its layers. Letters: L tokens read, V tokens in the vocabulary, H hidden units."""
 
@@ -27,6 +28,25 @@ class Language:
     bias: Floats  # (V,)
     residual: bool
     """Whether the output layer reads the sum of all layers instead of the last one."""
+
+    def __repr__(self) -> str:
+        read, known = len(self.tokens), len(self.vocabulary)
+        return f"<Language {shortened(self.tokens)}: {read:,} tokens, vocabulary of {known:,}>"
+
+    def unseen(self) -> list[int]:
+        """The steps whose token the vocabulary does not have."""
+        if not self.unknown:
+            return []
+        return [t for t, token in enumerate(self.tokens) if self.vocabulary[self.ids[t]] != token]
+
+
+BEGINNING = 40
+
+
+def shortened(words: Sequence[str]) -> str:
+    """How a text begins, in quotes."""
+    text = "".join(words[: BEGINNING + 1])
+    return repr(text if len(text) <= BEGINNING and len(words) <= BEGINNING else f"{text[:BEGINNING]}…")
 
 
 def token_labels(vocabulary: Vocabulary, ids: NDArray[Any]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ Floats = NDArray[np.floating[Any]]
 Form = Literal["before", "after"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Layer:
     """One layer in one direction over one sequence. Letters: L steps, D input features, H hidden units.
 
@@ -38,6 +38,11 @@ class Layer:
     bias_ih: Floats  # (3H,)
     bias_hh: Floats  # (3H,)
     resets: NDArray[np.bool_]  # (L,), step t starts an episode
+
+    def __repr__(self) -> str:
+        L, H = self.update.shape
+        way = ", read from the end" * self.reverse
+        return f"<Layer {self.name}: {L:,} steps, {H:,} units, reset={self.form!r}{way}>"
 
     @property
     def write_strength(self) -> Floats:

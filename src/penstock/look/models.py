@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from penstock.look.trace import Trace, trace_text
 from penstock.runtime.model import Model
 
 
-def trace(model: Any, x: Any, *, batch_index: int = 0) -> Trace:
+def trace(
+    model: Any,
+    x: Any,
+    *,
+    batch_index: int = 0,
+    tokens: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
+) -> Trace:
     """What every GRU layer of a model did over one sequence: gates, states, and what can be read off them.
 
     Args:
@@ -21,6 +29,8 @@ def trace(model: Any, x: Any, *, batch_index: int = 0) -> Trace:
         x: the text; or what the module is called with: a tensor, an array of its type, a tuple of arguments, or a
             mapping of them by name. The module runs once, in ``eval()`` and without gradients.
         batch_index: which sequence of a batch.
+        tokens: a word for each step of a module's sequence, which the page shows as a text.
+        channels: a name for each column of the numbers that a module was called with.
 
     Returns:
         A ``Trace``: ``.layers[k]`` with ``update``, ``reset``, ``candidate`` and ``hidden`` (L, H), ``attention()``,
@@ -28,7 +38,8 @@ def trace(model: Any, x: Any, *, batch_index: int = 0) -> Trace:
 
     Raises:
         PenstockError: the text is empty.
-        ValueError: there is no GRU in the module, its calls cannot be shown beside each other, or no such sequence.
+        ValueError: there is no GRU in the module, its calls cannot be shown beside each other, no such sequence, or
+            there are more or fewer ``tokens`` or ``channels`` than steps or columns.
         TypeError: model or x is nothing of the above.
     """
     if is_module(model) and hasattr(model, "vocabulary"):
@@ -37,19 +48,27 @@ def trace(model: Any, x: Any, *, batch_index: int = 0) -> Trace:
     if isinstance(model, Model):
         if not isinstance(x, str):
             raise TypeError(f"x: expected a text (str) for a language model, got {type(x).__name__}")
-        return trace_text(model, x)
+        return trace_text(model, x).named(tokens, channels)
     if not is_module(model):
         raise TypeError(f"model: expected a language model or a torch module with a GRU, got {type(model).__name__}")
-    return trace_module(model, x, batch_index)
+    return trace_module(model, x, batch_index).named(tokens, channels)
 
 
-def look(model: Any, *sequences: Any, batch_index: int = 0) -> Page:
+def look(
+    model: Any,
+    *sequences: Any,
+    batch_index: int = 0,
+    tokens: Sequence[Any] | None = None,
+    channels: Sequence[str] | None = None,
+) -> Page:
     """The page that shows a model at work on one sequence, or on two side by side.
 
     Args:
         model: as ``penstock.trace``.
         sequences: one or two, each as the ``x`` of ``penstock.trace``.
         batch_index: which sequence of a batch.
+        tokens: as ``penstock.trace``; of two sequences, those of the one and those of the other.
+        channels: as ``penstock.trace``.
 
     Returns:
         A ``Page``: it shows itself in a notebook, and ``save("page.html")`` writes it.
@@ -59,4 +78,8 @@ def look(model: Any, *sequences: Any, batch_index: int = 0) -> Page:
     """
     if not 1 <= len(sequences) <= 2:
         raise TypeError(f"sequences: expected one, or two to compare, got {len(sequences)}")
-    return Page(*(trace(model, x, batch_index=batch_index) for x in sequences))
+    of_each = [tokens] if len(sequences) == 1 else [None, None] if tokens is None else tokens
+    if len(of_each) != len(sequences):
+        raise ValueError(f"tokens: expected those of the one sequence and those of the other, got {len(of_each)}")
+    named = zip(sequences, of_each, strict=True)
+    return Page(*(trace(model, x, batch_index=batch_index, tokens=words, channels=channels) for x, words in named))

@@ -27,14 +27,33 @@ def is_module(value: Any) -> bool:
 
 def trace_module(module: Any, x: Any, batch_index: int) -> Trace:
     """The GRU layers of a module over what one call of it gave them; see ``penstock.trace``."""
-    layers = [layer for called in _calls(module, x) for layer in _layers(called, batch_index)]
+    calls = _calls(module, x)
+    layers = [layer for called in calls for layer in _layers(called, batch_index)]
     lengths = {len(layer.hidden) for layer in layers}
     if len(lengths) > 1:
         raise ValueError(
             f"module: its GRUs ran over sequences of {sorted(lengths)} steps, which cannot be shown as one: "
             "trace one of them by itself, penstock.trace(module.gru, its_input)"
         )
-    return Trace(tuple(layers))
+    return Trace(tuple(layers), inputs=_put_in(x, calls[0], batch_index, len(layers[0].hidden)))
+
+
+def _put_in(x: Any, first: _Called, batch_index: int, L: int) -> Floats | None:
+    """The numbers that the module was called with, (L, C), where they are a row a step and not what its GRU read."""
+    torch = sys.modules["torch"]
+    given = x.values() if isinstance(x, Mapping) else x if _is_arguments(x) else (x,)
+    tensors = [torch.as_tensor(value) for value in given if isinstance(value, np.ndarray | torch.Tensor)]
+    rows = [tensor for tensor in tensors if tensor.is_floating_point() and tensor.ndim in (2, 3)]
+    if not rows:
+        return None
+    arguments = {name: value for name, value in first.arguments.items() if name == "lengths"}
+    try:
+        values = _sequence(first._replace(arguments=arguments | {"input": rows[0]}), batch_index)[0]
+    except (ValueError, IndexError):  # laid out in another way
+        return None
+    read = _sequence(first, batch_index)[0]
+    same = values.shape == read.shape and np.allclose(values, read)
+    return None if same or len(values) != L else values
 
 
 def _calls(module: Any, x: Any) -> list[_Called]:

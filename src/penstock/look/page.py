@@ -54,6 +54,7 @@ SCRIPTS = (
     "script/live.js",
     "script/write.js",
     "script/hold.js",
+    "script/train.js",
     "script/address.js",
     "script/take.js",
     "script/main.js",
@@ -76,6 +77,13 @@ class Traced(Protocol):
     def layers(self) -> tuple[Layer, ...]: ...  # noqa: D102
     @property
     def language(self) -> Language | None: ...  # noqa: D102
+    @property
+    def start(self) -> int: ...  # noqa: D102
+    @property
+    def channels(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    @property
+    def inputs(self) -> Floats | None: ...  # noqa: D102
+    def words(self) -> tuple[str, ...] | None: ...  # noqa: D102
     def top(self) -> Floats: ...  # noqa: D102
     def __len__(self) -> int: ...
 
@@ -102,6 +110,9 @@ class Page:
             _check_drawable(trace, len(traces))
         self.traces, self.title = traces, title
 
+    def __repr__(self) -> str:
+        return f"<Page of {', '.join(map(repr, self.traces))}>"
+
     @functools.cached_property
     def html(self) -> str:
         """The whole page."""
@@ -117,9 +128,10 @@ class Page:
 
     def _repr_html_(self) -> str:
         """The page in a frame, for a notebook."""
-        return (
-            '<iframe title="Penstock" sandbox="allow-scripts" width="100%" height="900" '
-            f'style="border: 0" srcdoc="{html.escape(self.html)}"></iframe>'
+        return (  # as high as most of the window; its lower edge can be drawn
+            '<div style="height: 85vh; min-height: 20rem; resize: vertical; overflow: hidden">'
+            '<iframe title="Penstock" sandbox="allow-scripts" style="width: 100%; height: 100%; border: 0" '
+            f'srcdoc="{html.escape(self.html)}"></iframe></div>'
         )
 
 
@@ -129,8 +141,10 @@ def assembled(data: dict[str, Any]) -> str:
     identity = hashlib.sha256(content.encode()).hexdigest()[:12]  # a link of another page does not fit this one
     words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
     web = script("vocabulary.js", "gru.js", "model.js") if "live" in data else "null"
+    trainer = script("tasks.js", "backprop.js", "training.js", "trainer.js") + ".trainIn(self)" if "live" in data else ""
+    given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {json.dumps(trainer)};\n"
     scripts = "\n".join(_asset(name) for name in SCRIPTS)
-    whole = f'"use strict";\n(() => {{\nconst WORDS = {words};\nconst web = {web};\n{scripts}\n}})();\n'
+    whole = f'"use strict";\n(() => {{\n{given}{scripts}\n}})();\n'
     style = "\n".join(_asset(name) for name in STYLES)
     policy = "; ".join([
         "default-src 'none'",
@@ -168,15 +182,16 @@ def _check_drawable(trace: Traced, pages: int) -> None:
     if most < L:
         raise PenstockError(
             f"trace: its {L:,} steps of {of_step // 4:,} units are more than a page can show, at most {most:,} steps: "
-            "choose a part with --from and --to"
+            "show a part of it, trace.between(start, stop)"
         )
 
 
 def _data(trace: Traced) -> dict[str, Any]:
     """A trace as the scripts read it; see ``script/data.js``."""
     data: dict[str, Any] = {"length": len(trace), "layers": [_layer_data(layer) for layer in trace.layers]}
+    data |= {"start": trace.start, "tokens": trace.words(), "channelNames": trace.channels}
     if trace.language is None:
-        x = trace.layers[0].x
+        x = trace.layers[0].x if trace.inputs is None else trace.inputs
         data |= {"channels": packed(x[:, :MOST_CHANNELS].T, "<f4"), "channelCount": x.shape[1]}
     else:
         data |= _language_data(trace)
@@ -222,7 +237,7 @@ def _language_data(trace: Traced) -> dict[str, Any]:
     shown, labels = np.unique(np.concatenate([expected.reshape(-1), distinct]), return_inverse=True)
     first_layer = 0 if language.residual else len(trace.layers) - 1
     return {
-        "tokens": language.tokens,
+        "unseen": language.unseen(),
         "labels": [language.vocabulary[token] for token in shown],
         "expected": labels[: expected.size].reshape(L, count).tolist(),
         "probabilities": [_numbers(row) for row in probabilities],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.look import trace_file
 from penstock.look.attention import attention_of_state
-from penstock.look.language import Language, token_labels
+from penstock.look.language import Language, shortened, token_labels
 from penstock.look.layer import Floats, Layer, input_gradient, run
 from penstock.look.page import Page
 from penstock.runtime.layer import log_softmax
 from penstock.runtime.model import Model
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """What a GRU did over one sequence, layer by layer; ``language`` where it is a language model's.
 
@@ -27,6 +28,25 @@ class Trace:
 
     layers: tuple[Layer, ...]
     language: Language | None = None
+    start: int = 0
+    """How many steps of the whole sequence stand before the first one here: pages count positions from it."""
+    tokens: tuple[str, ...] | None = None
+    """A word for each step, of a sequence that no language model read."""
+    channels: tuple[str, ...] | None = None
+    """A name for each column of ``inputs``."""
+    inputs: Floats | None = None
+    """What was put in, (L, C), where that is not what the first layer read."""
+
+    def __repr__(self) -> str:
+        layers = f"{len(self.layers)} layer{'s' * (len(self.layers) > 1)}"
+        units = "/".join(f"{n:,}" for n in dict.fromkeys(len(layer.h_0) for layer in self.layers))
+        words = self.words()
+        text = f" of {shortened(words)}" if words else ""
+        return f"<Trace{text}: {len(self):,} steps, {layers} of {units} units>"
+
+    def words(self) -> tuple[str, ...] | None:
+        """The token, or the word, of each step."""
+        return self.language.tokens if self.language else self.tokens
 
     def __len__(self) -> int:
         """L."""
@@ -112,11 +132,37 @@ class Trace:
         """
         if not 0 <= start < stop <= len(self):
             raise ValueError(f"start, stop: expected 0 ≤ start < stop ≤ L={len(self)}, got {start}, {stop}")
-        language = self.language
+        language, part = self.language, slice(start, stop)
         if language is not None:
-            ids, tokens = language.ids[start:stop], language.tokens[start:stop]
-            language = dataclasses.replace(language, ids=ids, tokens=tokens)
-        return Trace(tuple(layer.between(start, stop) for layer in self.layers), language)
+            unknown = sum(start <= t < stop for t in language.unseen())
+            ids, tokens = language.ids[part], language.tokens[part]
+            language = dataclasses.replace(language, ids=ids, tokens=tokens, unknown=unknown)
+        return dataclasses.replace(
+            self,
+            layers=tuple(layer.between(start, stop) for layer in self.layers),
+            language=language,
+            start=self.start + start,
+            tokens=None if self.tokens is None else self.tokens[part],
+            inputs=None if self.inputs is None else self.inputs[part],
+        )
+
+    def named(self, tokens: Sequence[str] | None, channels: Sequence[str] | None) -> Trace:
+        """The same with words for its steps and names for the columns of its inputs.
+
+        Raises:
+            ValueError: there are more or fewer than steps or columns, or a language model has words already.
+        """
+        columns = (self.layers[0].x if self.inputs is None else self.inputs).shape[1]
+        for name, given, count in (("tokens", tokens, len(self)), ("channels", channels, columns)):
+            if given is None:
+                continue
+            if self.language is not None:
+                raise ValueError(f"{name}: a language model has its own, expected none")
+            if len(given) != count:
+                what = "step" if name == "tokens" else "column of the input"
+                raise ValueError(f"{name}: expected {count:,}, one for each {what}, got {len(given):,}")
+        words, names = (None if given is None else tuple(map(str, given)) for given in (tokens, channels))
+        return dataclasses.replace(self, tokens=words, channels=names)
 
     def save(self, path: str | Path) -> None:
         """Writes one safetensors file.
@@ -124,7 +170,8 @@ class Trace:
         Raises:
             PenstockError: it cannot be written; what was there before is unchanged.
         """
-        trace_file.save(Path(path), self.layers, self.language)
+        about = {"start": self.start, "tokens": self.tokens, "channels": self.channels}
+        trace_file.save(Path(path), self.layers, self.language, about, self.inputs)
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
@@ -133,7 +180,8 @@ class Trace:
         Raises:
             PenstockError: it is not whole, or something else.
         """
-        return cls(*trace_file.load(Path(path)))
+        layers, language, about, inputs = trace_file.load(Path(path))
+        return cls(layers, language, inputs=inputs, **about)
 
     def _repr_html_(self) -> str:
         """The page, in a notebook."""
@@ -174,7 +222,7 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
     ids = vocabulary.encode(text)
     stop = len(ids) if stop is None else min(stop, len(ids))
     if not 0 <= start < stop:
-        raise PenstockError(f"from, to: expected a part of the text's {len(ids):,} tokens, got {start:,} … {stop:,}")
+        raise PenstockError(f"start, stop: expected a part of the text's {len(ids):,} tokens, got {start:,} … {stop:,}")
     state = model.state_after(ids[:start])
     # a character is a token where some can be unknown, and what stood in the text says more than the mark for it
     tokens = tuple(text) if vocabulary.unknown is not None else token_labels(vocabulary, ids)
@@ -196,4 +244,4 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
         bias=weights["output.bias"],
         residual=config.residual,
     )
-    return Trace(tuple(layers), language)
+    return Trace(tuple(layers), language, start)

@@ -15,13 +15,19 @@ import safetensors.numpy
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.look.language import Language
-from penstock.look.layer import Layer
+from penstock.look.layer import Floats, Layer
 
 FORMAT, VERSION = "penstock-trace", 1
 
 
-def save(path: Path, layers: Sequence[Layer], language: Language | None) -> None:
-    """Writes the file, whole or not at all.
+def save(
+    path: Path,
+    layers: Sequence[Layer],
+    language: Language | None,
+    about: dict[str, Any] | None = None,
+    inputs: Floats | None = None,
+) -> None:
+    """Writes the file, whole or not at all. ``about`` is what else a trace says of its steps, ``inputs`` (L, C).
 
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
@@ -29,10 +35,12 @@ def save(path: Path, layers: Sequence[Layer], language: Language | None) -> None
     arrays: dict[str, Any] = {}
     entries = []
     for k, layer in enumerate(layers):
-        about, of_layer = _taken_apart(layer)
-        entries.append(about)
+        entry, of_layer = _taken_apart(layer)
+        entries.append(entry)
         arrays |= {f"layers.{k}.{name}": value for name, value in of_layer.items()}
-    content: dict[str, Any] = {"version": VERSION, "layers": entries, "language": None}
+    content: dict[str, Any] = {"version": VERSION, "layers": entries, "language": None, "about": about or {}}
+    if inputs is not None:
+        arrays["inputs"] = inputs
     if language is not None:
         content["language"], of_language = _taken_apart(language)
         arrays |= {f"language.{name}": value for name, value in of_language.items()}
@@ -42,8 +50,8 @@ def save(path: Path, layers: Sequence[Layer], language: Language | None) -> None
     write(path, safetensors.numpy.save(arrays, metadata))
 
 
-def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
-    """What ``save`` wrote: a trace's layers, and its language.
+def load(path: Path) -> tuple[tuple[Layer, ...], Language | None, dict[str, Any], Floats | None]:
+    """What ``save`` wrote: a trace's layers, its language, what else it says of its steps, and its inputs.
 
     Raises:
         PenstockError: it is not whole, or something else.
@@ -57,9 +65,9 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
     except OSError as error:
         raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (safetensors.SafetensorError, TypeError, KeyError) as error:  # the last two of a type that NumPy lacks
-        raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
+        raise PenstockError(f"{path}: not a whole trace: {error}; make it again") from None
     if content is None:
-        raise PenstockError(f"{path}: expected a trace, as penstock look --save makes, got another safetensors file")
+        raise PenstockError(f"{path}: expected a trace, as Trace.save writes, got another safetensors file")
     try:
         about = json.loads(content)
         if about["version"] != VERSION or isinstance(about["version"], bool):
@@ -68,10 +76,27 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None]:
             )
         layers = tuple(_put_together(Layer, entry, arrays, f"layers.{k}.") for k, entry in enumerate(about["layers"]))
         language = about["language"] and _put_together(Language, about["language"], arrays, "language.")
+        said = _checked_about(about.get("about", {}), arrays.get("inputs"), layers)
         _check(layers, language)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise PenstockError(f"{path}: not a whole trace: {error}; make it again with penstock look --save") from None
-    return layers, language
+        raise PenstockError(f"{path}: not a whole trace: {error}; make it again") from None
+    return layers, language, said, arrays.get("inputs")
+
+
+def _checked_about(about: dict[str, Any], inputs: Any, layers: Sequence[Layer]) -> dict[str, Any]:
+    L, start = len(layers[0].hidden), about.get("start", 0)
+    if inputs is not None and (inputs.ndim != 2 or len(inputs) != L or inputs.dtype.kind != "f"):
+        raise ValueError(f"inputs: expected floats ({L}, C), got {inputs.dtype} {inputs.shape}")
+    if type(start) is not int or start < 0:
+        raise ValueError(f"start: expected a number of steps, got {start}")
+    columns = (layers[0].x if inputs is None else inputs).shape[1]
+    said: dict[str, Any] = {"start": start}
+    for name, count in (("tokens", L), ("channels", columns)):
+        texts = about.get(name)
+        if texts is not None and (len(texts) != count or not all(isinstance(text, str) for text in texts)):
+            raise ValueError(f"{name}: expected {count} texts")
+        said[name] = None if texts is None else tuple(texts)
+    return said
 
 
 def _taken_apart(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
