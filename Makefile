@@ -32,6 +32,7 @@ test: lint $(BROWSER)
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
+	@$(BIN)/python docs/slides/make.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # What the documentation shows and the program makes: the lesson's figures (minutes), and the references of the command

@@ -1,7 +1,7 @@
 """The pages' mathematics, TeX with Unicode's letters and signs, as MathML: browsers set it themselves, offline.
 
 The TeX is written so that it reads as text, too: ``h_t = z_t ⊙ h_{t-1} + (1 − z_t) ⊙ n_t``. That text is what a copy
-takes along (copy.js) and what a screen reader without MathML says.
+takes along (reading.js) and what a screen reader without MathML says.
 """
 
 import html
@@ -16,7 +16,7 @@ from latex2mathml.converter import convert
 MATHML = "http://www.w3.org/1998/Math/MathML"
 ElementTree.register_namespace("", MATHML)
 
-WORDS = {r"\sum": "Σ", r"\prod": "Π", r"\quad": "  ", r"\,": " ", r"\max": "max", r"\tanh": "tanh", r"\ln": "ln"}
+WORDS = {r"\sum": "Σ", r"\prod": "Π", r"\sqrt": "√", r"\max": "max", r"\tanh": "tanh", r"\ln": "ln", r"\log": "log"}
 SPLIT = ("=", "+", "→")
 """A line that is too long is broken before these, where they are in no subscript."""
 

@@ -20,3 +20,13 @@ document.addEventListener("copy", (event) => {
   copied.remove();
   event.preventDefault();
 });
+
+// What scrolls in its box can be scrolled by the keyboard, too.
+const reachable = () => {
+  for (const box of document.querySelectorAll("article pre, article .table-wrapper, article .formula")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+};
+addEventListener("load", reachable);
+addEventListener("resize", reachable);
