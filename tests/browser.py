@@ -49,9 +49,13 @@ class Tab:
         self.page = context.new_page()
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("request", lambda request: self._note(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith("blob:"):  # a worker's script, out of the page's own memory
+            self.requests.append(url)
 
 
 def tab_to(page: Page, selector: str) -> None:

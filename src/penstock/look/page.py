@@ -59,10 +59,16 @@ SCRIPTS = (
     "script/take.js",
     "script/main.js",
 )
+MODEL = ("vocabulary.js", "gru.js", "model.js")
+TRAINER = ("tasks.js", "backprop.js", "training.js", "trainer.js")
 STYLES = ("uplot/uPlot.min.css", "page.css", "circuit.css")
 MOST_CELLS = 32_000_000
 """Steps × units × 4 (z, r, candidate, state) that a browser still draws without strain."""
 MOST_STEPS = 8_000
+MOST_EXACT = 600_000
+"""Steps × units up to which gates are kept to float16; of more, to a byte, which the page says."""
+ANCHOR = 64
+"""Steps after which a page that has rounded gates is given the state itself."""
 MOST_CHANNELS = 64
 EXPECTED = 8
 """Predictions shown a position."""
@@ -140,9 +146,9 @@ def assembled(data: dict[str, Any]) -> str:
     content = json.dumps(data, allow_nan=False, separators=(",", ":"))
     identity = hashlib.sha256(content.encode()).hexdigest()[:12]  # a link of another page does not fit this one
     words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
-    web = script("vocabulary.js", "gru.js", "model.js") if "live" in data else "null"
-    trainer = script("tasks.js", "backprop.js", "training.js", "trainer.js") + ".trainIn(self)" if "live" in data else ""
-    given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {json.dumps(trainer)};\n"
+    web, trainer = (script(*names) if "live" in data else "null" for names in (MODEL, TRAINER))
+    worker = json.dumps(f"{trainer}.trainIn(self)")
+    given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {worker};\n"
     scripts = "\n".join(_asset(name) for name in SCRIPTS)
     whole = f'"use strict";\n(() => {{\n{given}{scripts}\n}})();\n'
     style = "\n".join(_asset(name) for name in STYLES)
@@ -188,7 +194,8 @@ def _check_drawable(trace: Traced, pages: int) -> None:
 
 def _data(trace: Traced) -> dict[str, Any]:
     """A trace as the scripts read it; see ``script/data.js``."""
-    data: dict[str, Any] = {"length": len(trace), "layers": [_layer_data(layer) for layer in trace.layers]}
+    layer_data = _rounded if sum(layer.update.size for layer in trace.layers) > MOST_EXACT else _layer_data
+    data: dict[str, Any] = {"length": len(trace), "layers": [layer_data(layer) for layer in trace.layers]}
     data |= {"start": trace.start, "tokens": trace.words(), "channelNames": trace.channels}
     if trace.language is None:
         x = trace.layers[0].x if trace.inputs is None else trace.inputs
@@ -198,22 +205,64 @@ def _data(trace: Traced) -> dict[str, Any]:
     return data
 
 
-def _layer_data(layer: Layer) -> dict[str, Any]:
-    z = layer.update
-    # One number from which both z and 1 − z come back with small relative errors: the smaller one, the sign says which.
-    smaller = np.where(z < 0.5, z, -(1 - z))
+def _about(layer: Layer) -> dict[str, Any]:
     return {
         "name": layer.name,
         "form": layer.form,
         "reverse": layer.reverse,
         "units": len(layer.h_0),
-        "update": packed(smaller),
-        "reset": packed(layer.reset),
-        "candidate": packed(layer.candidate),
         "initial": packed(layer.h_0),
         "entered": np.flatnonzero(layer.entered()).tolist(),
         "halfLife": _numbers(layer.half_life()),
     }
+
+
+def _layer_data(layer: Layer) -> dict[str, Any]:
+    z = layer.update
+    # One number from which both z and 1 − z come back with small relative errors: the smaller one, the sign says which.
+    smaller = np.where(z < 0.5, z, -(1 - z))
+    return _about(layer) | {
+        "update": packed(smaller),
+        "reset": packed(layer.reset),
+        "candidate": packed(layer.candidate),
+    }
+
+
+def _rounded(layer: Layer) -> dict[str, Any]:
+    """The same in a third of the room, a byte a number, and how far that is from the truth."""
+    half_turn = 510 / np.pi
+    z, r = (np.rint(np.arcsin(np.sqrt(np.clip(gate, 0, 1))) * half_turn) for gate in (layer.update, layer.reset))
+    z, r, n = (codes.astype(np.uint8) for codes in (z, r, (layer.candidate + 1) * 127 + 0.5))
+    hidden = layer.hidden[::-1] if layer.reverse else layer.hidden
+    anchors = hidden[ANCHOR - 1 : len(hidden) - 1 : ANCHOR]
+    codes = np.arange(256)
+    gate, signed = np.sin(np.pi * codes / 510) ** 2, codes / 127 - 1
+    states = _states(layer, gate[z], signed[n], anchors)
+    off = {
+        "gates": max(abs(gate[z] - layer.update).max(), abs(gate[r] - layer.reset).max()),
+        "candidate": abs(signed[n] - layer.candidate).max(),
+        "hidden": abs(states - hidden).max(),
+    }
+    return _about(layer) | {
+        "update": packed(z, "u1"),
+        "reset": packed(r, "u1"),
+        "candidate": packed(n, "u1"),
+        "rounded": {"anchors": packed(anchors), "off": {name: float(f"{value:.1g}") for name, value in off.items()}},
+    }
+
+
+def _states(layer: Layer, z: Floats, n: Floats, anchors: Floats) -> Floats:
+    """The states that the page computes from rounded gates, in the order of reading."""
+    entered = layer.entered()
+    if layer.reverse:
+        z, n, entered = z[::-1], n[::-1], entered[::-1]
+    states, state = np.empty_like(layer.hidden), layer.h_0
+    for t in range(len(z)):
+        if t and t % ANCHOR == 0:
+            state = anchors[t // ANCHOR - 1]
+        state = z[t] * (0 if entered[t] else state) + (1 - z[t]) * n[t]
+        states[t] = state
+    return states
 
 
 def _language_data(trace: Traced) -> dict[str, Any]:
@@ -249,7 +298,7 @@ def _language_data(trace: Traced) -> dict[str, Any]:
     }
 
 
-def packed(values: Floats, dtype: str = "<f2") -> str:
+def packed(values: NDArray[Any], dtype: str = "<f2") -> str:
     """Numbers as base64 of gzip: the first bytes of all, then the second ones, which compresses better."""
     raw = np.ascontiguousarray(values, dtype)
     planes = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T

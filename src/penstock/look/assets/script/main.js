@@ -20,6 +20,7 @@ async function start() {
   document.addEventListener("copy", copySpan);
   showTraces(shown);
   if (live) fillTexts();
+  if (live) buildTraining();
   buildTake();
   buildAddress(byId("data").dataset.identity);
   document.documentElement.dataset.ready = "true";
@@ -116,6 +117,10 @@ function legendOfShades() {
   const values = [least, (least + most) / 2, most].map((value) => value.toFixed(digits));
   drawLegend(byId("legend-write"), say("legendWrite"), "text", values, (value) => (value - least) / (most - least));
   const unknown = traces.reduce((sum, trace) => sum + (trace.tokens ?? []).filter((_, t) => isUnknown(trace, t)).length, 0);
+  const off = traces.flatMap((trace) => trace.layers.map((layer) => layer.rounded?.off ?? {}));
+  const worst = (name) => Math.max(0, ...off.map((of) => of[name] ?? 0));
+  byId("rounded").hidden = !worst("gates");
+  byId("rounded").textContent = say("rounded", { gates: worst("gates"), candidate: worst("candidate"), hidden: worst("hidden") });
   byId("unknown").hidden = !unknown;
   byId("unknown").textContent = say("unknownSays", { count: unknown });
 }
