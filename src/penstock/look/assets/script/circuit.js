@@ -13,27 +13,33 @@ function buildCircuit() {
   let chosen = parts.at(-1); // whose equation is shown: the new state's, until another one is pointed at
   let values;
 
-  const explain = (part, at) => {
+  const explain = (part) => {
     chosen = part;
     for (const other of parts) other.classList.toggle("chosen", other === chosen);
     const [name, equation] = explained(chosen, values);
-    byId("circuit-says").replaceChildren(make("strong", {}, name), " ", ...notation(equation));
-    if (!at) return;
-    showTip(at, () => {
-      const [name, equation] = explained(part, values);
-      return [name, make("span", {}, ...notation(equation))];
+    byId("circuit-says").replaceChildren(make("strong", {}, name), " ", equation);
+  };
+  const tip = (part, at) => showTip(at, () => explained(part, values));
+  // For the keyboard, where the drawing is empty; after the scrolling that hides tips.
+  const tipOfFocused = () => {
+    requestAnimationFrame(() => {
+      if (chosen !== document.activeElement || !chosen.matches(":focus-visible")) return;
+      const { left, top, width, height } = box.querySelector("svg").getBoundingClientRect();
+      tip(chosen, { clientX: left + 0.26 * width, clientY: top + 0.7 * height });
     });
   };
-  // Of the tip, for the keyboard: where the drawing is empty.
-  const room = () => {
-    const { left, top, width, height } = box.querySelector("svg").getBoundingClientRect();
-    return { clientX: left + 0.26 * width, clientY: top + 0.7 * height };
-  };
   for (const part of parts) {
-    part.addEventListener("pointermove", (event) => event.pointerType === "mouse" && explain(part, event));
+    part.addEventListener("pointermove", (event) => {
+      if (event.pointerType !== "mouse") return;
+      explain(part);
+      tip(part, event);
+    });
     part.addEventListener("pointerleave", hideTip);
     part.addEventListener("click", () => explain(part));
-    part.addEventListener("focus", () => part.matches(":focus-visible") && explain(part, room()));
+    part.addEventListener("focus", () => {
+      if (part.matches(":focus-visible")) explain(part);
+      tipOfFocused();
+    });
     part.addEventListener("blur", hideTip);
   }
   // It speaks while the focus is inside; else the position's own announcement is enough.
@@ -52,6 +58,7 @@ function buildCircuit() {
     for (const part of parts) drawPart(part, values[part.dataset.part] ?? null);
     box.querySelector(".token").textContent = inputInWords();
     explain(chosen);
+    tipOfFocused();
   });
 }
 
@@ -144,7 +151,7 @@ function explained(part, values) {
   };
   const whose = one ? `${say("unit")} ${choice.unit}` : say("circuitMean", { count: layerOf(choice.text).units });
   const title = name === "input" ? say(word) : `${say(word)} · ${whose}`;
-  return [`${title}:`, `${equation} = ${numbers[name] ?? of[name]}`];
+  return [`${title}:`, make("span", {}, ...notation(`${equation} = ${numbers[name] ?? of[name]}`))];
 }
 
 // h_{t−1} as elements: the letter in italics, the index below the line.
