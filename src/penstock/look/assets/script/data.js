@@ -1,45 +1,59 @@
 // The traces as Python packed them (penstock.look.page), unpacked: typed arrays, time first, (L, H) at [t * H + unit].
 
 async function unpackAll() {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = JSON.parse(byId("data").textContent);
+  byId("data").textContent = ""; // it is long, and read once
   for (const trace of data.traces) {
-    for (const layer of trace.layers) await unpackLayer(layer, trace.length);
-    if (trace.tokens) trace.directions = halves(await unpack(trace.directions));
-    else trace.channels = await unpackChannels(trace);
+    await Promise.all(trace.layers.map((layer) => unpackLayer(layer, trace.length)));
+    if (trace.directions) trace.directions = ofHalves(await unpack(trace.directions));
+    if (trace.channels) trace.channels = await unpackChannels(trace);
   }
   return data;
 }
 
 async function unpackLayer(layer, L) {
-  const smaller = await unpack(layer.update);
-  layer.keep = new Float32Array(L * layer.units); // z
-  layer.write = new Float32Array(L * layer.units); // 1 − z
-  for (let i = 0; i < layer.keep.length; i++) {
-    const value = HALVES[smaller[i] & 0x7fff];
-    const written = smaller[i] & 0x8000; // the sign: it is 1 − z that was stored
-    layer.keep[i] = written ? 1 - value : value;
-    layer.write[i] = written ? value : 1 - value;
-  }
-  layer.update = layer.keep;
-  layer.reset = halves(await unpack(layer.reset));
-  layer.candidate = halves(await unpack(layer.candidate));
-  layer.initial = halves(await unpack(layer.initial));
+  const { rounded } = layer;
+  const [update, reset, candidate] = await Promise.all(
+    [layer.update, layer.reset, layer.candidate].map(rounded ? inflate : unpack),
+  );
+  const anchors = rounded ? ofHalves(await unpack(rounded.anchors)) : null;
+  layer.initial = ofHalves(await unpack(layer.initial));
   layer.entered = new Set(layer.entered);
   layer.halfLife = Float64Array.from(layer.halfLife, (life) => life ?? Infinity);
-  layer.hidden = states(layer, L);
+  computed(layer, "keep", () => (rounded ? looked(update, GATE) : looked(update, KEPT))); // z
+  computed(layer, "write", () => (rounded ? looked(update, ONE_LESS) : looked(update, WRITTEN))); // 1 − z
+  computed(layer, "update", () => layer.keep);
+  computed(layer, "reset", () => looked(reset, rounded ? GATE : HALVES));
+  computed(layer, "candidate", () => looked(candidate, rounded ? SIGNED : HALVES));
+  computed(layer, "hidden", () => states(layer, L, anchors));
 }
 
-// h = z h + (1 − z) n, step by step in the order in which the layer read.
-function states(layer, L) {
-  const H = layer.units;
+// A property that is computed when it is first asked for.
+function computed(object, name, compute) {
+  const keep = (value) => Object.defineProperty(object, name, { value, enumerable: true, writable: true });
+  Object.defineProperty(object, name, { get: () => keep(compute())[name], set: keep, enumerable: true, configurable: true });
+}
+
+function looked(codes, table) {
+  const values = new Float32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) values[i] = table[codes[i]];
+  return values;
+}
+
+const ANCHOR = 64; // steps
+
+// h = z h + (1 − z) n, step by step in the order in which the layer read; from rounded gates it would drift, so that every
+// so many steps the state itself was kept.
+function states(layer, L, anchors) {
+  const { units: H, keep, write, candidate } = layer;
   const hidden = new Float32Array(L * H);
   const state = Float64Array.from(layer.initial);
   for (let k = 0; k < L; k++) {
     const t = layer.reverse ? L - 1 - k : k;
+    if (anchors && k && k % ANCHOR === 0) state.set(anchors.subarray((k / ANCHOR - 1) * H, (k / ANCHOR) * H));
     if (layer.entered.has(t)) state.fill(0);
     for (let unit = 0, i = t * H; unit < H; unit++, i++) {
-      state[unit] = layer.keep[i] * state[unit] + layer.write[i] * layer.candidate[i];
-      hidden[i] = state[unit];
+      hidden[i] = state[unit] = keep[i] * state[unit] + write[i] * candidate[i];
     }
   }
   return hidden;
@@ -64,9 +78,16 @@ async function unpack(text) {
 }
 
 async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const stream = new Blob([fromBase64(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
 }
 
 // Every float16 by its bits.
@@ -78,6 +99,15 @@ const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
   return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : (fraction / 1024) * 2 ** -14);
 });
 
-function halves(bits) {
-  return Float32Array.from(bits, (b) => HALVES[b]);
+// z and 1 − z by the smaller one of them, whose sign says which it is: negative is 1 − z.
+const KEPT = HALVES.map((value, bits) => (bits & 0x8000 ? 1 + value : value));
+const WRITTEN = HALVES.map((value, bits) => (bits & 0x8000 ? -value : 1 - value));
+
+// Of a longer sequence a number is a byte: gates finer near 0 and 1, where a little matters, candidates evenly from −1 to 1.
+const GATE = Float32Array.from({ length: 256 }, (_, k) => Math.sin((Math.PI * k) / 510) ** 2);
+const ONE_LESS = GATE.map((_, k) => GATE[255 - k]);
+const SIGNED = Float32Array.from({ length: 256 }, (_, k) => k / 127 - 1);
+
+function ofHalves(bits) {
+  return looked(bits, HALVES);
 }

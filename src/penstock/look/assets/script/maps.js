@@ -71,6 +71,7 @@ function buildMap({ name, signed }) {
   new ResizeObserver(([{ contentRect }]) => {
     map.across = contentRect.width;
     drawAxis(map);
+    if (map.paint && pixelsAcross(map, shownColumns().length) !== canvas.width) drawSoon(box, map.paint);
   }).observe(axis);
   return map;
 }
@@ -103,10 +104,11 @@ function updateMap(map, changed, sorted) {
     frame.setProperty("--full", `${ROW * order.length}px`);
     map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
     clearTimeout(map.timer);
-    const draw = () => drawSoon(map.box, () => {
+    map.paint = () => {
       paintMap(map, shown, scale, range);
       drawAxis(map);
-    });
+    };
+    const draw = () => drawSoon(map.box, map.paint);
     const spanAlone = !["layer", "shown", "theme"].some((name) => changed.has(name));
     if (spanAlone) map.timer = setTimeout(draw, PAUSE);
     else draw();
@@ -118,14 +120,20 @@ function updateMap(map, changed, sorted) {
   markMap(map, shown);
 }
 
+// As many columns as the screen can show, each the mean of its steps; of fewer steps, pixels enough that columns keep their
+// edges where rows are blended to fit.
+function pixelsAcross(map, steps) {
+  const most = Math.max(SHARP, Math.ceil(map.across * devicePixelRatio));
+  if (steps > most) return most;
+  return steps * (order.length > HEIGHT ? Math.ceil(SHARP / steps) : 1);
+}
+
 function paintMap(map, shown, scale, range) {
   const { pixels } = scales[scale];
   const texts = choice.shown === "difference" ? [0, 1] : [choice.shown];
   const arrays = texts.map((text) => layerOf(text)[map.name]);
   const H = order.length;
-  // where rows are blended to fit, pixels enough that columns keep their edges
-  const each = H > HEIGHT ? Math.ceil(SHARP / shown.length) : 1;
-  const wide = shown.length * each;
+  const wide = pixelsAcross(map, shown.length);
   map.canvas.width = wide;
   map.canvas.height = H;
   const context = map.canvas.getContext("2d");
@@ -133,15 +141,24 @@ function paintMap(map, shown, scale, range) {
   const into = new Uint32Array(image.data.buffer);
   const low = scale === "gate" ? 0 : -range;
   const factor = (SHADES - 1) / (scale === "gate" ? 1 : 2 * range);
-  for (let column = 0; column < shown.length; column++) {
-    const steps = texts.map((text) => shown[column][text]);
-    if (steps.includes(null)) continue; // no counterpart: left empty
-    const [i, j] = steps.map((t) => t * H);
-    for (let row = 0, at = column * each; row < H; row++, at += wide) {
-      const unit = order[row];
-      const value = texts.length > 1 ? arrays[1][j + unit] - arrays[0][i + unit] : arrays[0][i + unit];
-      const k = Math.round((value - low) * factor);
-      into.fill(pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k], at, at + each);
+  const first = texts.length > 1 ? -1 : 1; // the difference is second − first
+  const sum = new Float32Array(H);
+  for (let x = 0; x < wide; x++) {
+    const from = Math.floor((x * shown.length) / wide);
+    const to = Math.max(from + 1, Math.floor(((x + 1) * shown.length) / wide));
+    sum.fill(0);
+    let count = 0;
+    for (const column of shown.slice(from, to)) {
+      const [i, j] = texts.map((text) => column[text]);
+      if (i === null || j === null) continue; // no counterpart: left empty
+      count++;
+      for (let unit = 0; unit < H; unit++) sum[unit] += first * arrays[0][i * H + unit];
+      if (texts.length > 1) for (let unit = 0; unit < H; unit++) sum[unit] += arrays[1][j * H + unit];
+    }
+    if (!count) continue;
+    for (let row = 0, at = x; row < H; row++, at += wide) {
+      const k = Math.round((sum[order[row]] / count - low) * factor);
+      into[at] = pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k];
     }
   }
   context.putImageData(image, 0, 0);

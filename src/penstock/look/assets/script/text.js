@@ -14,10 +14,13 @@ function buildText(text) {
     "aria-multiselectable": "true",
     "aria-orientation": "horizontal",
   });
+  const option = make("span", { role: "option", "aria-selected": "false" });
   const tokens = trace.tokens.map((token, t) => {
-    const element = make("span", { id: `t${text}-${t}`, role: "option", "aria-selected": "false" }, shownInText(token));
-    element.className = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
-    element.classList.toggle("unknown", isUnknown(trace, t));
+    const element = option.cloneNode(); // there may be thousands
+    element.id = `t${text}-${t}`;
+    const kind = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
+    element.className = isUnknown(trace, t) ? `${kind} unknown`.trim() : kind;
+    element.textContent = shownInText(token);
     return element;
   });
   // its own direction, which is not the text's
