@@ -112,6 +112,11 @@ def test_texts_of_a_language_are_read_right(tmp_path: Path) -> None:
         (["MODEL", "--text", "the", "--out", "nowhere/a.html"], "nowhere/a.html: there is no folder nowhere"),
         (["MODEL", "--text", "a", "--text", "b", "--save", "OUT/t"], "--save: expected one text, got more"),
         (["EMPTY"], "not a whole trace"),
+        (["MODEL", "--live"], "--live: makes one page of whole texts: expected it with --out, --text and --file alone"),
+        (["MODEL", "--live", "--out", "OUT/a.html", "--from", "2"], "--live: makes one page of whole texts"),
+        (["MODEL", "--live", "--out", "OUT/a.html", "--text", ""], "text: expected at least one character, got none"),
+        (["MODEL", "--live", "--out", "OUT/a.html", *["--text", "a"] * 3], "TEXT: expected at most two texts"),
+        (["EMPTY", "--live", "--out", "OUT/a.html"], "--live needs the model itself, got a trace"),
         (["EMPTY", "--text", "a"], "a trace holds its text, got another"),
         (["MODEL/model.safetensors"], "expected a trace, as Trace.save writes, got another safetensors file"),
     ],
@@ -129,6 +134,26 @@ def test_bad_input_gets_one_line_and_writes_nothing(
     assert done.stderr.count("\n") == 1
     assert files_of(model) == before
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_live_page_holds_the_model_in_half_a_megabyte(tmp_path: Path) -> None:
+    """Of the sizes that 128 units have where nothing else is asked for, with all of ASCII."""
+    vocabulary = CharVocabulary(map(chr, range(32, 127)))
+    torch.manual_seed(0)
+    LanguageModel(ModelConfig(len(vocabulary), 64, 128), vocabulary).save(tmp_path / "model")
+    done = penstock("look", tmp_path / "model", "--live", "--out", tmp_path / "page.html", "--text", TEXT)
+    assert (done.returncode, done.stderr) == (0, "")
+    size = (tmp_path / "page.html").stat().st_size
+    assert size <= 500_000
+    assert (
+        done.stdout
+        == f"wrote {tmp_path / 'page.html'}: {size / 1000:,.0f} kB with the model inside, its weights as float16\n"
+    )
+    again = penstock("look", tmp_path / "model", "--live", "--out", tmp_path / "page.html")
+    assert again.returncode == 0  # its own page is replaced
+    (tmp_path / "page.html").write_text("mine")
+    assert penstock("look", tmp_path / "model", "--live", "--out", tmp_path / "page.html").returncode == 2
+    assert (tmp_path / "page.html").read_text() == "mine"
 
 
 def test_the_same_text_gives_the_same_files(model: Path, tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_what_is_typed_is_computed(open_live: Open, K: int) -> None:
     page.locator("#map-update .map").focus()
     for unit in np.argsort(-lives, kind="stable")[:4]:
         page.keyboard.press("ArrowDown")
-        life = "∞, longer" if np.isinf(lives[unit]) else f"{lives[unit]:.1f} steps" if lives[unit] < 10 else "steps"
+        life = "∞, longer" if np.isinf(lives[unit]) else f"{lives[unit]:.1f} steps" if lives[unit] < 10 else f"{lives[unit]:.0f} steps"
         assert f"Unit {unit} alone. Half-life: {life}" in page.locator("#units").inner_text()
 
 

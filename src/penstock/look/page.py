@@ -151,10 +151,11 @@ def assembled(data: dict[str, Any]) -> str:
     given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {worker};\n"
     scripts = "\n".join(_asset(name) for name in SCRIPTS)
     whole = f'"use strict";\n(() => {{\n{given}{scripts}\n}})();\n'
+    loader = _asset("loader.js")
     style = "\n".join(_asset(name) for name in STYLES)
     policy = "; ".join([
         "default-src 'none'",
-        f"script-src '{_digest(whole)}'",
+        f"script-src '{_digest(loader)}' '{_digest(whole)}'",
         f"style-src '{_digest(style)}'",
         "img-src data:",
         "worker-src blob:",
@@ -169,7 +170,8 @@ def assembled(data: dict[str, Any]) -> str:
         data=content.replace("<", "\\u003c"),  # no text can end the element
         identity=identity,
         circuit=circuit.inline(),
-        script=whole,
+        packed=base64.b64encode(gzip.compress(whole.encode(), 9, mtime=0)).decode(),
+        loader=loader,
     )
 
 
