@@ -18,26 +18,29 @@ function momentPicture({ kind, text, layer, unit, at, from }, width) {
   const each = (width - SCALE) / steps.length;
   const x = (k) => SCALE + (k + 0.5) * each;
   const y = (value) => (bars ? BASE - value * (BASE - TOP) : (TOP + BASE - value * (BASE - TOP)) / 2);
-  const texts = pair ? [0, 1] : [text];
-  const drawn = texts.flatMap((which) => {
+  const drawn = (which) => {
     const values = steps.map((step) => (step[which] === null ? null : momentValue(kind, which, layer, unit, step[which])));
-    const points = marks.flatMap((k) => [
-      ...(bars ? [] : [inSvg("circle", { cx: x(k), cy: y(values[k]), r: 3.5 })]),
-      inSvg("text", { x: Math.min(x(k), width - NUMBER / 2), y: y(values[k]) + (values[k] < 0 ? 15 : -7) }, (bars ? percent : coarse)(values[k])),
-    ]);
-    const line = bars ? values.map((value, k) => barAt(x(k), each, y(0), y(value), k === marks[0])) : [lineThrough(values, x, y)];
-    return inSvg("g", { class: pair && which ? "of-1" : "of-0" }, ...line, ...points);
-  });
+    const line = bars ? values.map((value, k) => barAt(x(k), each, y, value, k === marks[0])) : [lineThrough(values, x, y)];
+    const points = bars ? [] : marks.map((k) => inSvg("circle", { cx: x(k), cy: y(values[k]), r: 3.5 }));
+    const numbers = marks.map((k) => {
+      const place = { x: Math.min(x(k), width - NUMBER / 2), y: y(values[k]) + (values[k] < 0 ? 15 : -7) };
+      return inSvg("text", place, (bars ? inPercent : coarse)(values[k]));
+    });
+    return inSvg("g", { class: pair && which ? "of-1" : "of-0" }, ...line, ...points, ...numbers);
+  };
+  const texts = pair ? [0, 1] : [text];
+  const scale = bars ? [0, 1] : [-1, 0, 1];
   const height = BASE + LINE * (1.4 + texts.length);
   const [left, right] = [Math.min(...marks), Math.max(...marks)];
+  const meanwhile = { x: x(left) - each / 2, y: TOP, width: each * (right - left + 1), height: BASE - TOP };
   return inSvg(
     "svg",
-    { width, height, "aria-hidden": "true" },
-    inSvg("rect", { class: "while", x: x(left) - each / 2, y: TOP, width: each * (right - left + 1), height: BASE - TOP }),
-    ...(bars ? [0, 1] : [-1, 0, 1]).map((value) => inSvg("text", { class: "scale", y: y(value) + 4 }, String(value).replace("-", "−"))),
+    { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    inSvg("rect", { class: "while", ...meanwhile }),
+    ...scale.map((value) => inSvg("text", { class: "scale", y: y(value) + 4 }, String(value).replace("-", "−"))),
     inSvg("line", { x1: SCALE, x2: width, y1: y(0), y2: y(0) }),
-    ...drawn,
-    ...texts.flatMap((which, line) => labelsBelow(which, steps, marks, { x, width: width - SCALE, y: BASE + LINE * (line + 2) })),
+    ...texts.map(drawn),
+    ...texts.flatMap((which, row) => labelsBelow(which, steps, marks, { x, width: width - SCALE, y: BASE + LINE * (row + 2) })),
   );
 }
 
@@ -68,9 +71,9 @@ function lineThrough(values, x, y) {
   return inSvg("path", { d: known.join("").replace(/^L/, "M") });
 }
 
-function barAt(middle, each, base, top, marked) {
+function barAt(middle, each, y, value, marked) {
   const wide = Math.max(1, each - 2);
-  const place = { x: middle - wide / 2, width: wide, y: top, height: Math.max(0, base - top) };
+  const place = { x: middle - wide / 2, width: wide, y: y(value), height: y(0) - y(value) };
   return inSvg("rect", { class: marked ? "bar marked" : "bar", ...place });
 }
 
@@ -80,5 +83,8 @@ function labelsBelow(text, steps, marks, { x, width, y }) {
   const known = steps.flatMap((step, k) => (step[text] === null ? [] : [k]));
   const tokenAt = tokens && ((k) => (steps[k][text] === null ? "" : tokens[steps[k][text]]));
   const labels = axisLabels(steps.length, width, tokenAt, start + steps[known[0]][text]);
-  return labels.filter(({ at }) => steps[at]?.[text] !== null).map(({ at, label }) => inSvg("text", { class: marks.includes(at) ? "token marked" : "token", x: x(at), y }, label));
+  const there = labels.filter(({ at }) => steps[at]?.[text] !== null);
+  return there.map(({ at, label }) => {
+    return inSvg("text", { class: marks.includes(at) ? "token marked" : "token", x: x(at), y }, label);
+  });
 }

@@ -8,17 +8,24 @@ function buildStory() {
   let told = null; // the traces that it was found for
   let moments = [];
   let timer = null;
+  let width = 0; // pixels of a picture, known once one was laid out
 
   const draw = () => {
     byId("story-says").textContent = say(moments.length ? "storySays" : traces.every(isDull) ? "storyDull" : "storyNothing");
     list.replaceChildren(...moments.map(momentCard));
     drawPictures();
+    resized.disconnect();
+    if (moments.length) resized.observe(list.querySelector(".picture"));
   };
   const drawPictures = () => {
-    if (list.inert) return;
-    const pictures = list.querySelectorAll(".picture");
-    moments.forEach((moment, k) => pictures[k].replaceChildren(momentPicture(moment, pictures[k].clientWidth)));
+    if (list.inert || !width) return;
+    list.querySelectorAll(".picture").forEach((picture, k) => picture.replaceChildren(momentPicture(moments[k], width)));
   };
+  const resized = new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === width) return;
+    width = contentRect.width;
+    drawPictures();
+  });
   const search = (finding) => {
     const until = performance.now() + SLICE;
     let step = finding.next();
@@ -43,21 +50,19 @@ function buildStory() {
     else search(findMoments());
     told = traces;
   });
-  new ResizeObserver(drawPictures).observe(list);
 }
 
 function momentCard(moment) {
-  const { kind } = moment;
+  const { kind, text, from = 0, at } = moment;
   const unit = unitName(moment.layer, moment.unit);
   const name = kind[0].toUpperCase() + kind.slice(1);
   const button = make("button", { type: "button" }, say(`go${name}`, { unit }));
   button.addEventListener("click", () => goTo(moment));
-  const { text, from, at } = moment;
   const title = say(`title${name}`, { unit });
-  const key = say(`picture${name}`, { unit, from: from === undefined ? "" : counted(text, from), at: counted(text, at) });
-  const caption = make("figcaption", { className: "note" }, key);
+  const says = say(`picture${name}`, { unit, from: counted(text, from), at: counted(text, at) });
+  const caption = make("figcaption", { className: "note" }, says);
   if (kind === "apart") {
-    ["first", "second"].forEach((which, text) => caption.append(" ", make("span", { className: `key of-${text}` }, say(which))));
+    ["first", "second"].forEach((which, k) => caption.append(" ", make("span", { className: `key of-${k}` }, say(which))));
   }
   return make(
     "li",
@@ -74,40 +79,54 @@ const MOMENT_WORDS = {
   decides: ({ text, at, from, share, token, rival, logit, margin }, unit) => {
     const trace = traces[text];
     const tokens = { token: quoted(trace.labels[token]), rival: quoted(trace.labels[rival]) };
-    const odds = { with: percent(oneOfTwo(margin)), without: percent(oneOfTwo(margin - logit)) };
+    const odds = { with: inPercent(oneOfTwo(margin)), without: inPercent(oneOfTwo(margin - logit)) };
     return [
       say(at + 1 < trace.length ? "decidesCame" : "decidesExpected", { at: where(text, at), ...tokens }),
       say("decidesSays", { unit, logit: coarse(logit), ...tokens, ...odds }),
-      say("decidesWritten", { share: percent(share), distance: at - from, from: where(text, from) }),
+      say("decidesWritten", { share: inPercent(share), distance: at - from, from: where(text, from) }),
     ];
   },
-  apart: ({ layer, unit, at, other, from, otherFrom, lasted, forks, ...decision }, name) => {
+  apart: (moment, name) => {
+    const { layer, unit, at, other, from, otherFrom, lasted } = moment;
     const state = (text, t) => coarse(momentValue("apart", text, layer, unit, t));
     const begins = { unit: name, from: where(0, from), first: state(0, from), second: state(1, otherFrom) };
     const then = { distance: lasted, at: where(0, at), firstThen: state(0, at), secondThen: state(1, other) };
     const holds = say("apartHolds", { ...begins, ...then });
-    return forks ? [holds, ...forkWords(layer, unit, decision)] : [holds];
+    return moment.forks ? [holds, ...forkWords(moment)] : [holds];
   },
   memory: ({ text, at, from, share, half }, unit) => [
-    say("memorySays", { unit, at: where(text, at), share: percent(share), distance: Math.abs(at - from), from: where(text, from) }),
+    say("memorySays", {
+      unit,
+      at: where(text, at),
+      share: inPercent(share),
+      distance: Math.abs(at - from),
+      from: where(text, from),
+    }),
     say(half === null ? "memoryUsualNone" : half > 1 ? "memoryUsual" : "memoryUsualNow", { half }),
   ],
   hides: ({ text, layer, unit, at, share, usual }, name) => {
     const of = traces[text].layers[layer];
-    const gate = { reset: of.reset[at * of.units + unit].toFixed(2), state: coarse(pastOf(of, at, traces[text].length)[unit]) };
-    return [say("hidesSays", { at: where(text, at), share: percent(share), usual: percent(usual) }), say("hidesUnit", { unit: name, ...gate })];
+    const reset = of.reset[at * of.units + unit].toFixed(2);
+    const state = coarse(pastOf(of, at, traces[text].length)[unit]);
+    return [
+      say("hidesSays", { at: where(text, at), share: inPercent(share), usual: inPercent(usual) }),
+      say("hidesUnit", { unit: name, state, reset }),
+    ];
   },
 };
 
 // What decides between the two texts' next tokens.
-function forkWords(layer, unit, { labels, all, logit, says, margin }) {
+function forkWords({ layer, unit, at, other, labels, all, logit, says, margin }) {
   const tokens = { token: quoted(labels[0]), rival: quoted(labels[1]) };
-  const numbers = { all: coarse(all), logit: logit === null ? coarse(0) : coarse(logit), most: coarse(says.logit) };
+  const plain = (value) => coarse(value).replace("+", "");
+  const speaker = unitName(says.layer, says.unit);
+  const parts = { all: plain(all), logit: plain(logit ?? 0), most: plain(says.logit), speaker };
   const same = says.layer === layer && says.unit === unit;
-  const parts = [say("apartForks", tokens), say(same ? "apartSelf" : "apartOther", { ...numbers, other: unitName(says.layer, says.unit) })];
-  if (!same || !Number.isFinite(margin)) return parts;
-  const odds = { with: percent(oneOfTwo(margin)), without: percent(oneOfTwo(margin - logit)) };
-  return [...parts, say("apartSwapped", { ...tokens, ...odds })];
+  const comes = at + 1 < traces[0].length && other + 1 < traces[1].length ? "apartForks" : "apartExpects";
+  const words = [say(comes, tokens), say(same ? "apartSelf" : "apartOther", parts)];
+  if (!same || !Number.isFinite(margin)) return words;
+  const odds = { with: inPercent(oneOfTwo(margin)), without: inPercent(oneOfTwo(margin - logit)) };
+  return [...words, say("apartSwapped", { ...tokens, ...odds })];
 }
 
 // A unit's number, and its layer where there are several.
@@ -119,7 +138,8 @@ function unitName(layer, unit) {
 // A place in a sentence: what was read last there, or the step's number.
 function where(text, t) {
   const { tokens } = traces[text];
-  return tokens ? say("storyToken", { token: isolated(readUntil(tokens, t)) }) : say("storyStep", { position: counted(text, t) });
+  if (!tokens) return say("storyStep", { position: counted(text, t) });
+  return say("storyToken", { token: isolated(readUntil(tokens, t)) });
 }
 
 // The token and some before it, from the beginning of a word where there is one.
@@ -133,13 +153,14 @@ function quoted(token) {
   return say("storyToken", { token: isolated(visible(token)) });
 }
 
-function percent(value) {
+function inPercent(value) {
   if (value > 0.995 && value < 1) return "> 99%";
   return value > 0 && value < 0.005 ? "< 1%" : `${Math.round(100 * value)}%`;
 }
 
 function coarse(value) {
-  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+  const size = Math.abs(value).toFixed(2);
+  return Number(size) ? (value < 0 ? "−" : "+") + size : size;
 }
 
 // Chooses what a moment is about and goes to the view that shows it.

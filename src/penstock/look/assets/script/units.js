@@ -17,7 +17,7 @@ const UNIT_COLUMNS = {
     length: (value, most) => value / most,
   },
   toLogit: {
-    there: () => traces[0].readOut?.includes(choice.layer),
+    there: () => Boolean(traces[0].readOut?.includes(choice.layer)),
     of: () => unitLogits(choice.text),
     says: signed,
     length: (value, most) => Math.abs(value) / most,
@@ -100,11 +100,10 @@ function buildUnits() {
     if (row) choose({ unit: Number(row.dataset.unit) });
   });
   list.addEventListener("keydown", (event) => {
-    const rank = units.indexOf(choice.unit);
     const page = UNIT_ROWS - 1;
-    const to = { ArrowUp: rank - 1, ArrowDown: rank + 1, PageUp: rank - page, PageDown: rank + page, Home: 0, End: units.length }[event.key];
-    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return positionKey(event, choice.text);
-    pick(to);
+    const by = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity }[event.key];
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return positionKey(event, choice.text);
+    pick(units.indexOf(choice.unit) + by);
     event.preventDefault();
   });
   search.addEventListener("input", () => {

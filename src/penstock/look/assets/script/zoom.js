@@ -19,19 +19,19 @@ function buildZoom() {
       frame.style.setProperty("--zoom", times);
       frame.classList.toggle("near", times > 1);
     }
-    const [left, top] = [lead.scrollLeft, lead.scrollTop].map((offset, axis) => ((offset + at[axis]) * times) / before - at[axis]);
-    lead.scrollTo(left, top);
+    const moved = (offset, fixed) => ((offset + fixed) * times) / before - fixed;
+    lead.scrollTo(moved(lead.scrollLeft, at[0]), moved(lead.scrollTop, at[1]));
   };
   const tell = () => {
     slider.setAttribute("aria-valuetext", `× ${times.toFixed(1)}`);
     byId("zoom-times").textContent = `× ${times.toFixed(1)}`;
   };
   const zoomToChosen = (power) => {
-    zoom(power, [0, 0]);
-    lead.scrollTo(...middles().map(([start, size, , room], axis) => (size ? start + (size - room) / 2 : axis ? 0 : lead.scrollLeft)));
+    zoom(power, [lead.clientWidth / 2, lead.clientHeight / 2]);
+    follow();
   };
   // Of the chosen column, and row if there is one: [start, size, from where it is in sight, how much is]
-  const middles = () => {
+  const chosenPlaces = () => {
     const [column, row] = ["column", "row"].map((kind) => lead.querySelector(`.marker.${kind}`));
     const down = lead.clientHeight - lead.querySelector(".axis").offsetHeight;
     return [
@@ -40,7 +40,7 @@ function buildZoom() {
     ];
   };
   const follow = () => {
-    const [left, top] = middles().map(([start, size, from, room]) => {
+    const [left, top] = chosenPlaces().map(([start, size, from, room]) => {
       const inSight = start >= from && start + size <= from + room;
       return !size || inSight ? from : start + (size - room) / 2;
     });
