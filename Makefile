@@ -2,7 +2,7 @@
 # make test   lint, types and the whole test suite, with coverage
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 # make emulated   the core's tests on an emulated AArch64 processor, where Debian's packages can be had
-# make docs   the documentation, into docs/_build/html
+# make docs   the documentation, into docs/_build/html, with a live page of a model that it trains
 # make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
 # All make .venv on their first call and leave it alone afterwards.
 
@@ -33,6 +33,7 @@ test: lint $(BROWSER)
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 	@$(BIN)/python docs/slides/make.py docs/_build/html
+	@$(BIN)/python docs/live.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # What the documentation shows and the program makes: the lesson's figures (minutes), and the references of the command
