@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import Show, Tab, keep, keys, tab_to, violations
-from page_reader import number
+from page_reader import number, settled
 from playwright.sync_api import Browser, Page, expect
 from traces import CATS, LETTERS, model, of_numbers, of_text
 
@@ -29,6 +29,7 @@ def values(layer: Layer, t: int) -> dict[str, Any]:
 
 
 def shown(page: Page) -> dict[str, float]:
+    settled(page)
     numbers = page.locator("#circuit .part").evaluate_all(
         "parts => parts.map((part) => [part.dataset.part, part.querySelector('.number')?.textContent])"
     )
@@ -36,6 +37,7 @@ def shown(page: Page) -> dict[str, float]:
 
 
 def says(page: Page) -> str:
+    settled(page)
     return page.locator("#circuit-says").inner_text()
 
 
@@ -86,14 +88,8 @@ def test_numbers_of_either_direction_with_an_episode_and_a_first_state(show: Sho
         if unit is not None:
             choose_unit(page, unit)
         page.locator("[data-part=hidden]").focus()
-        for t, way in {
-            0: ["Home"],
-            19: ["ArrowRight"] * 19,
-            20: ["ArrowRight"],
-            21: ["ArrowRight"],
-            59: ["End"],
-        }.items():
-            keys(page, *way)
+        for t, way in ((0, "Home"), *((t, "ArrowRight") for t in range(1, 22)), (59, "End")):
+            keys(page, way)
             assert_carried(page, layer, t, unit)
 
 
@@ -148,6 +144,7 @@ def test_gates_stand_where_their_values_are_and_wires_are_as_thick(show: Show) -
 
     def raised(part: str) -> float:
         """How far the bar stands above the bottom of its box, 0 … 1."""
+        settled(page)
         return page.locator(f"[data-part={part}] .level").evaluate(
             "bar => 1 - new DOMMatrix(getComputedStyle(bar).transform).f / 48"
         )
@@ -174,6 +171,7 @@ def test_all_units_stand_as_a_histogram_beside_the_wire(show: Show) -> None:
     trace = of_text(CATS[0])
     layer, t = trace.layers[0], len(trace) - 1
     page = show(look.Page(trace))
+    settled(page)
     for part, low in (("hidden", -1), ("complement", 0)):
         path = page.locator(f"[data-part={part}] .bars").get_attribute("d")
         heights = np.array([float(height) for height in re.findall(r"v(-?[\d.]+)h", path or "")])

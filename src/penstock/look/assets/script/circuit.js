@@ -14,6 +14,7 @@ function buildCircuit() {
   let values;
 
   const explain = (part) => {
+    drawNow(box); // what still waits
     chosen = part;
     for (const other of parts) other.classList.toggle("chosen", other === chosen);
     const [name, equation] = explained(chosen, values);
@@ -47,8 +48,7 @@ function buildCircuit() {
   box.addEventListener("focusout", () => byId("circuit-says").setAttribute("aria-live", "off"));
   box.addEventListener("keydown", (event) => unitKey(event) || positionKey(event, choice.text));
 
-  onChoice((changed) => {
-    if (!["text", "positions", "layer", "unit", "theme", "language"].some((name) => changed.has(name))) return;
+  const draw = () => {
     values = carried();
     const { form } = layerOf(choice.text);
     for (const element of box.querySelectorAll("[data-form]")) element.toggleAttribute("hidden", element.dataset.form !== form);
@@ -59,6 +59,9 @@ function buildCircuit() {
     box.querySelector(".token").textContent = inputInWords();
     explain(chosen);
     tipOfFocused();
+  };
+  onChoice((changed) => {
+    if (["text", "positions", "layer", "unit", "theme", "language"].some((name) => changed.has(name))) drawSoon(box, draw);
   });
 }
 
