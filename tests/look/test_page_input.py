@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Show, Tab, keys, tab_to
-from page_reader import assert_largest, written
+from page_reader import assert_largest, number, written
 from playwright.sync_api import Browser, expect
 from traces import CATS, LETTERS, model, of_numbers, of_text
 
+import penstock.look.page as of_page
 from penstock.errors import PenstockError
 from penstock.look.layer import Layer
 from penstock.look.page import MOST_CELLS, MOST_STEPS, Page
 from penstock.look.trace import Trace, trace_text
-from penstock.text.vocabulary import ByteVocabulary, CharVocabulary
+from penstock.text.vocabulary import CharVocabulary
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- <b>&amp;\u2028"
 
@@ -44,11 +45,6 @@ def test_any_text(show: Show, text: str) -> None:
         assert float(page.locator(".text .chosen").bounding_box()["width"]) > 2  # type: ignore[index]
         assert not page.locator(".text .chosen").evaluate("e => /^\\s*$/.test(e.ariaLabel ?? e.textContent)")
         keys(page, "ArrowLeft")
-
-
-def test_bytes_are_shown_as_numbers(show: Show) -> None:
-    page = show(Page(trace_text(model(ByteVocabulary()), "猫 ok")))
-    assert page.locator(".text [role=option]").all_text_contents() == ["‹e7›", "‹8c›", "‹ab›", " ", "o", "k"]
 
 
 def test_tokens_that_are_words_of_javascript(show: Show) -> None:
@@ -81,6 +77,31 @@ def test_gates_near_their_ends_keep_small_weights_right(show: Show) -> None:
     trace = Trace((Layer(**{**vars(trace.layers[0]), "update": z}),), trace.language)
     page = show(Page(trace))
     assert_largest(written(page), trace.layers[0].attention()[-1], 1e-3)
+
+
+def test_a_long_sequence_is_rounded_and_says_how_far(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_page, "MOST_EXACT", 1)
+    for trace in (of_text("so it goes, on and on " * 9), of_numbers(150)):
+        page = show(Page(trace))
+        gates, candidate, hidden = map(float, re.findall(r"[\d.]+(?= \()", page.locator("#rounded").inner_text()))
+        assert gates < 0.004
+        assert candidate < 0.005
+        assert hidden < 0.02
+        assert_largest(written(page), trace.layers[0].attention()[-1], 0.01)
+        box = page.locator("#map-hidden .map")
+        bounds = box.bounding_box()
+        assert bounds
+        for across in (0.1, 0.6, 0.9):
+            box.hover(position={"x": bounds["width"] * across, "y": 1})
+            tip = page.locator("#tip").inner_text()
+            unit, t = int(re.findall(r"unit (\d+)", tip)[0]), int(re.findall(r"position (\d+)", tip)[0])
+            shown = [number(value) for value in re.findall(r"\b[zrnh] (−?[\d.]+)", tip)]
+            layer = trace.layers[0]
+            off = np.subtract(shown, [getattr(layer, n)[t, unit] for n in ("update", "reset", "candidate", "hidden")])
+            assert (abs(off) <= np.array([gates, gates, candidate, hidden]) * 1.5 + 5e-4).all()
+    expect(page.locator("#rounded")).to_be_visible()
+    monkeypatch.undo()
+    expect(show(Page(of_text("a"))).locator("#rounded")).to_be_hidden()
 
 
 def test_refuses_what_cannot_be_drawn() -> None:
