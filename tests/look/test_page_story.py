@@ -1,13 +1,15 @@
 """The story that a page opens on: what it names is what the trace holds most of, and it leads there."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import Show, keep, keys, tab_to
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 from playwright.sync_api import Page as Shown
 from traces import CATS, of_numbers, of_text, weights
 
@@ -237,14 +239,35 @@ def test_in_chinese_and_in_the_dark(show: Show) -> None:
     keep(page, "story-phone-dark-zh")
 
 
-def test_it_follows_the_text_of_a_live_page(chromium: Any, tmp_path: Any) -> None:
+@pytest.fixture
+def live(chromium: Browser, tmp_path: Path) -> Iterator[Shown]:
+    """A live page in which s and r both come, after one c and after one C."""
     path = tmp_path / "live.html"
     path.write_text(live_page(agreement(), SINGULAR + PLURAL), "utf-8")
     page = chromium.new_page()
     page.goto(path.as_uri())
-    expect(moment(page, "decides")).to_contain_text("came ‘r’")
-    page.locator("#live-text-0").fill(PLURAL + SINGULAR.replace("x", "xx"))
-    expect(moment(page, "decides")).to_contain_text("came ‘s’")
-    page.locator("#live-text-0").fill("xxx")
-    expect(page.locator("#story-says")).to_contain_text("Nothing tells much here")
+    yield page
     page.close()
+
+
+def test_it_follows_the_text_of_a_live_page(live: Shown) -> None:
+    expect(moment(live, "decides")).to_contain_text("came ‘r’")
+    live.locator("#live-text-0").fill(PLURAL + SINGULAR.replace("x", "xx"))
+    expect(moment(live, "decides")).to_contain_text("came ‘s’")
+    live.locator("#live-text-0").fill("xxx")
+    expect(live.locator("#story-says")).to_contain_text("Nothing tells much here")
+
+
+def test_where_a_held_state_turns_what_is_expected_into_another(live: Shown) -> None:
+    live.select_option("#hold [name=gate]", "state")
+    live.fill("#hold [name=units]", str(HOLDER))
+    live.locator("#hold [name=value]").fill("1")
+    live.select_option("#hold [name=when]", "all")
+    live.locator("#hold > button").click()
+    apart = moment(live, "apart")
+    expect(apart.locator("h3")).to_have_text(f"Unit {HOLDER} tells the two apart")
+    expect(apart).to_contain_text("‘s’ is expected next in the first and ‘r’ in the second")
+    expect(apart).to_contain_text("with the second’s state in this unit it would be < 1%")
+    apart.locator("button").click()
+    assert live.locator(".text .chosen").all_text_contents() == ["v", "v"]
+    assert live.locator("#text-0 .chosen").get_attribute("id") == f"t0-{VERB}"

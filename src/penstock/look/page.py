@@ -47,6 +47,7 @@ SCRIPTS = (
     "script/circuit.js",
     "script/pair.js",
     "script/moments.js",
+    "script/apart.js",
     "script/picture.js",
     "script/story.js",
     "script/units.js",

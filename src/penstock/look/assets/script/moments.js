@@ -5,7 +5,6 @@
 const OLD = 0.25; // of a unit's state: less of it is no memory to tell of
 const FAR = 3; // steps: what is nearer lies not far back
 const FEW = Math.ceil(1 / OLD); // as many shares as that a state can have
-const HOLDS = 0.5; // a difference lasts as long as this much of its largest is there
 const DECIDES = 0.1; // of the probability between two tokens: less is no decision
 
 function* findMoments() {
@@ -140,71 +139,6 @@ function oldestPart(trace, { layer, unit, at }) {
   const row = attentionRow(trace.layers[layer], at, Int32Array.of(unit), trace.length).subarray(1);
   const from = largestFirst(row.map((share, s) => share * (at - s)))[0];
   return { from, share: row[from] };
-}
-
-// The unit whose difference between the two texts is large and lasts: to where the same token is read in both and yet another
-// one comes next, if there is such a place. There, what it and the unit that says most set of the difference of the logits.
-function* apart() {
-  const [first, second] = traces;
-  const shared = columns.filter(([s, t]) => s !== null && t !== null);
-  let found = null;
-  for (let k = 0; k < first.layers.length; k++) {
-    const [a, b] = [first.layers[k], second.layers[k]];
-    const H = a.units;
-    const since = new Int32Array(H);
-    const [least, most] = [new Float64Array(H), new Float64Array(H)]; // of the difference, since then
-    for (const [column, [s, t]] of shared.entries()) {
-      yield;
-      const forks = isFork(s, t);
-      for (let unit = 0; unit < H; unit++) {
-        const difference = b.hidden[t * H + unit] - a.hidden[s * H + unit];
-        least[unit] = Math.min(least[unit], difference);
-        most[unit] = Math.max(most[unit], difference);
-        if (!lasts(least[unit], most[unit])) {
-          since[unit] = column;
-          least[unit] = most[unit] = difference;
-        }
-        const lasted = column - since[unit];
-        const score = lasted * Math.min(Math.abs(least[unit]), Math.abs(most[unit]));
-        if (lasted < FAR || (found && (found.forks === forks ? !(score > found.score) : found.forks))) continue;
-        const [from, otherFrom] = shared[since[unit]];
-        found = { kind: "apart", text: 0, layer: k, unit, at: s, other: t, from, otherFrom, lasted, forks, score };
-      }
-    }
-  }
-  return found?.forks ? { ...found, ...decision(found) } : found;
-}
-
-// Whether a difference that stayed between the two is one that was held.
-function lasts(least, most) {
-  return least > 0 ? least >= HOLDS * most : most < 0 && most <= HOLDS * least;
-}
-
-function isFork(s, t) {
-  const [first, second] = traces;
-  if (!first.expected || first.tokens[s] !== second.tokens[t]) return false;
-  return first.labels[first.spokenFor[s]] !== second.labels[second.spokenFor[t]];
-}
-
-// By how much the logits of both next tokens differ between the two texts, in all and by the unit's part and the largest; and
-// for the first's token against the second's, the logit in the first.
-function decision({ layer, unit, at, other }) {
-  const [first, second] = traces;
-  const labels = [first.labels[first.spokenFor[at]], second.labels[second.spokenFor[other]]];
-  const p = labels.map((label) => first.probabilities[at][first.expected[at].findIndex((k) => first.labels[k] === label)]);
-  const says = { logit: -Infinity };
-  let [all, logit] = [0, null];
-  for (const k of first.readOut) {
-    const H = first.layers[k].units;
-    for (let u = 0; u < H; u++) {
-      const difference = second.layers[k].hidden[other * H + u] - first.layers[k].hidden[at * H + u];
-      const part = (directionAt(second, other, H, u) - directionAt(first, at, H, u)) * difference;
-      all += part;
-      if (k === layer && u === unit) logit = part;
-      if (part > says.logit) Object.assign(says, { layer: k, unit: u, logit: part });
-    }
-  }
-  return { labels, all, logit, says, margin: Math.log(p[0] / p[1]) };
 }
 
 function directionAt(trace, t, H, unit) {

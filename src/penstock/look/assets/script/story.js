@@ -92,7 +92,7 @@ const MOMENT_WORDS = {
     const begins = { unit: name, from: where(0, from), first: state(0, from), second: state(1, otherFrom) };
     const then = { distance: lasted, at: where(0, at), firstThen: state(0, at), secondThen: state(1, other) };
     const holds = say("apartHolds", { ...begins, ...then });
-    return moment.forks ? [holds, ...forkWords(moment)] : [holds];
+    return moment.labels ? [holds, ...forkWords(moment)] : [holds];
   },
   memory: ({ text, at, from, share, half }, unit) => [
     say("memorySays", {
@@ -116,14 +116,14 @@ const MOMENT_WORDS = {
 };
 
 // What decides between the two texts' next tokens.
-function forkWords({ layer, unit, at, other, labels, all, logit, says, margin }) {
+function forkWords({ layer, unit, at, other, rank, labels, all, logit, says, margin }) {
   const tokens = { token: quoted(labels[0]), rival: quoted(labels[1]) };
   const plain = (value) => coarse(value).replace("+", "");
   const speaker = unitName(says.layer, says.unit);
   const parts = { all: plain(all), logit: plain(logit ?? 0), most: plain(says.logit), speaker };
   const same = says.layer === layer && says.unit === unit;
-  const comes = at + 1 < traces[0].length && other + 1 < traces[1].length ? "apartForks" : "apartExpects";
-  const words = [say(comes, tokens), say(same ? "apartSelf" : "apartOther", parts)];
+  const came = rank === 2 && at + 1 < traces[0].length && other + 1 < traces[1].length;
+  const words = [say(came ? "apartForks" : "apartExpects", tokens), say(same ? "apartSelf" : "apartOther", parts)];
   if (!same || !Number.isFinite(margin)) return words;
   const odds = { with: inPercent(oneOfTwo(margin)), without: inPercent(oneOfTwo(margin - logit)) };
   return [...words, say("apartSwapped", { ...tokens, ...odds })];
