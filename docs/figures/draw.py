@@ -69,12 +69,15 @@ def draw_the_lab() -> None:
     """The pictures of the report, each as a file of its own, on white."""
     (HERE / "lab.json").write_text(penstock("lab", "--out", "lab.html", "--json"), encoding="utf-8")
     report = (WORK / "lab.html").read_text(encoding="utf-8")
-    found = re.findall(r'aria-label="([^"]*)">(<svg.*?</svg>)', report, re.DOTALL)
+    pattern = r'(<svg(?:(?!<svg).)*?</svg>)</div><figcaption id="[^"]*"><span lang="en">(.*?)</span>'
+    found = [(caption, svg) for svg, caption in re.findall(pattern, report, re.DOTALL)]
     for name, beginning in OF_THE_LAB.items():
         (svg,) = [svg for caption, svg in found if unescape(caption).startswith(beginning)]
         if "xmlns=" not in svg:
             svg = svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-        (HERE / f"{name}.svg").write_text(svg + "\n", encoding="utf-8")
+        for other, ending in (("zh-Hans", "svg"), ("en", "zh.svg")):
+            spoken = re.sub(rf'<text[^>]* lang="{other}">[^<]*</text>', "", svg)
+            (HERE / f"{name}.{ending}").write_text(spoken + "\n", encoding="utf-8")
 
 
 def draw_the_circuit() -> None:

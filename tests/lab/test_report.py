@@ -1,27 +1,35 @@
 """The page: escaped, self-contained, with what each claim says, and whether it holds."""
 
 import re
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import Tab, browser, violations
+from playwright.sync_api import expect
 
 from penstock import PenstockError
 from penstock.lab import draw, report
-from penstock.lab.claim import Claim, Effort, Measured, Table, Words, number, share
+from penstock.lab.claim import Claim, Effort, Measured, Table, Words, number, same, share
 
-CURVES = draw.curves("a < b", [1, 2], {"GRU": [number([1, 2]), number([3])]}, xlabel="<steps>")
+CAPTION, STEPS = Words("a < b", "甲 < 乙"), Words("<steps>", "<步>")
+FOUND = {Words("plain RNN", "普通循环神经网络"): [number([1, 2]), number([3])]}
+CURVES = draw.curves(CAPTION, [1, 2], FOUND, xlabel=STEPS)
 
 
-def claim(holds: bool) -> Claim:
+def claim(holds: bool, **settings: Any) -> Claim:
     return Claim(
-        name="<b>bold</b>",
+        key="bold" if holds else "fails",
+        name=Words("<b>bold</b>", "<b>粗</b>"),
         says=Words("cats & mice", "猫 & 鼠"),
         done=Words("counted <them>", "数了"),
-        figures={"a <figure>": share([0.5, 0.75])},
+        figures={Words("a <figure>", "一个<数>"): share([0.5, 0.75])},
         criterion=Words("more < less", "多 < 少"),
         holds=holds,
-        tables=[Table("<table>", ["<column>"], {"<row>": [number([0.125])]})],
+        tables=[Table(Words("<table>", "<表>"), [same("<column>")], {Words("<row>", "<行>"): [number([0.125])]})],
         pictures=[CURVES],
+        **settings,
     )
 
 
@@ -51,16 +59,60 @@ def test_what_does_not_hold_is_said_in_words() -> None:
     assert "trains too little" in page
 
 
-def test_it_asks_no_network_and_no_name_twice() -> None:
+def test_it_asks_no_network_and_has_no_dead_link() -> None:
     page = report.page([claim(True), claim(False)], Effort())
-    assert not re.search(r"(src|href)=\"(?!#)[^\"]*\"", page.replace("xlink:href", "href"))
-    assert "<script" not in page
+    found = re.findall(r"(?:src|href)=\"([^\"]*)\"", page)
+    assert {address for address in found if not re.match("#m[0-9a-f]+", address)} == {"#bold", "#fails"}
+    assert all(f'<section id="{key}">' in page for key in ("bold", "fails"))
     assert "@import" not in page
+    assert "See it live" not in page
+    live = report.page([claim(True, live='live.html#held="z"')], Effort())
+    assert '<a href="live.html#held=&quot;z&quot;"><span lang="en">See it live</span>' in live
+
+
+def test_a_picture_says_everything_in_both_languages() -> None:
+    for words in (STEPS, *FOUND):
+        for language, text in (("en", words.en), ("zh-Hans", words.zh)):
+            assert re.search(rf'<text [^>]* lang="{language}">{re.escape(escape(text))}</text>', CURVES.svg)
+    kept = [re.sub(rf'<text[^>]* lang="{other}">[^<]*</text>', "", CURVES.svg) for other in ("en", "zh-Hans")]
+    assert kept[0].count("<text") == kept[1].count("<text")
+
+
+def test_it_is_read_in_one_language_at_a_time_and_without_its_script_in_both(tmp_path: Path) -> None:
+    report.write(tmp_path / "lab.html", [claim(True), claim(False)], Effort())
+    address = (tmp_path / "lab.html").as_uri()
+    with browser() as chromium:
+        for locale, width, theme in (("en-US", 1200, "light"), ("zh-CN", 375, "dark")):
+            order = [("en", "zh-Hans", "✓ holds"), ("zh-Hans", "en", "✓ 成立")]
+            settings: Any = {"locale": locale, "color_scheme": theme, "viewport": {"width": width, "height": 800}}
+            tab = Tab(chromium.new_context(**settings))
+            page = tab.page
+            page.goto(address)
+            expect(page.locator("html")).to_have_attribute("lang", "en" if locale == "en-US" else "zh-Hans")
+            for language, other, said in order if locale.startswith("en") else order[::-1]:
+                if page.locator("html").get_attribute("lang") != language:
+                    page.locator(f'button[value="{language}"]').click()
+                expect(page.locator("html")).to_have_attribute("lang", language)
+                assert page.locator(f'[lang="{other}"]:not(button):visible').count() == 0
+                assert page.locator(f'svg [lang="{language}"]:visible').count() == 2 * len((STEPS, *FOUND))
+                assert page.locator(f'button[value="{language}"]').get_attribute("aria-pressed") == "true"
+                assert said in page.inner_text("body")
+                has_chinese = re.search("[\u4e00-\u9fff]", page.inner_text("main").replace("中文", ""))
+                assert bool(has_chinese) == (language == "zh-Hans")
+                assert violations(page) == []
+                assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert (tab.requests, tab.complaints) == ([address], [])
+            page.context.close()
+        page = chromium.new_page(java_script_enabled=False)
+        page.goto(address)
+        for said in ("✓ holds", "✓ 成立", "cats & mice", "猫 & 鼠"):
+            assert said in page.inner_text("main")
+        assert page.locator('svg [lang="zh-Hans"]:visible').count() == 0  # it would stand upon the other
+        assert not page.locator("button").first.is_visible()
 
 
 def test_a_picture_takes_the_colour_of_its_text_and_is_reproducible() -> None:
-    again = draw.curves("a < b", [1, 2], {"GRU": [number([1, 2]), number([3])]}, xlabel="<steps>")
-    assert again == CURVES
+    assert draw.curves(CAPTION, [1, 2], FOUND, xlabel=STEPS) == CURVES
     assert "currentColor" in CURVES.svg
     assert "#000000" not in CURVES.svg
     assert "&lt;steps&gt;" in CURVES.svg
@@ -70,6 +122,21 @@ def test_a_figure_is_its_mean_and_range() -> None:
     assert str(Measured((1, 2, 3), ".1f")) == "2.0 (1.0 … 3.0)"
     assert str(Measured((2.0,), ".1f")) == "2.0"
     assert str(Measured((2.0, 2.0001), ".1f")) == "2.0"
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "shown"),
+    [
+        ((0.0001,), ".1%", "< 0.1%"),
+        ((0.0,), ".1%", "0.0%"),
+        ((0.9999,), ".1%", "> 99.9%"),
+        ((1.0,), ".0%", "100%"),
+        ((0.999,), ".0%", "> 99%"),
+        ((0.0001, 0.5), ".1%", "25.0% (< 0.1% … 50.0%)"),
+    ],
+)
+def test_what_is_little_is_not_shown_as_none(values: tuple[float, ...], form: str, shown: str) -> None:
+    assert str(Measured(values, form)) == shown
 
 
 def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from penstock import files
 from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.lab import EXPERIMENTS, run
+from penstock.layout import columns, facts, say, table, wrap
+from penstock.text.progress import shown
 
 if TYPE_CHECKING:
     from penstock.lab.claim import Claim
@@ -60,13 +61,9 @@ def lab(
     found: dict[str, list[Claim]] = {}
     for k, one in enumerate(names, 1):
         began = time.perf_counter()
-        progress.print(f"{k} of {len(names)}  {one} …", end="")
-        try:
-            found[one] = run(one, effort)
-        except BaseException:  # Ctrl-C too: what is said of it begins a line of its own, and nothing is kept from it
-            progress.print()
-            raise
-        progress.print(f" {time.perf_counter() - began:.0f} s")
+        with shown(progress) as tell:
+            found[one] = run(one, effort, tell)
+        say(progress, f"{k} of {len(names)}  {one}  {time.perf_counter() - began:.0f} s")
     claims = [claim for some in found.values() for claim in some]
     files.expect_place_for(out)  # minutes have passed
     report.write(out, claims, effort)
@@ -76,47 +73,46 @@ def lab(
         return 0
     show(claims)
     holding = sum(claim.holds for claim in claims)
-    print(f"{holding} of {len(claims)} claims hold; with pictures: {os.fspath(out)}")
+    print(*wrap(f"{holding} of {len(claims)} claims hold; with pictures: {os.fspath(out)}", columns()), sep="\n")
     if quick and holding < len(claims):
-        print("--quick trains too little for some claims: run without it before you believe that one does not hold")
+        doubt = "--quick trains too little for some claims: run without it before you believe that one does not hold"
+        print(*wrap(doubt, columns()), sep="\n")
     return 0
 
 
 def show(claims: "list[Claim]") -> None:
-    """Prints the claims as a table, and their own tables below it."""
+    """Prints each claim with its figures and tables."""
     console = Console(highlight=False)
-    if not console.is_terminal:  # a table that is cut to the width of a pipe is of no use to anyone
-        console = Console(highlight=False, width=180)
-    table = Table("claim", "figure", "measured")
+    width = console.width
     for claim in claims:
-        verdict = "[green]holds[/]" if claim.holds else "[bold red]does not hold[/]"
-        for k, (name, figure) in enumerate(claim.figures.items()):
-            table.add_row(claim.name if not k else "", name, str(figure))
-        table.add_row(verdict, f"[dim]criterion: {claim.criterion.en}[/]", end_section=True)
-    console.print(table)
-    for claim in claims:
+        verdict, style = ("holds", "green") if claim.holds else ("does not hold", "bold red")
+        say(console, claim.name.en, "bold")
+        say(console, facts([(name.en, str(figure)) for name, figure in claim.figures.items()], width, "  "))
+        say(console, wrap(verdict, width, "  "), style)
+        say(console, [*wrap(f"criterion: {claim.criterion.en}", width, "  ", "    "), ""], "dim")
         for own in claim.tables:
-            grid = Table("", *own.columns, title=own.title, title_justify="left")
-            for row, cells in own.rows.items():
-                grid.add_row(row, *map(str, cells))
-            console.print(grid)
+            say(console, wrap(own.title.en, width, "  "))
+            header = ["", *(column.en for column in own.columns)]
+            rows = [[name.en, *map(str, cells)] for name, cells in own.rows.items()]
+            say(console, [*(f"  {line}" for line in table(header, rows, width - 2)), ""])
 
 
 def as_json(claim: "Claim") -> dict[str, Any]:
     """What a program reads of a claim."""
     return {
-        "name": claim.name,
+        "key": claim.key,
+        "name": claim.name.en,
         "holds": claim.holds,
         "claim": claim.says._asdict(),
         "done": claim.done._asdict(),
         "criterion": claim.criterion._asdict(),
-        "figures": {name: list(figure.values) for name, figure in claim.figures.items()},
+        "figures": {name.en: list(figure.values) for name, figure in claim.figures.items()},
         "tables": [
             {
-                "title": table.title,
-                "columns": table.columns,
-                "rows": {name: [list(cell.values) for cell in cells] for name, cells in table.rows.items()},
+                "title": own.title.en,
+                "columns": [column.en for column in own.columns],
+                "rows": {name.en: [list(cell.values) for cell in cells] for name, cells in own.rows.items()},
             }
-            for table in claim.tables
+            for own in claim.tables
         ],
     }

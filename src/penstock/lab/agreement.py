@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from penstock.lab import draw
-from penstock.lab.claim import Claim, Effort, Measured, Table, Words
-from penstock.lab.gates_taken_away import TAKEN_AWAY
+from penstock.lab.claim import Claim, Effort, Measured, Table, Words, same
+from penstock.lab.gates_taken_away import NAMES, TAKEN_AWAY
 from penstock.lab.grammar import ID, WORDS, Sentence, sentence
 from penstock.lab.training import Reader, fit, one_hot
 
@@ -60,7 +60,7 @@ def trained(gates: str, seed: int, quick: bool) -> Reader:
         ids = batches[int(torch.randint(len(batches), (), generator=generator))]
         return cross_entropy(model(one_hot(ids[:-1], V)).flatten(0, 1), ids[1:].flatten())
 
-    fit(model, loss, steps=steps, rate=0.01, seed=seed)
+    fit(model, loss, what=gates, steps=steps, rate=0.01, seed=seed)
     return model
 
 
@@ -94,14 +94,20 @@ def run(effort: Effort) -> list[Claim]:
     attractors = {gates: by_attractors(gates, effort) for gates in TAKEN_AWAY}
     far = [plain for clause, plain in zip(CLAUSES, lengths["plain RNN"], strict=True) if clause >= 10]
     fewest = min(min(some.values) for some in (*lengths["GRU"], *attractors["GRU"]))
-    axes = {"ylabel": "accuracy", "ylim": (0, 1.05)}
+    by_length, by_number = ({NAMES[gates]: row for gates, row in some.items()} for some in (lengths, attractors))
+    axes = {"ylabel": Words("accuracy", "准确率"), "ylim": (0, 1.05)}
     by_words, by_nouns = (
-        "Agreement by words of the clause",
-        f"Agreement by attractors, clause of {WITH_ATTRACTORS} words",
+        Words("Agreement by words of the clause", "主谓一致与从句词数"),
+        Words(
+            f"Agreement by attractors, clause of {WITH_ATTRACTORS} words",
+            f"主谓一致与干扰名词数，从句有 {WITH_ATTRACTORS} 个词",
+        ),
     )
+    longest, most = CLAUSES[-1], ATTRACTORS[-1]
     return [
         Claim(
-            "The cat, which already ate …, was full",
+            "cat",
+            same("The cat, which already ate …, was full"),
             Words(
                 "In “The cat, which already ate …, was full”, the number of the cat is kept until the verb.",
                 "在“The cat, which already ate …, was full”中，主语 cat 的单复数一直保留到动词处。",
@@ -114,10 +120,12 @@ def run(effort: Effort) -> list[Claim]:
                 "，它们在训练中只出现在没有从句的句子里：正确的动词形式是否比错误的更被预期？",
             ),
             {
-                f"clause of {CLAUSES[-1]} words, GRU": lengths["GRU"][-1],
-                f"clause of {CLAUSES[-1]} words, plain RNN": lengths["plain RNN"][-1],
-                f"{ATTRACTORS[-1]} attractors, GRU": attractors["GRU"][-1],
-                f"{ATTRACTORS[-1]} attractors, plain RNN": attractors["plain RNN"][-1],
+                Words(f"{said.en}, {NAMES[gates].en}", f"{said.zh}，{NAMES[gates].zh}"): some[gates][-1]
+                for said, some in (
+                    (Words(f"clause of {longest} words", f"从句 {longest} 个词"), lengths),
+                    (Words(f"{most} attractors", f"{most} 个干扰名词"), attractors),
+                )
+                for gates in ("GRU", "plain RNN")
             },
             Words(
                 "GRU ≥ 95% at every clause length and number of attractors, with every seed; plain RNN ≤ 80% in the "
@@ -125,10 +133,20 @@ def run(effort: Effort) -> list[Claim]:
                 "GRU：每个从句长度、每个干扰名词数、每个种子均 ≥ 95%；普通循环神经网络：从句不少于 10 个词时平均 ≤ 80%",
             ),
             fewest >= 0.95 and sum(some.mean for some in far) / len(far) <= 0.8,
-            [Table(by_words, [*map(str, CLAUSES)], lengths), Table(by_nouns, [*map(str, ATTRACTORS)], attractors)],
             [
-                draw.curves(by_words, CLAUSES, lengths, xlabel="words of the clause", **axes),
-                draw.curves(by_nouns, ATTRACTORS, attractors, xlabel="attractors", xticks=list(ATTRACTORS), **axes),
+                Table(by_words, [same(str(count)) for count in CLAUSES], by_length),
+                Table(by_nouns, [same(str(count)) for count in ATTRACTORS], by_number),
+            ],
+            [
+                draw.curves(by_words, CLAUSES, by_length, xlabel=Words("words of the clause", "从句词数"), **axes),
+                draw.curves(
+                    by_nouns,
+                    ATTRACTORS,
+                    by_number,
+                    xlabel=Words("attractors", "干扰名词"),
+                    xticks=list(ATTRACTORS),
+                    **axes,
+                ),
             ],
         )
     ]

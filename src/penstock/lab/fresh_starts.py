@@ -64,7 +64,8 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
         difference: Tensor = model(batch.x)[..., 0] - batch.totals
         return difference.square().mean() / batch.totals.var()
 
-    fit(model, lambda generator: error(till(generator, N)), steps=800 if quick else 1500, rate=0.02, seed=seed)
+    steps = 800 if quick else 1500
+    fit(model, lambda generator: error(till(generator, N)), what=gates, steps=steps, rate=0.02, seed=seed)
     batch = till(torch.Generator().manual_seed(1_000_000 + seed), 500)
     with torch.no_grad():
         unexplained = float(error(batch))
@@ -87,7 +88,8 @@ def run(effort: Effort) -> list[Claim]:
     costs = [other.unexplained / one.unexplained for one, other in zip(found, without, strict=True)]
     return [
         Claim(
-            "The reset gate forgets",
+            "forgotten",
+            Words("The reset gate hides what is over", "重置门挡住已经过去的"),
             Words(
                 "Some of the past is of no use: where a new part starts, the reset gate hides it.",
                 "有些过去的信息毫无用处：在新的一段开始时，重置门把它挡在外面。",
@@ -99,11 +101,13 @@ def run(effort: Effort) -> list[Claim]:
                 "有一处可放。",
             ),
             {
-                "r where a customer starts": at_starts,
-                "r inside": inside,
-                "squared error / variance, GRU": number(one.unexplained for one in found),
-                "with r forced to 1 after training": number(one.forced for one in found),
-                "trained without reset gate": number(one.unexplained for one in without),
+                Words("r where a customer starts", "顾客开始处的 r"): at_starts,
+                Words("r inside", "段内的 r"): inside,
+                Words("squared error / variance, GRU", "平方误差 / 方差，GRU"): number(
+                    one.unexplained for one in found
+                ),
+                Words("with r forced to 1 after training", "训练后将 r 强制为 1"): number(one.forced for one in found),
+                Words("trained without reset gate", "训练时就没有重置门"): number(one.unexplained for one in without),
             },
             Words(
                 "r at the starts ≤ half of r inside, and without the reset gate at least twice the error, with every "
@@ -122,9 +126,12 @@ def explained_without(gates: str, effort: Effort) -> Measured:
 
 
 def _picture(r: Tensor, starts: Tensor) -> Picture:
-    figure, axes = draw.axes(xlabel="step", ylabel="reset gate r", ylim=(0, 1))
-    axes.plot(r.numpy(), color=draw.COLORS[0], marker=".")
+    drawing = draw.Drawing(xlabel=Words("step", "步"), ylabel=Words("reset gate r", "重置门 r"), ylim=(0, 1))
+    drawing.axes.plot(r.numpy(), color=draw.COLORS[0], marker=".")
+    name = drawing.say(Words("a customer starts", "顾客开始"))
     for k, step in enumerate(starts.nonzero()[:, 0].tolist()):
-        axes.axvline(step, color="black", lw=0.8, ls=":", label=None if k else "a customer starts")
-    axes.legend(frameon=False, fontsize="small", loc="upper right")
-    return draw.picture("One sequence of customers: r hides the past where each starts", figure)
+        drawing.axes.axvline(step, color="black", lw=0.8, ls=":", label=None if k else name)
+    return drawing.picture(
+        Words("One sequence of customers: r hides the past where each starts", "一串顾客：每位开始时，r 挡住过去"),
+        loc="upper right",
+    )

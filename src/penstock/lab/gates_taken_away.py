@@ -6,6 +6,7 @@ A gate that hears nothing and has a bias far from zero is σ(±10⁴): 1, or 0 (
 
 import torch
 
+from penstock.lab.claim import Words, same
 from penstock.nn import GRU
 
 FAR = 1e4
@@ -18,6 +19,14 @@ TAKEN_AWAY: dict[str, dict[str, bool]] = {
     "plain RNN": {"update": False, "reset": True},
 }
 """Which gates are forced, and whether to 1: z = 0 always takes the candidate, r = 1 always shows it all of the past."""
+
+NAMES = {
+    "GRU": same("GRU"),
+    "without update gate": Words("without update gate", "没有更新门"),
+    "without reset gate": Words("without reset gate", "没有重置门"),
+    "plain RNN": Words("plain RNN", "普通循环神经网络"),
+}
+"""What they are called."""
 
 
 def force(gru: GRU, *, reset: bool | None = None, update: bool | None = None) -> GRU:

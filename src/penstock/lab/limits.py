@@ -44,7 +44,8 @@ def hiding(seeds: Iterable[int]) -> Claim:
             without = gru(x.view(1, L * N, D), return_gates=True)[2].candidate.view(L, N, H)
             core.append(largest(with_past - without))
     return Claim(
-        "r → 0: a layer of the input",
+        "hidden",
+        Words("r → 0: a layer of the input", "r → 0：只看输入的一层"),
         Words(
             "With the reset gate at 0, the candidate is a one-layer MLP of the input alone.",
             "重置门为 0 时，候选隐状态就是只看当前输入的单层感知机。",
@@ -56,8 +57,12 @@ def hiding(seeds: Iterable[int]) -> Claim:
             "没有过去。",
         ),
         {
-            "equations: from tanh(W x + b), float64": Measured((max(oracle),)),
-            "compiled core: with a past from without one, float32": Measured((max(core),)),
+            Words("equations: from tanh(W x + b), float64", "方程：与 tanh(W x + b) 之差，float64"): Measured(
+                (max(oracle),)
+            ),
+            Words(
+                "compiled core: with a past from without one, float32", "编译内核：有过去与没有过去之差，float32"
+            ): Measured((max(core),)),
         },
         Words("no difference to the last bit, in both forms", "两种形式均逐位相等"),
         max(oracle) == max(core) == 0,
@@ -78,7 +83,8 @@ def plain_rnn(seeds: Iterable[int]) -> Claim:
             forward.append(differences[0])
             backward.append(max(differences[1:]))
     return Claim(
-        "z = 0, r = 1: the plain RNN",
+        "plain-rnn",
+        Words("z = 0, r = 1: the plain RNN", "z = 0，r = 1：普通循环神经网络"),
         Words(
             "With the update gate at 0 and the reset gate at 1, the GRU is the plain RNN.",
             "更新门为 0、重置门为 1 时，GRU 就是普通循环神经网络。",
@@ -90,8 +96,12 @@ def plain_rnn(seeds: Iterable[int]) -> Claim:
             "状态和每个权重的梯度。",
         ),
         {
-            "outputs from torch.nn.RNN's, float64": Measured((max(forward),), ".1e"),
-            "gradients from torch.nn.RNN's, float64": Measured((max(backward),), ".1e"),
+            Words("outputs from torch.nn.RNN's, float64", "输出与 torch.nn.RNN 之差，float64"): Measured(
+                (max(forward),), ".1e"
+            ),
+            Words("gradients from torch.nn.RNN's, float64", "梯度与 torch.nn.RNN 之差，float64"): Measured(
+                (max(backward),), ".1e"
+            ),
         },
         Words(
             f"rounding only: relative differences below {ROUNDING:g}, in both forms",
@@ -112,7 +122,8 @@ def keeping(seeds: Iterable[int]) -> Claim:
             (carried,) = torch.autograd.grad(h_n.sum(), h_0)
             gradient.append(largest(carried - 1))
     return Claim(
-        "z = 1: the state unchanged",
+        "kept",
+        Words("z = 1: the state unchanged", "z = 1：隐状态不变"),
         Words(
             f"With the update gate at 1, the state is carried on unchanged, here over {LONG:,} steps.",
             f"更新门为 1 时，隐状态原样保留，此处经过 {LONG:,} 步。",
@@ -122,8 +133,12 @@ def keeping(seeds: Iterable[int]) -> Claim:
             "随机的权重、输入和初始状态，更新门强制为 1；编译内核，float32。",
         ),
         {
-            f"state after 1 … {LONG:,} steps from the initial one": Measured((max(state),)),
-            "gradient that reaches the initial state from 1": Measured((max(gradient),)),
+            Words(
+                f"state after 1 … {LONG:,} steps from the initial one", f"1 … {LONG:,} 步后的状态与初始状态之差"
+            ): Measured((max(state),)),
+            Words("gradient that reaches the initial state from 1", "到达初始状态的梯度与 1 之差"): Measured(
+                (max(gradient),)
+            ),
         },
         Words("no difference to the last bit, in both forms", "两种形式均逐位相等"),
         max(state) == max(gradient) == 0,

@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from penstock.lab import draw
 from penstock.lab.claim import Claim, Effort, Measured, Table, Words, share
+from penstock.lab.gates_taken_away import NAMES
 from penstock.lab.training import Reader, fit
 
 DISTANCES = (10, 30, 100, 300, 1000)
@@ -54,7 +55,7 @@ def trained(gates: str, distance: int, seed: int, quick: bool) -> Found:
         x, bit = bits(generator, N, distance)
         return binary_cross_entropy_with_logits(model(x)[-1, :, 0], bit)
 
-    fit(model, loss, steps=150 if quick else 600, rate=0.01, seed=seed)
+    fit(model, loss, what=f"{gates} over {distance:,} steps", steps=150 if quick else 600, rate=0.01, seed=seed)
     generator = torch.Generator().manual_seed(1_000_000 + seed)
     x, bit = bits(generator, 500, distance)
     with torch.no_grad():
@@ -87,47 +88,64 @@ def run(effort: Effort) -> list[Claim]:
     # over the distances, a value a seed
     lost = share(sum(accuracy["plain RNN"][k].values[seed] for k in far) / len(far) for seed in range(effort.seeds))
     gone = Measured(tuple(max(norm["plain RNN"][k].values[s] for k in far) for s in range(effort.seeds)), ".1e")
-    columns = [f"{distance:,} steps" for distance in distances]
-    drawn: dict[str, list[Measured]] = {
-        name: [Measured(tuple(max(value, LEAST) for value in point.values)) for point in points]
+    columns = [Words(f"{distance:,} steps", f"{distance:,} 步") for distance in distances]
+    drawn = {
+        NAMES[name]: [Measured(tuple(max(value, LEAST) for value in point.values)) for point in points]
         for name, points in norm.items()
     }
-    along = {"xlabel": "distance, steps", "xscale": "log"}
+    accuracies, norms = ({NAMES[name]: row for name, row in some.items()} for some in (accuracy, norm))
+    along = {"xlabel": Words("distance, steps", "距离（步）"), "xscale": "log"}
+    by_accuracy, by_gradient = Words("Accuracy by distance", "准确率与距离"), "‖∂h_T/∂h_t‖"
     return [
         Claim(
-            "The update gate keeps a state",
+            "lasting",
+            Words("The update gate keeps a state", "更新门保留状态"),
             Words("The update gate keeps a state over a long stretch.", "更新门能在很长的时间跨度上保留状态。"),
             DONE,
             {
-                f"accuracy over {distances[-1]:,} steps": kept[-1],
-                f"‖∂h_T/∂h_t‖ over {distances[-1]:,} steps": back[-1],
+                Words(f"accuracy over {distances[-1]:,} steps", f"经过 {distances[-1]:,} 步的准确率"): kept[-1],
+                Words(
+                    f"{by_gradient} over {distances[-1]:,} steps", f"经过 {distances[-1]:,} 步的 {by_gradient}"
+                ): back[-1],
             },
             Words(
                 "accuracy ≥ 95% and gradient ≥ 0.01 at every distance, with every seed",
                 "每个距离、每个种子：准确率 ≥ 95%，梯度 ≥ 0.01",
             ),
             min(min(a.values) for a in kept) >= 0.95 and min(min(n.values) for n in back) >= 0.01,
-            [Table("Accuracy by distance", columns, accuracy), Table("‖∂h_T/∂h_t‖ by distance", columns, norm)],
             [
-                draw.curves("Accuracy by distance", distances, accuracy, ylabel="accuracy", ylim=(0.4, 1.03), **along),
+                Table(by_accuracy, columns, accuracies),
+                Table(Words(f"{by_gradient} by distance", f"{by_gradient} 与距离"), columns, norms),
+            ],
+            [
                 draw.curves(
-                    f"The trained models' ‖∂h_T/∂h_t‖ by distance; what is lower is drawn at {LEAST:g}",
+                    by_accuracy, distances, accuracies, ylabel=Words("accuracy", "准确率"), ylim=(0.4, 1.03), **along
+                ),
+                draw.curves(
+                    Words(
+                        f"The trained models' {by_gradient} by distance; what is lower is drawn at {LEAST:g}",
+                        f"训练后各模型的 {by_gradient} 与距离；更低的画在 {LEAST:g} 处",
+                    ),
                     distances,
                     drawn,
-                    ylabel="‖∂h_T/∂h_t‖",
+                    ylabel=by_gradient,
                     yscale="log",
                     **along,
                 ),
             ],
         ),
         Claim(
-            "The plain RNN's state fades",
+            "fading",
+            Words("The plain RNN's state fades", "普通循环神经网络的状态会消失"),
             Words(
                 "Without gates a state is soon lost, and so is the gradient that could teach to keep it.",
                 "没有门，状态很快丢失，能教会模型保留它的梯度也随之消失。",
             ),
             DONE,
-            {f"accuracy from {FAR} steps on, mean": lost, f"largest ‖∂h_T/∂h_t‖ from {FAR} steps on": gone},
+            {
+                Words(f"accuracy from {FAR} steps on, mean", f"{FAR} 步及以上的平均准确率"): lost,
+                Words(f"largest {by_gradient} from {FAR} steps on", f"{FAR} 步及以上最大的 {by_gradient}"): gone,
+            },
             Words(
                 "accuracy ≤ 75% and gradient ≤ 0.01, in the mean over the seeds",
                 "各种子平均：准确率 ≤ 75%，梯度 ≤ 0.01",

@@ -59,7 +59,7 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
         batch = items(generator, N)
         return cross_entropy(model(batch.x)[-1], batch.kind)
 
-    fit(model, loss, steps=1000 if quick else 2000, rate=0.03, seed=seed)
+    fit(model, loss, what=gates, steps=1000 if quick else 2000, rate=0.03, seed=seed)
     x, at, kind = items(torch.Generator().manual_seed(1_000_000 + seed), 500)
     with torch.no_grad():
         accuracy = (model(x)[-1].argmax(-1) == kind).float().mean()
@@ -82,7 +82,8 @@ def run(effort: Effort) -> list[Claim]:
     accuracy = share(one.accuracy for one in found)
     return [
         Claim(
-            "One mouse among many cats",
+            "mouse",
+            Words("One mouse among many cats", "一群猫中的一只鼠"),
             Words(
                 "Not every observation matters equally: a GRU can attend to the one mouse among many cats.",
                 "不是每个观察值都同样重要：GRU 能关注一群猫中唯一的那只鼠。",
@@ -94,11 +95,16 @@ def run(effort: Effort) -> list[Claim]:
                 "一种。",
             ),
             {
-                "write strength 1 − z at the odd item": number(one.odd for one in found),
-                "write strength at the repeats": number(one.repeats for one in found),
-                "their ratio": ratio,
-                f"attention of the final state on it (equal shares: {1 / ITEMS:.0%})": attended,
-                "accuracy": accuracy,
+                Words("write strength 1 − z at the odd item", "那一个不同项处的写入强度 1 − z"): number(
+                    one.odd for one in found
+                ),
+                Words("write strength at the repeats", "重复项处的写入强度"): number(one.repeats for one in found),
+                Words("their ratio", "两者之比"): ratio,
+                Words(
+                    f"attention of the final state on it (equal shares: {1 / ITEMS:.0%})",
+                    f"最终状态对它的注意力（平均份额：{1 / ITEMS:.0%}）",
+                ): attended,
+                Words("accuracy", "准确率"): accuracy,
             },
             Words(
                 "ratio ≥ 2, attention ≥ 5 equal shares and accuracy ≥ 95%, with every seed",
@@ -116,9 +122,17 @@ def accuracy_without(gates: str, effort: Effort) -> Measured:
 
 
 def _picture(write: Tensor, weights: Tensor, at: int) -> Picture:
-    figure, axes = draw.axes(xlabel="item", ylabel="mean over units")
-    axes.plot(write.numpy(), color=draw.COLORS[0], label="write strength 1 − z")
-    axes.plot(weights.numpy(), color=draw.COLORS[1], label="attention of the final state")
-    axes.axvline(at, color="black", lw=0.8, ls=":", label="the odd item")
-    axes.legend(frameon=False, fontsize="small")
-    return draw.picture("One sequence: how strongly each item is written, and what the state at its end holds", figure)
+    drawing = draw.Drawing(xlabel=Words("item", "项"), ylabel=Words("mean over units", "各单元平均"))
+    for values, color, name in (
+        (write, draw.COLORS[0], Words("write strength 1 − z", "写入强度 1 − z")),
+        (weights, draw.COLORS[1], Words("attention of the final state", "最终状态的注意力")),
+    ):
+        drawing.axes.plot(values.numpy(), color=color, label=drawing.say(name))
+    odd = drawing.say(Words("the odd item", "那一个不同项"))
+    drawing.axes.axvline(at, color="black", lw=0.8, ls=":", label=odd)
+    return drawing.picture(
+        Words(
+            "One sequence: how strongly each item is written, and what the state at its end holds",
+            "一个序列：每一项写入的强度，以及结尾处的状态保存了什么",
+        )
+    )

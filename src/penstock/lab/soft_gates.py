@@ -20,6 +20,7 @@ from penstock.text import CharVocabulary, reference
 
 E, H, L, N = 48, 96, 100, 32
 LOW, HIGH = 0.1, 0.9
+RESET, UPDATE = Words("reset gate r", "重置门 r"), Words("update gate z", "更新门 z")
 
 
 class Found(NamedTuple):
@@ -47,7 +48,7 @@ def trained(seed: int, quick: bool) -> Found:
         chunk = train[at + torch.arange(L + 1)[:, None]]
         return cross_entropy(model(chunk[:-1])[0].flatten(0, 1), chunk[1:].flatten())
 
-    fit(model, loss, steps=120 if quick else 800, rate=0.01, seed=seed)
+    fit(model, loss, what="a language model", steps=120 if quick else 800, rate=0.01, seed=seed)
     read = held_out[: len(held_out) // N * N].view(N, -1).T
     with torch.no_grad():
         nats = cross_entropy(model(read[:-1])[0].flatten(0, 1), read[1:].flatten())
@@ -58,19 +59,24 @@ def trained(seed: int, quick: bool) -> Found:
 def run(effort: Effort) -> list[Claim]:
     """Most values of both gates lie between their ends."""
     found = [trained(seed, effort.quick) for seed in range(effort.seeds)]
-    figures = {"bits per character of held-out text": Measured(tuple(one.bits for one in found), ".2f")}
+    bits = Words("bits per character of held-out text", "留出文本的每字符比特数")
+    figures = {bits: Measured(tuple(one.bits for one in found), ".2f")}
     soft = True
     for name, values in (
-        ("reset gate r", [one.reset for one in found]),
-        ("update gate z", [one.update for one in found]),
+        (RESET, [one.reset for one in found]),
+        (UPDATE, [one.update for one in found]),
     ):
         low = share(float((gate < LOW).float().mean()) for gate in values)
         high = share(float((gate > HIGH).float().mean()) for gate in values)
-        figures |= {f"{name} below {LOW}": low, f"{name} above {HIGH}": high}
+        figures |= {
+            Words(f"{name.en} below {LOW}", f"{name.zh} 低于 {LOW}"): low,
+            Words(f"{name.en} above {HIGH}", f"{name.zh} 高于 {HIGH}"): high,
+        }
         soft = soft and all(a + b <= 0.5 for a, b in zip(low.values, high.values, strict=True))
     return [
         Claim(
-            "The gates are soft",
+            "soft",
+            Words("The gates are soft", "门是软的"),
             Words(
                 "The gates are no switches: their values lie between 0 and 1.",
                 "门不是开关：它们的取值介于 0 和 1 之间。",
@@ -92,15 +98,17 @@ def run(effort: Effort) -> list[Claim]:
 
 
 def _picture(one: Found) -> Picture:
-    figure, axes = draw.axes(xlabel="gate", ylabel="share of all values")
+    drawing = draw.Drawing(xlabel=Words("gate", "门的取值"), ylabel=Words("share of all values", "占所有取值的份额"))
     edges = torch.linspace(0, 1, 41)
-    for name, gate, color in (
-        ("reset gate r", one.reset, draw.COLORS[0]),
-        ("update gate z", one.update, draw.COLORS[1]),
-    ):
+    for name, gate, color in ((RESET, one.reset, draw.COLORS[0]), (UPDATE, one.update, draw.COLORS[1])):
         counts = torch.histc(gate.flatten(), 40, 0, 1)
-        axes.stairs((counts / counts.sum()).tolist(), edges.tolist(), color=color, lw=1.8, label=name)
+        shares = (counts / counts.sum()).tolist()
+        drawing.axes.stairs(shares, edges.tolist(), color=color, lw=1.8, label=drawing.say(name))
     for end in (LOW, HIGH):
-        axes.axvline(end, color="black", lw=0.8, ls=":")
-    axes.legend(frameon=False, fontsize="small")
-    return draw.picture("Both gates over held-out text; beyond the dotted lines a value counts as saturated", figure)
+        drawing.axes.axvline(end, color="black", lw=0.8, ls=":")
+    return drawing.picture(
+        Words(
+            "Both gates over held-out text; beyond the dotted lines a value counts as saturated",
+            "留出文本上的两个门；虚线以外的取值视为饱和",
+        )
+    )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -46,13 +47,27 @@ class Reader(nn.Module):
         return output
 
 
+told: ContextVar[Callable[[str, float], None]] = ContextVar("told", default=lambda what, share: None)
+"""Whom ``fit`` tells what is being trained, and how much of it is done, 0 … 1."""
+
+
 def fit(
-    model: nn.Module, loss: Callable[[torch.Generator], Tensor], *, steps: int, rate: float = 0.005, seed: int
+    model: nn.Module,
+    loss: Callable[[torch.Generator], Tensor],
+    *,
+    what: str,
+    steps: int,
+    rate: float = 0.005,
+    seed: int,
 ) -> None:
-    """Adam on ``loss``, which draws a batch of its own; the learning rate falls from ``rate`` to 0 on a cosine."""
+    """Adam on ``loss``, which draws a batch of its own; the learning rate falls from ``rate`` to 0 on a cosine.
+
+    ``what`` is trained is told of as it goes on.
+    """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
     for step in range(steps):
+        told.get()(f"{what}, seed {seed}", step / steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         optimizer.zero_grad()

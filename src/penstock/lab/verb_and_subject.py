@@ -10,7 +10,7 @@ from torch import Tensor
 
 from penstock.lab import draw
 from penstock.lab.agreement import TESTED, WITH_ATTRACTORS, Batch, V, batch, trained
-from penstock.lab.claim import Claim, Effort, Picture, Words, share
+from penstock.lab.claim import Claim, Effort, Measured, Picture, Words, share
 from penstock.lab.grammar import Sentence
 from penstock.lab.training import Reader, one_hot
 from penstock.look.attention import attention
@@ -28,9 +28,9 @@ def attended(model: Reader, tested: Batch) -> Tensor:
     return weights
 
 
-def keeper(weights: Tensor) -> int:
-    """The unit that holds the most of what was written from the subject to `which`."""
-    return int(weights[OPENING].mean(1).sum(0).argmax())
+def keeper(weights: Tensor, words: slice = OPENING) -> int:
+    """The unit that holds the most of what was written at these words."""
+    return int(weights[words].mean(1).sum(0).argmax())
 
 
 def run(effort: Effort) -> list[Claim]:
@@ -38,13 +38,18 @@ def run(effort: Effort) -> list[Claim]:
     tested = batch(random.Random(0), WITH_ATTRACTORS, TESTED, held_out=True)
     found = [attended(trained("GRU", seed, effort.quick), tested) for seed in range(effort.seeds)]
     of_all = [weights.mean((1, 2)) for weights in found]  # (verb,)
-    of_keeper = [weights[..., keeper(weights)].mean(1) for weights in found]
     first = tested.sentences[0]
+
+    def at_best(words: slice) -> Measured:
+        """In the unit that holds these very words best: another's share of them would say little."""
+        return share(float(some[words, :, keeper(some, words)].mean(1).sum()) for some in found)
+
     subject = share(float(weights[first.subject]) for weights in of_all)
     others = share(float(weights[first.subject + 1 :].mean()) for weights in of_all)
     return [
         Claim(
-            "The verb attends to its subject",
+            "subject",
+            Words("The verb attends to its subject", "动词关注它的主语"),
             Words(
                 "Before the verb, the state attends to the subject more than to the words between.",
                 "在动词之前，隐状态对主语的关注多于对中间各词的关注。",
@@ -55,10 +60,15 @@ def run(effort: Effort) -> list[Claim]:
                 "在前一实验的 GRU 中，经过 19 个词的从句之后，预期动词的隐状态的精确注意力。",
             ),
             {
-                "attention on the subject, mean over units": subject,
-                "on a word after it, mean over units": others,
-                "on the subject, in the unit that keeps it best": share(float(w[first.subject]) for w in of_keeper),
-                "on `subject , which`, in that unit": share(float(w[OPENING].sum()) for w in of_keeper),
+                Words("attention on the subject, mean over units", "对主语的注意力，各单元平均"): subject,
+                Words("on a word after it, mean over units", "对其后一个词，各单元平均"): others,
+                Words("on the subject, in the unit that holds it best", "对主语，在保存它最多的单元中"): at_best(
+                    slice(first.subject, first.subject + 1)
+                ),
+                Words(
+                    "on `subject , which`, in the unit that holds these best",
+                    "对“主语 , which”，在保存它们最多的单元中",
+                ): at_best(OPENING),
             },
             Words(
                 "in the mean over units, more on the subject than on a word after it, with every seed",
@@ -71,10 +81,17 @@ def run(effort: Effort) -> list[Claim]:
 
 
 def _picture(one: Sentence, weights: Tensor) -> Picture:
-    figure, axes = draw.axes(ylabel="attention")
+    drawing = draw.Drawing(ylabel=Words("attention", "注意力"))
     places = torch.arange(one.verb)
-    axes.bar(places - 0.2, weights[:, keeper(weights[:, None])].tolist(), 0.4, color=draw.COLORS[0], label="one unit")
-    axes.bar(places + 0.2, weights.mean(-1).tolist(), 0.4, color=draw.COLORS[1], label="mean over units")
-    axes.set_xticks(places, one.words[: one.verb], rotation=60, ha="right", fontsize="small")
-    axes.legend(frameon=False, fontsize="small")
-    return draw.picture(f"What the state before “{one.words[one.verb]}” holds: the best keeper, and all units", figure)
+    best, mean = drawing.say(Words("one unit", "一个单元")), drawing.say(Words("mean over units", "各单元平均"))
+    held = weights[:, keeper(weights[:, None])].tolist()
+    drawing.axes.bar(places - 0.2, held, 0.4, color=draw.COLORS[0], label=best)
+    drawing.axes.bar(places + 0.2, weights.mean(-1).tolist(), 0.4, color=draw.COLORS[1], label=mean)
+    drawing.axes.set_xticks(places, one.words[: one.verb], rotation=60, ha="right", fontsize="small")
+    verb = one.words[one.verb]
+    return drawing.picture(
+        Words(
+            f"What the state before “{verb}” holds: the unit that holds the sentence's opening best, and all units",
+            f"“{verb}”之前的状态保存了什么：保存句首最多的单元，以及所有单元",
+        )
+    )
