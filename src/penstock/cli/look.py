@@ -64,7 +64,9 @@ def look(
         raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
     if live:
         if out is None or png is not None or save is not None or layer is not None or from_ or to is not None:
-            raise PenstockError("--live: makes one page of whole texts: expected it with --out, --text and --file alone")
+            raise PenstockError(
+                "--live: makes one page of whole texts: expected it with --out, --text and --file alone"
+            )
         return _live(dir_, text, file, out)
     traces = _traces(dir_, text, file, from_, to)
     layers = len(traces[0].layers)
@@ -79,7 +81,11 @@ def look(
     if out is not None:
         from penstock.look.page import Page
 
-        Page(*traces, title=str(dir_)).save(out)
+        try:
+            page = Page(*traces, title=str(dir_))
+        except PenstockError as error:  # too long for units so many
+            raise PenstockError(f"{error}, with --from and --to") from None
+        page.save(out)
     if png is not None:
         from penstock.look.pictures import save_maps
 

@@ -191,7 +191,7 @@ def _check_drawable(trace: Traced, pages: int) -> None:
     if most < L:
         raise PenstockError(
             f"trace: its {L:,} steps of {of_step // 4:,} units are more than a page can show, at most {most:,} steps: "
-            "show a part of it, trace.between(start, stop)"
+            "show a part of it"
         )
 
 

@@ -21,10 +21,10 @@ async function unpackLayer(layer, L) {
   layer.entered = new Set(layer.entered);
   layer.halfLife = Float64Array.from(layer.halfLife, (life) => life ?? Infinity);
   computed(layer, "keep", () => (rounded ? looked(update, GATE) : looked(update, KEPT))); // z
-  computed(layer, "write", () => (rounded ? looked(update, ONE_LESS) : looked(update, WRITTEN))); // 1 − z
+  computed(layer, "write", () => (rounded ? looked(update, ONE_LESS, Small) : looked(update, WRITTEN))); // 1 − z
   computed(layer, "update", () => layer.keep);
-  computed(layer, "reset", () => looked(reset, rounded ? GATE : HALVES));
-  computed(layer, "candidate", () => looked(candidate, rounded ? SIGNED : HALVES));
+  computed(layer, "reset", () => (rounded ? looked(reset, GATE, Small) : looked(reset, HALVES)));
+  computed(layer, "candidate", () => (rounded ? looked(candidate, SIGNED, Small) : looked(candidate, HALVES)));
   computed(layer, "hidden", () => states(layer, L, anchors));
 }
 
@@ -34,8 +34,11 @@ function computed(object, name, compute) {
   Object.defineProperty(object, name, { get: () => keep(compute())[name], set: keep, enumerable: true, configurable: true });
 }
 
-function looked(codes, table) {
-  const values = new Float32Array(codes.length);
+// Of what is rounded anyway half of the room is enough, but for z, of which near 1 a little matters.
+const Small = globalThis.Float16Array ?? Float32Array;
+
+function looked(codes, table, Kind = Float32Array) {
+  const values = new Kind(codes.length);
   for (let i = 0; i < codes.length; i++) values[i] = table[codes[i]];
   return values;
 }
@@ -46,7 +49,7 @@ const ANCHOR = 64; // steps
 // so many steps the state itself was kept.
 function states(layer, L, anchors) {
   const { units: H, keep, write, candidate } = layer;
-  const hidden = new Float32Array(L * H);
+  const hidden = new (anchors ? Small : Float32Array)(L * H);
   const state = Float64Array.from(layer.initial);
   for (let k = 0; k < L; k++) {
     const t = layer.reverse ? L - 1 - k : k;
