@@ -80,6 +80,6 @@ def keep(page: Page, name: str) -> None:
     page.screenshot(path=ARTEFACTS / "look" / f"{name}.png", full_page=True)
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
+def violations(page: Page, within: str | None = None) -> list[str]:
+    found = Axe().run(page, within).response["violations"]
     return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]

@@ -15,6 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from penstock import GRU
 
+ERROR = 1e-9
+"""Of losses over all steps: what differs is rounding, and what training makes of it. Promised to readers is 1e-5."""
 SEED, N, STEPS = 11, 8, 100
 WIDTHS = (8, 16, 33)
 WITHOUT = ("none", "update", "reset")
@@ -210,6 +212,15 @@ def drawn() -> dict[str, list[Batch]]:
     return {task: [draw(randoms[task]) for _ in range(STEPS)] for task, draw in TASKS.items()}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Of models this small threads share nothing but the waiting."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_the_generator_is_xoshiro() -> None:
     """The reference implementation's first numbers (prng.di.unimi.it), from the state 1, 2, 3, 4."""
     first = list(itertools.islice(xoshiro([1, 2, 3, 4]), 6))
@@ -248,8 +259,9 @@ def test_learns_as_torch_does(case: Case, in_node: Any, drawn: dict[str, list[Ba
                 torch.testing.assert_close(parameter.grad.flatten(), there, rtol=0, atol=1e-10)
         optimizer.step()
         losses.append(loss.item())
-    assert losses == pytest.approx(run["losses"], abs=1e-5, rel=0)
-    assert losses[-1] < losses[0]
+    assert losses == pytest.approx(run["losses"], abs=ERROR, rel=0)
+    if case.without != "update":  # with z = 0 two of the tasks are out of reach
+        assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
 def _loss(model: nn.ModuleDict, x: Tensor, targets: Tensor) -> Tensor:

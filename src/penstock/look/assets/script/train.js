@@ -1,6 +1,6 @@
 // A small GRU that learns in the page: a worker trains (penstock.web, trainer.js), this draws what it reports.
 
-const CURVE = 220; // pixels
+const CURVE = 260; // pixels
 const MOST_POINTS = 400; // of the curve; of more, two become one
 const RECENT = 0.03; // the weight of the last step in the numbers shown
 const CLEARLY = 0.9; // of the naive loss: below this it is beaten, and not by chance
