@@ -26,7 +26,7 @@ from penstock.look import circuit
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
 from penstock.runtime.layer import log_softmax
-from penstock.web import script
+from penstock.web import MODEL, TRAINER, script
 
 SCRIPTS = (
     "uplot/uPlot.iife.min.js",
@@ -60,8 +60,6 @@ SCRIPTS = (
     "script/take.js",
     "script/main.js",
 )
-MODEL = ("vocabulary.js", "gru.js", "model.js")
-TRAINER = ("tasks.js", "backprop.js", "training.js", "trainer.js")
 STYLES = ("uplot/uPlot.min.css", "page.css", "circuit.css")
 MOST_CELLS = 32_000_000
 """Steps × units × 4 (z, r, candidate, state) that a browser still draws without strain."""

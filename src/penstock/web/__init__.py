@@ -6,7 +6,10 @@ The script has no dependency and knows no page: ``load``, and of what it gives `
 import importlib.resources
 import re
 
-SCRIPTS = ("vocabulary.js", "gru.js", "model.js")
+MODEL = ("vocabulary.js", "gru.js", "model.js")
+"""What runs a trained model."""
+TRAINER = ("tasks.js", "backprop.js", "training.js", "trainer.js")
+"""What trains a small layer on the lab's tasks, in a worker."""
 
 
 def script(*names: str) -> str:
