@@ -112,7 +112,9 @@ def slides(language: str) -> Iterator[str]:
         for what, tokens in [*blocks(page), ("h2", [])]:
             if what in ("h1", "h2"):
                 if heading not in LEFT_OUT:
-                    told = (part for part in parts if not re.fullmatch(r"(<p>.*</p>\s*)?", part))  # not by one sentence
+                    told = (
+                        part for part in parts if not re.fullmatch(r"(<p>[^<].*</p>\s*)?", part)
+                    )  # by more than a sentence
                     yield from (f"<h2>{heading}</h2>\n{part}" for part in told)
                 heading, parts, seen = render(tokens[1:2]), [""], set()
                 if what == "h1":
@@ -138,9 +140,9 @@ def make(language: str) -> str:
     back, on = TURN[language]
     return (
         f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f'<meta name="viewport" content="width=device-width">\n<style>{style}</style>\n<main>\n{sections}\n</main>\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>{style}</style>\n<body data-theme="light">\n<main>\n{sections}\n</main>\n'
         f'<nav><button type="button" id="back" aria-label="{back}">‹</button><output id="place"></output>'
-        f'<button type="button" id="on" aria-label="{on}">›</button></nav>\n<script>{script}</script>\n</html>\n'
+        f'<button type="button" id="on" aria-label="{on}">›</button></nav>\n<script>{script}</script>\n</body>\n</html>\n'
     )
 
 
