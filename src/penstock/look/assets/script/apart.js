@@ -29,7 +29,8 @@ function* apart() {
         const lasted = column - since[unit];
         const held = Math.min(Math.abs(least[unit]), Math.abs(most[unit]));
         const score = lasted * held;
-        if (lasted < FAR || held < TELLS || (found && (found.rank === rank ? !(score > found.score) : found.rank > rank))) continue;
+        if (lasted < FAR || held < TELLS) continue;
+        if (found && (found.rank === rank ? !(score > found.score) : found.rank > rank)) continue;
         const [from, otherFrom] = shared[since[unit]];
         found = { kind: "apart", text: 0, layer: k, unit, at: s, other: t, from, otherFrom, lasted, labels, rank, score };
       }

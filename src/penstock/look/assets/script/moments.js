@@ -34,36 +34,19 @@ function* inOrder(layer, L) {
   for (let k = 0; k < L; k++) yield layer.reverse ? L - 1 - k : k;
 }
 
-// The share of one unit's state, of its size times the steps since it was written, that is largest.
+// The share of one unit's state that is largest, weighted by how much it holds and by the steps since it was written.
 function* remembers(text, but) {
   const { length: L, layers } = traces[text];
   let most = null;
   for (const [k, layer] of layers.entries()) {
-    const H = layer.units;
-    const [from, left, count] = [new Int32Array(FEW * H), new Float64Array(FEW * H), new Uint8Array(H)];
-    for (const t of inOrder(layer, L)) {
+    const read = oldShares(layer);
+    for (const at of inOrder(layer, L)) {
       yield;
-      if (layer.entered.has(t)) count.fill(0);
-      for (let unit = 0, i = t * H; unit < H; unit++, i++) {
-        const first = unit * FEW;
-        let kept = first;
-        for (let m = first; m < first + count[unit]; m++) {
-          const share = left[m] * layer.keep[i];
-          if (!(share >= OLD)) continue;
-          const distance = Math.abs(t - from[m]);
-          const score = share * distance * Math.abs(layer.candidate[from[m] * H + unit]);
-          if (distance >= FAR && score > (most?.score ?? 0) && !(but?.unit === unit && but.layer === k)) {
-            most = { kind: "memory", text, layer: k, unit, at: t, from: from[m], share, score };
-          }
-          from[kept] = from[m];
-          left[kept++] = share;
-        }
-        if (layer.write[i] >= OLD && kept < first + FEW) {
-          from[kept] = t;
-          left[kept++] = layer.write[i];
-        }
-        count[unit] = kept - first;
-      }
+      read(at, (unit, from, share) => {
+        const score = share * Math.abs(at - from) * Math.abs(layer.candidate[from * layer.units + unit]);
+        if (score <= (most?.score ?? 0) || (but?.unit === unit && but.layer === k)) return;
+        most = { kind: "memory", text, layer: k, unit, at, from, share, score };
+      });
     }
   }
   if (most) {
@@ -71,6 +54,31 @@ function* remembers(text, but) {
     most.half = halfWritten(attentionRow(layer, most.at, everyUnit(layer.units), L), most.at, layer.reverse);
   }
   return most;
+}
+
+// Reads a layer step by step, and tells of each unit's state which shares of it, OLD or larger, were written FAR back.
+function oldShares(layer) {
+  const H = layer.units;
+  const [from, left, count] = [new Int32Array(FEW * H), new Float64Array(FEW * H), new Uint8Array(H)];
+  return (t, tell) => {
+    if (layer.entered.has(t)) count.fill(0);
+    for (let unit = 0, i = t * H; unit < H; unit++, i++) {
+      const first = unit * FEW;
+      let kept = first;
+      for (let m = first; m < first + count[unit]; m++) {
+        const share = left[m] * layer.keep[i];
+        if (!(share >= OLD)) continue;
+        if (Math.abs(t - from[m]) >= FAR) tell(unit, from[m], share);
+        from[kept] = from[m];
+        left[kept++] = share;
+      }
+      if (layer.write[i] >= OLD && kept < first + FEW) {
+        from[kept] = t;
+        left[kept++] = layer.write[i];
+      }
+      count[unit] = kept - first;
+    }
+  };
 }
 
 // Within how many steps up to t half of a state was written, null if less was.
@@ -85,34 +93,30 @@ function halfWritten(row, t, reverse) {
 }
 
 // Between the token that came and its likeliest rival, the logits' difference is a sum over units. The unit with the largest
-// effect on it (its own state set to 0) times the mean age of what it holds.
+// effect on it, against a state of 0, weighted by the share of its state that is old and by the steps since.
 function* decides(text) {
   const trace = traces[text];
   if (!trace.expected) return null;
   const rows = directionsByLabel(trace);
-  const ages = trace.readOut.map((k) => new Float64Array(trace.layers[k].units)); // Σ a[t, s] (t − s)
-  const written = ages.map((age) => new Float64Array(age.length)); // Σ a[t, s]
   let most = null;
-  for (let t = 0; t < trace.length; t++) {
-    yield;
-    const against = rival(trace, t, rows);
-    trace.readOut.forEach((k, n) => {
-      const { units: H, keep, write, hidden } = trace.layers[k];
-      const [age, sum] = [ages[n], written[n]];
-      for (let unit = 0, i = t * H; unit < H; unit++, i++) {
-        age[unit] = keep[i] * (age[unit] + sum[unit]);
-        sum[unit] = keep[i] * sum[unit] + write[i];
-        if (!against || age[unit] < FAR) continue;
-        const { margin, row, label } = against;
-        const logit = (directionAt(trace, t, H, unit) - trace.directions[row * H + unit]) * hidden[i];
+  for (const k of trace.readOut) {
+    const layer = trace.layers[k];
+    const H = layer.units;
+    const read = oldShares(layer);
+    for (const at of inOrder(layer, trace.length)) {
+      yield;
+      const { margin, row, label } = rival(trace, at, rows) ?? {};
+      read(at, (unit, from, share) => {
+        if (label === undefined) return;
+        const logit = (directionAt(trace, at, H, unit) - trace.directions[row * H + unit]) * layer.hidden[at * H + unit];
         const effect = oneOfTwo(margin) - oneOfTwo(margin - logit);
-        const score = effect * age[unit];
-        if (effect < DECIDES || score <= (most?.score ?? 0)) continue;
-        most = { kind: "decides", text, layer: k, unit, at: t, token: trace.spokenFor[t], rival: label, logit, margin, score };
-      }
-    });
+        const score = effect * share * Math.abs(at - from);
+        if (effect < DECIDES || score <= (most?.score ?? 0)) return;
+        const between = { token: trace.spokenFor[at], rival: label, logit, margin };
+        most = { kind: "decides", text, layer: k, unit, at, from, share, ...between, score };
+      });
+    }
   }
-  if (most) Object.assign(most, oldestPart(trace, most));
   return most;
 }
 
@@ -132,13 +136,6 @@ function rival(trace, t, rows) {
   const other = labels.findIndex((label, k) => label !== trace.spokenFor[t] && rows.has(label) && p[k] > 0);
   if (!(came > 0) || other < 0) return null;
   return { label: labels[other], row: rows.get(labels[other]), margin: Math.log(came / p[other]) };
-}
-
-// The step back that wrote most of what a unit holds, most by its share times the steps since.
-function oldestPart(trace, { layer, unit, at }) {
-  const row = attentionRow(trace.layers[layer], at, Int32Array.of(unit), trace.length).subarray(1);
-  const from = largestFirst(row.map((share, s) => share * (at - s)))[0];
-  return { from, share: row[from] };
 }
 
 function directionAt(trace, t, H, unit) {

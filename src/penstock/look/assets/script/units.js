@@ -33,12 +33,13 @@ function unitLogits(text) {
 }
 
 function buildUnits() {
-  const [list, search, sorting] = ["unit-list", "find-unit", "sort-units"].map(byId);
+  const [finder, list, search, sorting] = ["unit-finder", "unit-list", "find-unit", "sort-units"].map(byId);
   const rows = make("div", { className: "rows" });
   list.append(rows);
   let columnsShown = []; // [name, values, the largest]
   let units = []; // in their order, of those that were searched for
   let by = "halfLife";
+  let scrolled = 0; // kept, as asking the list lays the page out anew
 
   const read = (name) => {
     const values = UNIT_COLUMNS[name].of();
@@ -56,17 +57,21 @@ function buildUnits() {
     list.style.height = `${UNIT_ROW * Math.min(UNIT_ROWS, units.length) + 2}px`;
   };
   const drawRows = () => {
-    const first = Math.max(0, Math.floor(list.scrollTop / UNIT_ROW) - 1);
+    const first = Math.max(0, Math.floor(scrolled / UNIT_ROW) - 1);
     const inSight = units.slice(first, first + UNIT_ROWS + 3);
     rows.replaceChildren(...inSight.map((unit, k) => unitRow(unit, first + k, units.length, columnsShown)));
     if (inSight.includes(choice.unit)) list.setAttribute("aria-activedescendant", `unit-${choice.unit}`);
     else list.removeAttribute("aria-activedescendant");
   };
+  const scrollTo = (top) => {
+    list.scrollTop = top;
+    scrolled = list.scrollTop;
+  };
   const follow = () => {
     const top = UNIT_ROW * units.indexOf(choice.unit);
     if (top < 0) return;
-    if (top < list.scrollTop) list.scrollTop = top;
-    if (top + UNIT_ROW > list.scrollTop + UNIT_ROW * UNIT_ROWS) list.scrollTop = top - UNIT_ROW * (UNIT_ROWS - 1);
+    if (top < scrolled) scrollTo(top);
+    if (top + UNIT_ROW > scrolled + UNIT_ROW * UNIT_ROWS) scrollTo(top - UNIT_ROW * (UNIT_ROWS - 1));
   };
   const drawAll = () => {
     const there = Object.keys(UNIT_COLUMNS).filter((name) => UNIT_COLUMNS[name].there?.() ?? true);
@@ -76,7 +81,7 @@ function buildUnits() {
     sorting.replaceChildren(...names.map((value) => make("option", { value }, say(value))));
     sorting.value = by;
     byId("unit-head").replaceChildren(...["unit", ...there].map((name) => make("span", {}, say(name))));
-    list.parentElement.style.setProperty("--columns", there.length);
+    finder.style.setProperty("--columns", there.length);
     drawMoved();
   };
   // after another position was chosen
@@ -94,7 +99,10 @@ function buildUnits() {
   };
   const pick = (rank) => choose({ unit: units[Math.max(0, Math.min(units.length - 1, rank))] });
 
-  list.addEventListener("scroll", drawRows);
+  list.addEventListener("scroll", () => {
+    scrolled = list.scrollTop;
+    drawRows();
+  });
   list.addEventListener("click", (event) => {
     const row = event.target.closest("[role=option]");
     if (row) choose({ unit: Number(row.dataset.unit) });
@@ -108,7 +116,7 @@ function buildUnits() {
   });
   search.addEventListener("input", () => {
     sort();
-    list.scrollTop = 0;
+    scrollTo(0);
     drawRows();
   });
   search.addEventListener("keydown", (event) => {
@@ -117,17 +125,14 @@ function buildUnits() {
   sorting.addEventListener("change", () => {
     by = sorting.value;
     sort();
-    list.scrollTop = 0;
+    scrollTo(0);
     follow();
     drawRows();
   });
   onChoice((changed) => {
-    if (["language", "layer", "shown"].some((name) => changed.has(name))) return drawSoon(list.parentElement, drawAll);
-    if (waiting.has(list.parentElement)) return;
-    if (changed.has("positions") || changed.has("text")) return drawMoved();
-    if (!changed.has("unit")) return;
-    follow();
-    drawRows();
+    if (["language", "layer", "shown"].some((name) => changed.has(name))) return drawSoon(finder, drawAll);
+    if (waiting.has(finder)) return;
+    if (["positions", "text", "unit"].some((name) => changed.has(name))) drawSoon(finder, drawMoved);
   });
 }
 
