@@ -140,6 +140,13 @@ def test_shows_itself_in_a_notebook(chromium: Browser) -> None:
     tab = Tab(chromium.new_context())
     tab.page.set_content(data["text/html"])
     frame = tab.page.frame_locator("iframe")
+    around = tab.page.locator("iframe").locator("..")
+    assert around.evaluate("element => getComputedStyle(element).resize") == "vertical"
+    high = tab.page.locator("iframe").bounding_box()
+    assert high
+    assert 400 < high["height"] < tab.page.evaluate("innerHeight")
+    around.evaluate("element => element.style.height = '1500px'")
+    assert tab.page.locator("iframe").evaluate("element => element.clientHeight") == 1500
     expect(frame.locator("html")).to_have_attribute("data-ready", "true")
     frame.locator("#t0-3").click()
     expect(frame.locator(".text .chosen")).to_have_text(" ")

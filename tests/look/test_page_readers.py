@@ -22,7 +22,7 @@ def test_language_and_theme_by_keyboard(show: Show) -> None:
     keys(page, "Enter")
     expect(root).to_have_attribute("lang", "zh-Hans")
     for word in ("更新门", "重置门", "候选隐状态", "隐状态", "半衰期"):
-        expect(page.get_by_text(word).first).to_be_visible()
+        expect(page.get_by_text(word).filter(visible=True).first).to_be_visible()
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     tab_to(page, "#theme")

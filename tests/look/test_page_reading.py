@@ -284,3 +284,26 @@ def test_other_traces_take_the_place_of_those_shown(show: Show, monkeypatch: pyt
     assert page.locator("#text-1 [role=option]").all_text_contents() == list(CATS[1])
     assert page.locator(".triangle").count() == 2
     assert page.evaluate("opened.views.length") == views
+
+
+def test_a_chart_names_the_token_that_is_pointed_at(show: Show) -> None:
+    page = show(Page(*map(of_text, CATS)))
+    chart = page.locator("#surprise .u-over")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    each = box["width"] / (len(CATS[0]) + 1)  # one column more: “cats” has no counterpart
+    chart.hover(position={"x": 4.5 * each, "y": 20})
+    expect(page.locator("#surprise .u-legend")).to_contain_text("4 c / 4 c")
+    chart.hover(position={"x": 7.5 * each, "y": 20})
+    expect(page.locator("#surprise .u-legend")).to_contain_text("– / 7 s")
+
+
+@pytest.mark.parametrize("width", [320, 718, 1000])
+def test_no_equation_is_cut_on_paper_or_on_a_narrow_screen(show: Show, width: int) -> None:
+    page = show(Page(of_text(CATS[0])), width=width)
+    if width > 320:
+        page.emulate_media(media="print")
+    cut = """elements => elements.filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+        .map(e => e.textContent)"""
+    assert page.locator(".explained math, figcaption math").evaluate_all(cut) == []
