@@ -138,12 +138,25 @@ def make(language: str) -> str:
     contents = [f"<h1>{title}</h1>\n<p>Penstock</p>", *slides(language)]
     sections = "\n".join(f"<section>\n{content}\n</section>" for content in contents)
     back, on = TURN[language]
-    return (
-        f'<!doctype html>\n<html lang="{language}">\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f'<meta name="viewport" content="width=device-width">\n<style>{style}</style>\n<body data-theme="light">\n<main>\n{sections}\n</main>\n'
-        f'<nav><button type="button" id="back" aria-label="{back}">‹</button><output id="place"></output>'
-        f'<button type="button" id="on" aria-label="{on}">›</button></nav>\n<script>{script}</script>\n</body>\n</html>\n'
-    )
+    return f"""<!doctype html>
+<html lang="{language}">
+<meta charset="utf-8">
+<title>{title}</title>
+<meta name="viewport" content="width=device-width">
+<style>{style}</style>
+<body data-theme="light">
+<main>
+{sections}
+</main>
+<nav>
+<button type="button" id="back" aria-label="{back}">‹</button>
+<output id="place"></output>
+<button type="button" id="on" aria-label="{on}">›</button>
+</nav>
+<script>{script}</script>
+</body>
+</html>
+"""
 
 
 if __name__ == "__main__":
