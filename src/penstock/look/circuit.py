@@ -151,7 +151,7 @@ def inline() -> str:
         halo = (_of_form(re.sub(r'class="[^"]*"', 'class="halo"', shape), e.form) for e in own for shape in _shapes(e))
         equations = "".join(f' data-{form}="{equation}"' for form, equation in part.equation.items())
         groups.append(
-            f'<g class="part" data-part="{name}" data-name="{part.word}"{equations} role="img" tabindex="0">'
+            f'<g class="part" data-part="{name}" data-label="{part.word}"{equations} role="img" tabindex="0">'
             f"{''.join(halo)}{''.join(_of_form(e.markup, e.form) for e in own)}{_meter(name)}</g>"
         )
     frame, *joints = (_of_form(e.markup, e.form) for e in elements("state", None) if not e.part)

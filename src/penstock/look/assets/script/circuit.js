@@ -97,7 +97,7 @@ function carriedValue(values) {
 function drawPart(part, values) {
   const { part: name } = part.dataset;
   const value = values && carriedValue(values);
-  part.setAttribute("aria-label", values ? `${say(part.dataset.name)}: ${number(value)}` : say(part.dataset.name));
+  part.setAttribute("aria-label", values ? `${say(part.dataset.label)}: ${number(value)}` : say(part.dataset.label));
   // One unit's wires are as thick and deep as its values are large.
   const strength = values && choice.unit !== null ? Math.min(1, Math.abs(value)) : null;
   const depth = 0.5 + 0.5 * strength;
@@ -139,7 +139,7 @@ function histogram(values, low) {
 // A part's name, and its equation with the numbers put in: of the unit, or the means over all. The mean of a product is not the
 // product of the means, which are therefore not put in there; that of a sum is their sum.
 function explained(part, values) {
-  const { part: name, name: word, [layerOf(choice.text).form]: equation } = part.dataset;
+  const { part: name, label: word, [layerOf(choice.text).form]: equation } = part.dataset;
   const of = Object.fromEntries(Object.entries(values).map(([key, all]) => [key, all && number(carriedValue(all))]));
   const one = choice.unit !== null;
   const numbers = {
