@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import ARTEFACTS, Show, keep, keys, tab_to, violations
-from page_reader import pixels
+from page_reader import pixels, settled
 from playwright.sync_api import expect
 from traces import CATS, of_numbers, of_text
 
@@ -55,6 +55,7 @@ def test_accessible(show: Show, theme: str, locale: str, kind: str) -> None:
     page = show(Page(*traces[kind]), theme=theme, locale=locale)
     page.locator("#text-0").focus()
     keys(page, "Shift+ArrowLeft")
+    settled(page)
     assert violations(page) == []
     keep(page, f"{kind}-{theme}-{locale[:2]}")
 
