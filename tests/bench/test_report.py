@@ -98,8 +98,23 @@ def test_one_step_and_a_busy_machine_read_well_at_80_columns(capsys: pytest.Capt
     group = one_step.Group("penstock.GRUCell × 64, training", "torch.nn.GRUCell", 0.6, [step])
     case = busy.Case("penstock.GRU, training", "training", Shape(32, 128, 128, 128))
     loaded = busy.Busy(case, 4, {1: slow, 128: slow}, slow)
-    report.show(Console(width=200), tables(Results(MACHINE, steps=[group], busy=[loaded])), [])
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+    report.show(Console(width=80), tables(Results(MACHINE, steps=[group], busy=[loaded])), [])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("─\n") == 5  # each is a table
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_tables_give_way_to_the_width_and_no_number_is_cut(width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    found, remarks = tables(RESULTS), notes(RESULTS)
+    report.show(Console(width=width), found, remarks)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    words = shown.split()
+    for table in found:
+        for cell in (cell for row in table.rows for cell in row):
+            assert {*cell.split()} <= {*words}
+    assert " ".join(words).endswith(" ".join(" ".join(remarks).split()))
 
 
 def test_who_was_not_timed_is_listed_with_the_reason() -> None:

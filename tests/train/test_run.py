@@ -19,10 +19,12 @@ import pytest
 import safetensors.numpy
 import torch
 from helpers import ENVIRONMENT, files_of, penstock
+from rich.console import Console
 
 from penstock import LanguageModel, load
 from penstock.errors import PenstockError
 from penstock.text import CharVocabulary
+from penstock.train import results
 from penstock.train.fit import MODEL
 from penstock.train.run import train
 from penstock.train.settings import Settings
@@ -401,6 +403,17 @@ def test_without_held_out_text(corpus: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["bits_per_character"] is None
     assert "scoring the held-out text" not in done.stderr
     load(out)
+
+
+def test_what_the_model_writes_meanwhile_changes_no_bit(corpus: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        hidden=24, streams=4, chunk=16, dropout=0.2, steps=40, device="cpu", learning_rate=0.01, minutes=None
+    )
+    for name, put in (("with", results.written), ("without", lambda model, prompt, seed: "")):
+        with mock.patch("penstock.train.fit.written", side_effect=put) as written:
+            train(settings, [str(corpus)], tmp_path / name, console=Console(quiet=True))
+        assert written.call_count == 10
+    assert_same_run(tmp_path / "with", tmp_path / "without")
 
 
 def test_early_stopping(tmp_path: Path) -> None:
