@@ -11,12 +11,12 @@ const UNIT_WORDS = {
   en: {
     start: "start", z: "z: what is kept", r: "r: what is shown of the past", h: "h: the state",
     share: "Of the last state, written here", step: "{gate} at step {t}, {word}",
-    weight: "Weight W of the input", bias: "Bias b", z_of: "z = σ(W x + b)",
+    weight: "Weight W of the input", bias: "Bias b",
   },
   zh: {
     start: "开始", z: "z：保留多少", r: "r：露出多少过去", h: "h：隐状态",
     share: "最后的状态中在这一步写入的份额", step: "第 {t} 步（{word}）的 {gate}",
-    weight: "输入的权重 W", bias: "偏置 b", z_of: "z = σ(W x + b)",
+    weight: "输入的权重 W", bias: "偏置 b",
   },
 };
 
@@ -140,8 +140,4 @@ function drawUnit(figure) {
   choose(choices[0]?.[1] ?? {});
 }
 
-if (typeof document !== "undefined") {
-  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("div.unit").forEach(drawUnit));
-} else {
-  module.exports = { runUnit };
-}
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("div.unit").forEach(drawUnit));
