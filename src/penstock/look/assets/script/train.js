@@ -54,13 +54,13 @@ function beginTraining() {
   const { running } = learning;
   learning.worker?.terminate();
   learning = blank();
+  const failed = () => (byId("train-status").textContent = say("trainFailed"));
   try {
-    const source = URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" }));
-    learning.worker = new Worker(source);
+    learning.worker = new Worker(URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" })));
   } catch {
-    byId("train-status").textContent = say("trainFailed");
-    return;
+    return failed();
   }
+  learning.worker.onerror = failed;
   learning.worker.onmessage = ({ data }) => {
     if (data.words) Object.assign(learning, data);
     else heardOfTraining(data);
