@@ -150,7 +150,7 @@ def test_gates_stand_where_their_values_are_and_wires_are_as_thick(show: Show) -
         )
 
     def thick(part: str) -> float:
-        wires = page.locator(f"[data-part={part}] > .wire")
+        wires = page.locator(f"[data-part={part}] .wire")
         return float(wires.first.evaluate("wire => parseFloat(getComputedStyle(wire).strokeWidth)"))
 
     assert raised("update") == pytest.approx(layer.update[t].mean(), abs=LARGEST_ERROR)
@@ -221,6 +221,28 @@ def test_every_part_is_reached_by_tab_and_a_unit_followed_by_arrows(show: Show) 
     assert int(re.findall(r"unit (\d+)", says(page))[0]) != unit
     keys(page, "Escape")
     assert "mean over all" in says(page)
+
+
+def test_it_grows_as_the_pictures_of_the_textbook_do(show: Show) -> None:
+    page = show(look.Page(of_text(CATS[0])))
+    settled(page)
+
+    def drawn() -> list[str]:
+        return page.locator("#circuit .part:visible").evaluate_all("parts => parts.map((part) => part.dataset.part)")
+
+    expect(page.locator("[data-until]")).to_have_count(1)
+    for stage, ends, words in (
+        ("gates", 4, "two fully connected layers"),
+        ("candidate", 6, "near 0 it hides it"),
+        ("state", 10, "The sum of both is the new state"),
+    ):
+        page.locator(f"#circuit-stage [value={stage}]").check()
+        assert len(drawn()) == ends
+        expect(page.locator("#circuit-told")).to_contain_text(words)
+        expect(page.locator("#circuit-steps")).to_contain_text(words)
+        newest = {"gates": "Update gate", "candidate": "Candidate", "state": "Hidden state"}[stage]
+        assert says(page).startswith(newest)
+        assert page.locator("[data-until]").is_visible() == (stage != "state")
 
 
 def test_a_finger_shows_the_equation(show: Show) -> None:

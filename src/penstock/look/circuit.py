@@ -123,10 +123,10 @@ ELEMENTS = (
 )
 
 
-def elements(stage: str, form: Form | None = "before") -> list[Element]:
-    """What the picture of a stage holds; of both forms if ``form`` is None."""
+def elements(stage: str, form: Form = "before") -> list[Element]:
+    """What the picture of a stage holds."""
     shown = STAGES[: STAGES.index(stage) + 1]
-    return [e for e in ELEMENTS if e.since in shown and e.until not in shown and (form is None or e.form in ("", form))]
+    return [e for e in ELEMENTS if e.since in shown and e.until not in shown and e.form in ("", form)]
 
 
 METERS = {
@@ -144,17 +144,17 @@ SLUICES = {"reset": (232, "circuitShows", "circuitHides"), "update": (384, "circ
 
 
 def inline() -> str:
-    """The circuit for the page: both forms, every part a group that can be reached, with room for its number."""
+    """The circuit for the page: all stages, both forms, each part a group to be reached, with room for its number."""
     groups = []
     for name, part in PARTS.items():
-        own = [e for e in elements("state", None) if e.part == name]
-        halo = (_of_form(re.sub(r'class="[^"]*"', 'class="halo"', shape), e.form) for e in own for shape in _shapes(e))
+        own = [e for e in ELEMENTS if e.part == name]
+        halo = (_shown(e, re.sub(r'class="[^"]*"', 'class="halo"', shape)) for e in own for shape in _shapes(e))
         equations = "".join(f' data-{form}="{equation}"' for form, equation in part.equation.items())
         groups.append(
-            f'<g class="part" data-part="{name}" data-label="{part.word}"{equations} role="img" tabindex="0">'
-            f"{''.join(halo)}{''.join(_of_form(e.markup, e.form) for e in own)}{_meter(name)}</g>"
+            f'<g class="part" data-part="{name}" data-since="{own[0].since}" data-label="{part.word}"{equations} '
+            f'role="img" tabindex="0">{"".join(halo)}{"".join(_shown(e, e.markup) for e in own)}{_meter(name)}</g>'
         )
-    frame, *joints = (_of_form(e.markup, e.form) for e in elements("state", None) if not e.part)
+    frame, *joints = (_shown(e, e.markup) for e in ELEMENTS if not e.part)
     return (
         f'<svg class="circuit" viewBox="{LEFT} 0 {WIDTH} 490" role="group" aria-labelledby="circuit-title" '
         f'aria-describedby="circuit-steps"><desc id="circuit-steps"></desc>'
@@ -166,8 +166,11 @@ def _shapes(element: Element) -> list[str]:
     return re.findall(r'<\w+ class="(?:wire|box)[^>]*/>', element.markup)
 
 
-def _of_form(markup: str, form: str) -> str:
-    return f'<g data-form="{form}">{markup}</g>' if form else markup
+def _shown(element: Element, markup: str) -> str:
+    """In a group that says when it is shown."""
+    when = {"since": element.since, "until": element.until, "form": element.form}
+    attributes = "".join(f' data-{name}="{value}"' for name, value in when.items() if value)
+    return f"<g{attributes}>{markup}</g>"
 
 
 def _meter(part: str) -> str:

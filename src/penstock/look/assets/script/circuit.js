@@ -5,6 +5,11 @@ const BINS = 14;
 const BIN = 4; // units of the drawing, as all lengths here
 const STRIP = 16;
 const SLUICE = { width: 18, height: 48 };
+const STAGES = ["gates", "candidate", "state"];
+const STEPS = {
+  before: { gates: "Gates", candidate: "CandidateBefore", state: "State" },
+  after: { gates: "Gates", candidate: "CandidateAfter", state: "State" },
+};
 const BETWEEN = new Set(["reset", "update", "complement"]); // 0 … 1; all else lies within −1 … 1
 
 function buildCircuit() {
@@ -48,18 +53,29 @@ function buildCircuit() {
   box.addEventListener("focusout", () => byId("circuit-says").setAttribute("aria-live", "off"));
   box.addEventListener("keydown", (event) => unitKey(event) || positionKey(event, choice.text));
 
+  let stage = STAGES.at(-1);
   const draw = () => {
     values = carried();
     const { form } = layerOf(choice.text);
-    for (const element of box.querySelectorAll("[data-form]")) element.toggleAttribute("hidden", element.dataset.form !== form);
-    const steps = ["Gates", form === "before" ? "CandidateBefore" : "CandidateAfter", "State"];
-    byId("circuit-steps").textContent = steps.map((step) => say(`circuitStep${step}`)).join(" ");
+    const reached = STAGES.slice(0, STAGES.indexOf(stage) + 1);
+    for (const element of box.querySelectorAll("[data-since]")) {
+      const { since, until, form: of = form } = element.dataset;
+      element.toggleAttribute("hidden", !reached.includes(since) || reached.includes(until) || of !== form);
+    }
+    const steps = reached.map((step) => say(`circuitStep${STEPS[form][step]}`));
+    byId("circuit-steps").textContent = steps.join(" ");
+    byId("circuit-told").replaceChildren(...notation(steps.at(-1)));
     byId("circuit-step").replaceChildren(...stepInWords());
     for (const part of parts) drawPart(part, values[part.dataset.part] ?? null);
     box.querySelector(".token").textContent = inputInWords();
     explain(chosen);
     tipOfFocused();
   };
+  byId("circuit-stage").addEventListener("change", (event) => {
+    stage = event.target.value;
+    chosen = parts.findLast((part) => part.dataset.since === stage);
+    draw();
+  });
   onChoice((changed) => {
     if (["text", "positions", "layer", "unit", "theme", "language"].some((name) => changed.has(name))) drawSoon(box, draw);
   });
