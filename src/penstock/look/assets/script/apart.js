@@ -17,7 +17,7 @@ function* apart() {
     const [least, most] = [new Float64Array(H), new Float64Array(H)]; // of the difference, since then
     for (const [column, [s, t]] of shared.entries()) {
       yield;
-      const { labels = null, rank = 0 } = forkAt(s, t, known) ?? {};
+      const { labels = null, moves = 1, rank = 0 } = forkAt(s, t, known) ?? {};
       for (let unit = 0; unit < H; unit++) {
         const difference = b.hidden[t * H + unit] - a.hidden[s * H + unit];
         least[unit] = Math.min(least[unit], difference);
@@ -28,7 +28,7 @@ function* apart() {
         }
         const lasted = column - since[unit];
         const held = Math.min(Math.abs(least[unit]), Math.abs(most[unit]));
-        const score = lasted * held;
+        const score = lasted * held * moves;
         if (lasted < FAR || held < TELLS) continue;
         if (found && (found.rank === rank ? !(score > found.score) : found.rank > rank)) continue;
         const [from, otherFrom] = shared[since[unit]];
@@ -44,15 +44,29 @@ function lasts(least, most) {
   return least > 0 ? least >= HOLDS * most : most < 0 && most <= HOLDS * least;
 }
 
-// Where the same token is read in both: the tokens that come next, or failing that are expected most, if these part.
+// Where the same token is read in both: the tokens that come next, or failing that are expected most, if these part; and how
+// far the model's choice between them moves.
 function forkAt(s, t, known) {
   const [first, second] = traces;
   if (!first.expected || first.tokens[s] !== second.tokens[t]) return null;
   const name = (label, k) => traces[k].labels[label];
   const came = [first.spokenFor[s], second.spokenFor[t]].map(name);
-  if (came[0] !== came[1]) return { labels: came, rank: 2 };
   const expected = [first.expected[s][0], second.expected[t][0]].map(name);
-  return expected[0] !== expected[1] && expected.every((label) => known.has(label)) ? { labels: expected, rank: 1 } : null;
+  const parts = came[0] !== came[1];
+  const labels = parts ? came : expected;
+  if (labels[0] === labels[1] || !labels.every((label) => known.has(label))) return null;
+  const moves = choiceBetween(labels, first, s) - choiceBetween(labels, second, t);
+  return moves >= DECIDES ? { labels, moves, rank: parts ? 2 : 1 } : null;
+}
+
+// The share of the first of two tokens' probabilities; one that is not among those listed has at most the last one's.
+function choiceBetween(labels, trace, t) {
+  const [p, q] = labels.map((label) => probabilityOf(label, trace, t) ?? trace.probabilities[t].at(-1));
+  return p / (p + q);
+}
+
+function probabilityOf(label, trace, t) {
+  return trace.probabilities[t][trace.expected[t].findIndex((k) => trace.labels[k] === label)];
 }
 
 // The output layer's directions that the pages of a pair hold, by the token's name.
@@ -69,7 +83,7 @@ function directionsByName() {
 function decision({ layer, unit, at, other, labels }, known) {
   const [first, second] = traces;
   const [mine, theirs] = labels.map((label) => known.get(label));
-  const p = labels.map((label) => first.probabilities[at][first.expected[at].findIndex((k) => first.labels[k] === label)]);
+  const p = labels.map((label) => probabilityOf(label, first, at));
   const says = { logit: -Infinity };
   let [all, logit] = [0, null];
   for (const k of first.readOut) {
