@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.look.page import assembled, packed
+from penstock.look.page import assembled
+from penstock.look.page_data import packed
 from penstock.runtime.model import Model
 from penstock.web.model_file import model_file
 

@@ -37,7 +37,7 @@ function* words(tokens) {
   for (let column = 0; column <= tokens.length; column++) {
     const token = tokens[column] ?? " ";
     if (word && (!token || /^\s/.test(token) || word.length >= LONGEST_WORD)) {
-      yield { from, to: column - 1, word: word.slice(0, LONGEST_WORD) };
+      yield { from, to: column - 1, word: Array.from(word).slice(0, LONGEST_WORD).join("") };
       word = "";
     }
     if (!word) from = column;

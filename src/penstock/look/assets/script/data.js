@@ -1,4 +1,4 @@
-// The traces as Python packed them (penstock.look.page), unpacked: typed arrays, time first, (L, H) at [t * H + unit].
+// The traces as Python packed them (penstock.look.page_data), unpacked: typed arrays, time first, (L, H) at [t * H + unit].
 
 async function unpackAll() {
   const data = JSON.parse(byId("data").textContent);

@@ -119,11 +119,11 @@ function onPlace(element, point, press) {
   element.addEventListener("click", (event) => press(last ?? event));
 }
 
-let tipOf = null; // the event and the lines of the tip that is shown
+let tipOf = null; // the event and the lines of the tip that is shown, and where what it is about stood
 
 // ``lines()`` is asked again when what is chosen changes.
 function showTip(event, lines) {
-  tipOf = [event, lines];
+  tipOf = [event, lines, placeOf(event)];
   const tip = byId("tip");
   tip.replaceChildren(...lines().map((line) => make("div", {}, line)));
   tip.hidden = false;
@@ -135,6 +135,16 @@ function showTip(event, lines) {
 
 function refreshTip() {
   if (tipOf) showTip(...tipOf);
+}
+
+function placeOf({ target = document.body }) {
+  const { x, y } = target.getBoundingClientRect();
+  return `${x} ${y}`;
+}
+
+// When what it is about was scrolled away under it.
+function hideMovedTip() {
+  if (tipOf && placeOf(tipOf[0]) !== tipOf[2]) hideTip();
 }
 
 function hideTip() {

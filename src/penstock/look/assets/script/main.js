@@ -16,7 +16,7 @@ async function start() {
   buildZoom();
   switches(data.title);
   onChoice(refreshTip);
-  addEventListener("scroll", hideTip, { capture: true, passive: true });
+  addEventListener("scroll", hideMovedTip, { capture: true, passive: true });
   document.addEventListener("copy", copySpan);
   showTraces(shown);
   if (live) fillTexts();
