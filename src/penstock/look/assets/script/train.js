@@ -22,6 +22,7 @@ const blank = () => ({
 let learning = blank();
 let sequence = 0;
 let curve = null;
+let workerSource = null;
 
 function buildTraining() {
   byId("training").hidden = false;
@@ -56,7 +57,8 @@ function beginTraining() {
   learning = blank();
   const failed = () => (byId("train-status").textContent = say("trainFailed"));
   try {
-    learning.worker = new Worker(URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" })));
+    workerSource ??= URL.createObjectURL(new Blob([TRAINER], { type: "text/javascript" }));
+    learning.worker = new Worker(workerSource);
   } catch {
     return failed();
   }
@@ -118,7 +120,7 @@ function drawTraining(anew = false) {
   byId("train-rate").textContent = rate ? Math.round(rate).toLocaleString() : "–";
   const status = beaten ? "trainBeaten" : steps ? "trainRunning" : "trainReady";
   const said = say(status, { naive: naive.toFixed(2), step: (beaten ?? 0).toLocaleString() });
-  if (byId("train-status").textContent !== said) byId("train-status").textContent = said; // spoken once
+  if (naive && byId("train-status").textContent !== said) byId("train-status").textContent = said; // spoken once
   drawCurve();
   if (learning.read) drawRead(learning.read);
 }
