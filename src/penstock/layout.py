@@ -80,8 +80,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> I
         if sum(wide) + GAP * (len(wide) - 1) <= width:
             break
     else:
-        for row in rows:
-            yield from _lines_of(header, row, width)
+        yield from _as_lines(header, rows, width)
         return
     folded = [wrap(name, w) for name, w in zip(header, wide, strict=True)]
     height = max(map(len, folded))
@@ -97,22 +96,23 @@ def _aligned(cells: Sequence[str], wide: Sequence[int]) -> str:
     return (" " * GAP).join([first, *others]).rstrip()
 
 
-def _lines_of(header: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
-    """A row as its name and, below it, each column's name and value, as many side by side as fit."""
-    others = [*zip(header[1:], row[1:], strict=True)]
-    named = (header[0], row[0], *(cell for name, cell in others if not name))
-    yield from wrap(" ".join(filter(None, named)), width, rest="  ")
-    pairs = [(name, cell) for name, cell in others if name and cell]
-    label, value = (max(map(cell_len, some), default=0) for some in zip(*pairs, strict=True)) if pairs else (0, 0)
+def _as_lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Each row as its name and, below it, each column's name and value, as many side by side as fit."""
+    named = [[(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if name and cell] for row in rows]
+    pairs = [pair for some in named for pair in some]
+    label, value = (max((cell_len(pair[k]) for pair in pairs), default=0) for k in (0, 1))
     side = max(1, width // (label + value + 2 * GAP))
-    if side == 1:
-        yield from facts(pairs, width, "  ")
-        return
-    height = -(-len(pairs) // side)
-    beside = zip_longest(*(pairs[k : k + height] for k in range(0, len(pairs), height)), fillvalue=("", ""))
-    for line in beside:
-        cells = (padded(name, label + 1) + padded(cell, value, right=True) for name, cell in line)
-        yield ("  " + "  ".join(cells)).rstrip()
+    for row, some in zip(rows, named, strict=True):
+        first = (header[0], row[0], *(cell for name, cell in zip(header[1:], row[1:], strict=True) if not name))
+        yield from wrap(" ".join(filter(None, first)), width, rest="  ")
+        if side == 1:
+            yield from facts(some, width, "  ")
+            continue
+        height = -(-len(some) // side)
+        columns = (some[k : k + height] for k in range(0, len(some), height))
+        for line in zip_longest(*columns, fillvalue=("", "")):
+            cells = (padded(name, label + 1) + padded(cell, value, right=True) for name, cell in line)
+            yield ("  " + "  ".join(cells)).rstrip()
 
 
 def padded(text: str, width: int, right: bool = False) -> str:

@@ -100,7 +100,7 @@ def peers_table(rows: Sequence[Row]) -> Table:
 
 def variants_table(rows: Sequence[Row]) -> Table:
     """Penstock's variants beside its plain call."""
-    header = ["(N, L, D, H)", "", "variant", "ms", "× plain", "target", "× best peer", "of bound", "error"]
+    header = ["(N, L, D, H)", "", "", "ms", "× plain", "target", "× best peer", "of bound", "error"]
     return Table(
         "Variants",
         header,

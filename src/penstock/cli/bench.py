@@ -13,6 +13,7 @@ from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.folder import held
+from penstock.layout import say
 from penstock.native import core
 
 RESULTS = ("results.json", "results.md", "results.png", "results.svg")
@@ -92,19 +93,19 @@ def bench(
         rows: list[Row] = []
         scored: list[bulk.Scoring] = []
 
-        def say(line: str) -> None:
-            progress.print(line, highlight=False)
+        def told(line: str) -> None:
+            say(progress, line)
 
         for hidden in (bulk.HIDDEN[:1] if quick else bulk.HIDDEN) if scoring else ():
-            say(f"scoring, {hidden} units")
+            told(f"scoring, {hidden} units")
             scored.append(bulk.measure(hidden, threads, bulk.QUICK if quick else bulk.FULL))
         for kind in kinds:
             for size in given or (QUICK_SHAPES[kind] if quick else TARGETS[kind]):
-                say(f"{kind} {size}")
+                told(f"{kind} {size}")
                 variants = bool(given) or size in VARIED[kind]
                 rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
-        groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, say) if steps else []
-        loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, say) if busy else []
+        groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, told) if steps else []
+        loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, told) if busy else []
         results = Results(roof, rows, scored, groups, loaded)
         if folder is not None:  # before it is printed, where a reader may be gone
             write(folder, facts, results)
