@@ -89,7 +89,7 @@ def test_a_copied_formula_is_its_text(site: Path, chromium: Browser) -> None:
         return data.getData("text/plain");
     }"""
     assert tab.page.evaluate(copied, ".formula math") == "h_t = z_t ⊙ h_{t-1} + (1 − z_t) ⊙ n_t"
-    paragraph = tab.page.evaluate(copied, "article section section > p")
+    paragraph = tab.page.evaluate(copied, "article p:has(math)")
     assert "What z keeps, 1 − z cannot replace" in paragraph
     assert tab.page.evaluate(copied, "h1") == ""  # no formula: the browser copies as ever
     tab.page.context.close()
