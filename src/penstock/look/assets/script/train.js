@@ -211,6 +211,7 @@ function drawRead({ items, update, reset, shares, best, chances, answer, key, ri
 
 // The gate of the unit at the step that is pointed at.
 function trainingTip(canvas, gate, { clientX, clientY }) {
+  if (!learning.read) return [];
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const within = (at, count) => Math.max(0, Math.min(count - 1, Math.floor(at * count)));
   const t = within((clientX - left) / width, canvas.width);
