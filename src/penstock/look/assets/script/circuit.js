@@ -31,7 +31,7 @@ function buildCircuit() {
     requestAnimationFrame(() => {
       if (chosen !== document.activeElement || !chosen.matches(":focus-visible")) return;
       const { left, top, width, height } = box.querySelector("svg").getBoundingClientRect();
-      tip(chosen, { clientX: left + 0.26 * width, clientY: top + 0.7 * height });
+      tip(chosen, { target: chosen, clientX: left + 0.26 * width, clientY: top + 0.7 * height });
     });
   };
   for (const part of parts) {
