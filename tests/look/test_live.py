@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Tab, browser
-from page_reader import assert_largest, number, places, rows
+from browser import Tab, browser, violations
+from page_reader import assert_largest, number, places, rows, settled
 from playwright.sync_api import Browser, Page, expect
 from traces import LETTERS, model
 
@@ -135,7 +135,7 @@ def test_what_is_typed_is_computed(open_live: Open, K: int) -> None:
     page.locator("#map-update .map").focus()
     for unit in np.argsort(-lives, kind="stable")[:4]:
         page.keyboard.press("ArrowDown")
-        life = "∞, longer" if np.isinf(lives[unit]) else f"{lives[unit]:.1f} steps" if lives[unit] < 10 else f"{lives[unit]:.0f} steps"
+        life = "∞, longer" if np.isinf(lives[unit]) else f"{lives[unit]:.{0 if lives[unit] >= 10 else 1}f} steps"
         assert f"Unit {unit} alone. Half-life: {life}" in page.locator("#units").inner_text()
 
 
@@ -170,16 +170,18 @@ def test_a_question_shows_before_and_after_side_by_side(open_live: Open, form: s
     expect(page.locator("#texts .reading")).to_have_count(1)
 
 
-def test_a_unit_that_forgets_at_a_step(open_live: Open) -> None:
+@pytest.mark.parametrize("whom", ["unit .*", "all units"])
+def test_units_that_forget_at_a_step(open_live: Open, whom: str) -> None:
     of = model(CharVocabulary(LETTERS))
     page = open_live(of, CAT)
     page.locator("#t0-7").click()
-    button = page.get_by_role("button", name=re.compile("What if unit .* forgot at ‘,’, position 7"))
-    unit = int(re.findall(r"unit (\d+)", button.inner_text())[0])
+    button = page.get_by_role("button", name=re.compile(f"What if {whom} forgot at ‘,’, position 7"))
+    named = re.findall(r"unit (\d+)", button.inner_text())
     button.click()
 
     def forget(t: int, r: Any, z: Any, n: Any) -> None:
-        z[unit] = 0 if t == 7 else z[unit]
+        if t == 7:
+            z[[int(unit) for unit in named] or slice(None)] = 0
 
     agree(numbers(page, 1), held_by_equations(halved(of), CAT, forget))
 
@@ -356,3 +358,14 @@ def test_a_model_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("penstock.look.live.LARGEST", 1000)
     with pytest.raises(PenstockError, match=r"its 3,\d\d\d weights are more than a page can hold, 1,000"):
         live_page(model(CharVocabulary(LETTERS)), CAT)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize(("width", "theme"), [(1200, "light"), (375, "dark"), (320, "light")])
+def test_accessible(open_live: Open, width: int, theme: Any, locale: str) -> None:
+    page = open_live(model(CharVocabulary(LETTERS)), CAT, locale=locale, width=width)
+    page.emulate_media(color_scheme=theme)
+    page.locator("#questions button").first.click()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(page) == []

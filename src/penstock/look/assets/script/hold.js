@@ -107,7 +107,7 @@ function inWords({ gate, layer, units, value, from, to }) {
   const whom = units === null ? say("heldAll") : say("heldUnits", { units: units.join(", ") });
   const when = to === null ? (from ? say("heldFrom", { from }) : say("heldAlways")) : say("heldAt", { from, to });
   const of = live.model.config.num_layers > 1 ? say("heldLayer", { layer }) : "";
-  return say("held_" + gate, { whom, value: number(value), when, of });
+  return say(`held_${gate}`, { whom, value: number(value), when, of });
 }
 
 // The questions, about what is chosen.
@@ -122,6 +122,7 @@ function askWhat() {
     ["askNeverHid", {}, () => hold({ ...everywhere, gate: "reset", value: 1 })],
     ["askOnlyPresent", {}, () => hold({ ...everywhere, gate: "reset", value: 0 })],
     ["askForgot", { unit, token, position: t }, () => hold({ gate: "update", layer, units: [unit], value: 0, from: t, to: t })],
+    ["askAllForgot", { token, position: t }, () => hold({ ...everywhere, gate: "update", value: 0, from: t, to: t })],
     ["askKept", { unit, token, position: t }, () => hold({ gate: "update", layer, units: [unit], value: 1, from: t, to: null })],
     ["askNothingWritten", { token, position: t }, () => hold({ ...everywhere, gate: "update", value: 1, from: t })],
     ["askPlain", {}, () => {

@@ -42,6 +42,7 @@ function buildTraining() {
   onChoice((changed) => {
     if (changed.has("theme") || changed.has("language")) drawTraining(true);
   });
+  drawTraining();
   new ResizeObserver(() => curve?.setSize({ width: curveWidth(), height: CURVE })).observe(byId("train-curve"));
   new IntersectionObserver(([{ isIntersecting }], seen) => {
     if (!isIntersecting) return;
@@ -105,6 +106,7 @@ function halvePoints() {
 }
 
 function drawTraining(anew = false) {
+  byId("train-run").textContent = say(learning.running ? "trainPause" : "trainStart");
   if (!learning.worker) return;
   const { steps, loss, right, rate, naive, beaten } = learning;
   if (anew) {
@@ -113,7 +115,6 @@ function drawTraining(anew = false) {
     drawLegend(byId("train-legend"), say("trainShades"), "gate", [0, 0.5, 1], (value) => value);
     byId("train-task-says").textContent = say(`train_${trainingSettings().task}`);
   }
-  byId("train-run").textContent = say(learning.running ? "trainPause" : "trainStart");
   byId("train-steps").textContent = steps.toLocaleString();
   byId("train-loss-now").textContent = steps ? loss.toFixed(3) : "–";
   byId("train-right").textContent = steps ? percent(right) : "–";
@@ -171,6 +172,7 @@ function drawCurve() {
   const last = Math.max(100, steps);
   curve.setData([[0, ...at, last], [null, ...means, null], [naive, ...at.map(() => naive), naive]]);
   const said = { step: steps, loss: loss.toFixed(3), naive: naive.toFixed(2) };
+  byId("train-curve").setAttribute("role", "img");
   byId("train-curve").setAttribute("aria-label", say("trainCurveSays", said));
 }
 
