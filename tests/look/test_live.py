@@ -163,7 +163,7 @@ def test_a_question_shows_before_and_after_side_by_side(open_live: Open, form: s
     of = Model(of.config.__class__(**{**vars(of.config), "reset": form}), of.vocabulary, of.weights)
     page = open_live(of, CAT)
     page.get_by_role("button", name=question).click()
-    assert page.locator("#texts h3[id]").all_inner_texts() == ["As it is", "Held"]
+    assert page.locator("#texts h3[id]").all_inner_texts() == ["First: as it is", "Second: held"]
     agree(numbers(page, 0), held_by_equations(halved(of), CAT, nothing))
     agree(numbers(page, 1), held_by_equations(halved(of), CAT, QUESTIONS[question]))
     page.click("#let-go")
@@ -326,6 +326,15 @@ def test_texts_that_are_strange_are_read_and_stay_text(open_live: Open, text: st
     page = open_live(of, CAT)
     page.locator("#live-text-0").fill(text)
     agree(numbers(page), held_by_equations(halved(of), text, nothing))
+
+
+def test_a_character_that_the_model_never_saw_is_marked(open_live: Open) -> None:
+    page = open_live(model(CharVocabulary(LETTERS)), CAT)
+    page.locator("#live-text-0").fill("a né猫 cat")
+    assert page.locator("#text-0 .unknown").all_text_contents() == ["é"]
+    expect(page.locator("#unknown")).to_contain_text("1 ")
+    page.locator("#live-text-0").fill("a ne cat")
+    expect(page.locator("#unknown")).to_be_hidden()
 
 
 def test_a_text_that_is_empty_or_very_long_says_what_is_the_matter(open_live: Open) -> None:
