@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from traces import of_numbers
 
 import penstock
 from penstock import LanguageModel, PenstockError
@@ -48,6 +49,12 @@ def test_numeric_and_long(tmp_path: Path) -> None:
     trace = penstock.trace(penstock.GRU(3, 4, bidirectional=True), torch.randn(200, 3))
     save_maps(tmp_path / "a.png", [trace], 1)
     assert maps([trace], 1).axes[-1] is not None
+
+
+def test_steps_of_a_part_are_those_of_the_whole() -> None:
+    part = of_numbers(300).between(100, 300)
+    axes = maps([part], 0).axes[5]
+    assert axes.xaxis.get_major_formatter()(50) == "150"
 
 
 def test_another_name_is_refused(trace: Trace, tmp_path: Path) -> None:

@@ -89,6 +89,15 @@ def test_words_of_byte_pairs_stay_whole_and_a_token_wider_than_a_line_stands_alo
     assert parts == [["The", " ca", "ts"], [" are", " full", ".", "\n"], ["=" * 30], [" ", "end"]]
 
 
+def test_a_part_keeps_the_positions_of_the_whole_and_words_of_ones_own_are_named() -> None:
+    part = trace().between(10, 20)
+    assert re.findall(r" at (\d+) \(", printed(part))
+    assert {int(t) for t in re.findall(r" at (\d+) \(", printed(part))} <= set(range(10, 20))
+    layer = part.layers[0]
+    named = Trace((layer,), tokens=tuple(f"w{k}" for k in range(len(layer.hidden))))
+    assert "w0w1w2" in printed(named).replace("\n", "")
+
+
 def test_colours_on_a_terminal_alone() -> None:
     assert "\x1b[" in printed(trace(), force_terminal=True, color_system="truecolor")
     assert "\x1b[" not in printed(trace())

@@ -90,10 +90,12 @@ def maps(traces: Sequence[Trace], layer: int) -> Figure:
 
 
 def _label_steps(axes: Any, trace: Trace) -> None:
-    if trace.language is not None and len(trace) <= LABELLED:
-        tokens = [visible(token).replace("$", r"\$") for token in trace.language.tokens]
+    words = trace.words()
+    if words is not None and len(trace) <= LABELLED:
+        tokens = [visible(token).replace("$", r"\$") for token in words]
         turned = any(len(token) > 1 for token in tokens)
         axes.set_xticks(np.arange(len(tokens)), tokens, fontsize=7, rotation=90 if turned else 0)
         axes.tick_params(axis="x", length=0)
     else:
         axes.set_xlabel("step")
+        axes.xaxis.set_major_formatter(lambda at, _: f"{trace.start + at:g}")

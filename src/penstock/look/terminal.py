@@ -26,7 +26,7 @@ TOP, LONGEST = 5, 20
 def show(trace: Trace, layer: int, console: Console | None = None) -> None:
     """Prints the shaded text, where its last state was written, what was expected next, and the map of one layer."""
     console = console or Console(highlight=False, soft_wrap=True)
-    shown, tokens = trace.layers[layer], trace.language.tokens if trace.language else tuple("·" * len(trace))
+    shown, tokens = trace.layers[layer], trace.words() or tuple("·" * len(trace))
     strength = shown.write_strength.mean(1)
     L, H = shown.hidden.shape
     width = console.width
@@ -82,7 +82,7 @@ def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> I
     last = len(trace) - 1
     weights = layer.attention()[0 if layer.reverse else last]
     order = np.argsort(-weights, kind="stable")[:TOP]
-    names = ["what was before", *(f"{_quoted(token)} at {t}" for t, token in enumerate(tokens))]
+    names = ["what was before", *(f"{_quoted(token)} at {t}" for t, token in enumerate(tokens, trace.start))]
     places = [f"{names[s]} ({weights[s]:.0%})" for s in order]
     yield from flow(f"{'first' if layer.reverse else 'last'} state written by:", places, width)
     if trace.language is None:
@@ -94,7 +94,7 @@ def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> I
     if last:
         surprise = trace.surprise()
         worst = np.argsort(-surprise[1:], kind="stable")[:TOP] + 1
-        found = [f"{_quoted(tokens[t])} {t} ({surprise[t]:.1f})" for t in worst]
+        found = [f"{_quoted(tokens[t])} {trace.start + t} ({surprise[t]:.1f})" for t in worst]
         yield from flow(f"surprise: {np.nanmean(surprise):.2f} bits a token; most at", found, width)
 
 
