@@ -21,12 +21,14 @@ def test_one_experiment_prints_its_claims_and_writes_the_page(tmp_path: Path) ->
     assert re.fullmatch(r"1 of 1  limits  \d+ s\n", done.stderr)
     page = out.read_text(encoding="utf-8")
     assert "更新门为 1 时，隐状态原样保留" in page
+    assert (tmp_path / "report-live.html").stat().st_size < 300_000
 
 
 def test_json_is_one_object(tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     facts = json.loads(penstock("lab", "limits", "--quick", "--out", out, "--json").stdout)
     assert (facts["quick"], facts["seeds"], facts["report"]) == (True, 1, str(out))
+    assert facts["live"] == str(tmp_path / "report-live.html")
     assert [claim["holds"] for claim in facts["claims"]] == [True, True, True]
     assert facts["claims"][2]["figures"]["state after 1 … 10,000 steps from the initial one"] == [0.0]
     assert {"en", "zh"} == set(facts["claims"][0]["claim"])

@@ -1,5 +1,6 @@
 """The page: escaped, self-contained, with what each claim says, and whether it holds."""
 
+import dataclasses
 import re
 from html import escape
 from pathlib import Path
@@ -18,7 +19,7 @@ FOUND = {Words("plain RNN", "普通循环神经网络"): [number([1, 2]), number
 CURVES = draw.curves(CAPTION, [1, 2], FOUND, xlabel=STEPS)
 
 
-def claim(holds: bool, **settings: Any) -> Claim:
+def claim(holds: bool) -> Claim:
     return Claim(
         key="bold" if holds else "fails",
         name=Words("<b>bold</b>", "<b>粗</b>"),
@@ -29,12 +30,11 @@ def claim(holds: bool, **settings: Any) -> Claim:
         holds=holds,
         tables=[Table(Words("<table>", "<表>"), [same("<column>")], {Words("<row>", "<行>"): [number([0.125])]})],
         pictures=[CURVES],
-        **settings,
     )
 
 
 def test_text_is_inert_and_nothing_is_lost() -> None:
-    page = report.page([claim(True)], Effort())
+    page = report.page([claim(True)], Effort(), "live.html")
     for inert in (
         "&lt;b&gt;bold&lt;/b&gt;",
         "cats &amp; mice",
@@ -52,7 +52,7 @@ def test_text_is_inert_and_nothing_is_lost() -> None:
 
 
 def test_what_does_not_hold_is_said_in_words() -> None:
-    page = report.page([claim(False), claim(True)], Effort(1, quick=True))
+    page = report.page([claim(False), claim(True)], Effort(1, quick=True), "live.html")
     assert "✗ does not hold" in page
     assert "1 of 2 hold" in page
     assert "2 条中有 1 条成立" in page
@@ -60,14 +60,36 @@ def test_what_does_not_hold_is_said_in_words() -> None:
 
 
 def test_it_asks_no_network_and_has_no_dead_link() -> None:
-    page = report.page([claim(True), claim(False)], Effort())
+    page = report.page([claim(True), claim(False)], Effort(), "live.html")
     found = re.findall(r"(?:src|href)=\"([^\"]*)\"", page)
     assert {address for address in found if not re.match("#m[0-9a-f]+", address)} == {"#bold", "#fails"}
     assert all(f'<section id="{key}">' in page for key in ("bold", "fails"))
     assert "@import" not in page
     assert "See it live" not in page
-    live = report.page([claim(True, live='live.html#held="z"')], Effort())
-    assert '<a href="live.html#held=&quot;z&quot;"><span lang="en">See it live</span>' in live
+
+
+def test_a_claim_that_can_be_seen_live_leads_to_it(tmp_path: Path) -> None:
+    kept = dataclasses.replace(claim(True), key="fading")
+    report.write(tmp_path / "my lab.html", [kept], Effort())
+    with browser() as chromium:
+        tab = Tab(chromium.new_context(locale="en-US"))
+        tab.page.goto((tmp_path / "my lab.html").as_uri())
+        tab.page.get_by_text("See it live").click()
+        expect(tab.page.locator("html")).to_have_attribute("data-ready", "true")
+        assert "my%20lab-live.html" in tab.page.url
+        settings = tab.page.locator("#train-settings :is(select, input)").evaluate_all(
+            "all => all.map(one => one.value)"
+        )
+        assert settings == ["bit", "16", "before", "update", "1"]
+        expect(tab.page.locator("#train-shares > span")).to_have_count(21)  # of the long bit
+        assert tab.page.locator("main > section:visible").count() == 1
+        assert tab.complaints == []
+
+
+def test_every_claim_that_is_said_to_be_live_is_one() -> None:
+    sources = "".join(path.read_text("utf-8") for path in Path(report.__file__).parent.glob("*.py"))
+    for key in report.TRAINED_LIVE:
+        assert f'Claim(\n            "{key}",' in sources
 
 
 def test_a_picture_says_everything_in_both_languages() -> None:

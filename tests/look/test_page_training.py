@@ -1,5 +1,6 @@
 """A small GRU learns in the live page, in a real browser's worker."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,21 @@ def test_language_and_theme_change_while_it_learns(show: Show) -> None:
     count = paused(page)
     assert count > 0
     assert page.locator("#train-curve .uplot").count() == 1
+
+
+def test_its_settings_stand_in_the_address(show: Show) -> None:
+    page = opened(show)
+    page.select_option("#train-settings [name=task]", "verb")
+    page.select_option("#train-settings [name=width]", "8")
+    page.wait_for_url(re.compile(r"train=verb\+8\+before\+none\+1"))
+    page.goto(page.url.split("#")[0] + "#train=bit+32+after+reset+7")
+    expect(page.locator("#train-settings [name=task]")).to_have_value("bit")
+    assert page.locator("#train-settings [name=seed]").input_value() == "7"
+    expect(page.locator("#train-shares > span")).to_have_count(21, timeout=LONG)
+    for damaged in ("bit+32+after+reset", "bit+31+after+reset+7", "bit+32+after+reset+x", "<b>+32+after+reset+7"):
+        page.goto(page.url.split("#")[0] + f"#train={damaged}")
+        expect(page.locator("#address-says")).to_contain_text("is damaged (train)")
+    assert page.locator("#train-settings [name=task]").input_value() == "bit"
 
 
 def test_only_a_live_page_has_it(show: Show) -> None:

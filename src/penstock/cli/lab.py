@@ -38,7 +38,7 @@ def lab(
             other: the exit status is 0.
         quick: Train less, and with one seed unless you say: seconds, too few for some claims.
         seeds: How many times each is trained, 5 unless you say; a figure is the mean, with the range.
-        out: Where to write the report, one page of HTML.
+        out: Where to write the report, a page of HTML; beside it NAME-live.html, which trains while you watch.
         json_: Print one JSON object.
     """
     for one in name:
@@ -50,11 +50,13 @@ def lab(
     for package, extra in (("torch", "train"), ("matplotlib", "plot")):
         if find_spec(package) is None:
             raise PenstockError(f"lab needs {package}, which is not installed: pip install 'penstock[{extra}]'")
-    files.expect_place_for(out)  # before minutes of training, not after
 
     from penstock.lab import report
     from penstock.lab.claim import Effort
 
+    pages = out, report.live_beside(out)
+    for page in pages:
+        files.expect_place_for(page)  # before minutes of training, not after
     effort = Effort(seeds, quick)
     names = [one for one in EXPERIMENTS if not name or one in name]
     progress = Console(stderr=True, highlight=False)
@@ -65,11 +67,12 @@ def lab(
             found[one] = run(one, effort, tell)
         say(progress, f"{k} of {len(names)}  {one}  {time.perf_counter() - began:.0f} s")
     claims = [claim for some in found.values() for claim in some]
-    files.expect_place_for(out)  # minutes have passed
+    for page in pages:
+        files.expect_place_for(page)  # minutes have passed
     report.write(out, claims, effort)
     if json_:
         facts = [{"experiment": one, **as_json(claim)} for one, some in found.items() for claim in some]
-        print(json.dumps({"quick": quick, "seeds": seeds, "report": str(out), "claims": facts}))
+        print(json.dumps({"quick": quick, "seeds": seeds, "report": str(out), "live": str(pages[1]), "claims": facts}))
         return 0
     show(claims)
     holding = sum(claim.holds for claim in claims)

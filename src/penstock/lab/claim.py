@@ -96,5 +96,3 @@ class Claim:
     holds: bool
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
-    live: str | None = None
-    """The address of a page where it can be touched, if there is one."""

@@ -7,11 +7,13 @@ import platform
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import torch
 
 from penstock import __version__, files
 from penstock.lab.claim import Claim, Effort, Table, Words
+from penstock.look.live import training_page
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1e; --paper: #fdfdfb; --faint: #6a6a70; --line: #d9d9d4;
@@ -49,6 +51,15 @@ thead th { color: var(--faint); }
 TITLE = Words("Penstock: the lab", "Penstock：实验室")
 FAILS = Words("✗ does not hold", "✗ 不成立")
 LIVE = Words("See it live", "亲手试一试")
+TRAINED_LIVE = {
+    "mouse": "odd 16 before none 1",
+    "lasting": "bit 16 before none 1",
+    "fading": "bit 16 before update 1",
+    "cat": "verb 16 before none 1",
+    "subject": "verb 16 before none 1",
+    "two": "bit 16 before reset 1",
+}
+"""How a page that trains is set to show a claim: task, units, form of the reset gate, gate taken away, seed."""
 SCRIPT = f"""
 const titles = {{"en": "{TITLE.en}", "zh-Hans": "{TITLE.zh}"}};
 const buttons = [...document.querySelectorAll(".languages button")];
@@ -63,17 +74,26 @@ speak(/^zh\\b/i.test(navigator.language) ? "zh-Hans" : "en");
 """
 
 
+def live_beside(path: Path) -> Path:
+    """Where the page that trains stands, for one of the claims at ``path``."""
+    return path.with_name(f"{path.stem}-live.html")
+
+
 def write(path: Path, claims: Sequence[Claim], effort: Effort) -> None:
-    """Writes the page.
+    """Writes the page, and beside it the one that trains, which its claims link.
 
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
-    files.write(path, page(claims, effort))
+    files.write(live_beside(path), training_page("Penstock lab"))
+    files.write(path, page(claims, effort, quote(live_beside(path).name)))
 
 
-def page(claims: Sequence[Claim], effort: Effort) -> str:
-    """The page: a summary, then a section a claim, in English or in Chinese; without its script, in both."""
+def page(claims: Sequence[Claim], effort: Effort, live: str) -> str:
+    """The page: a summary, then a section a claim, in English or in Chinese; without its script, in both.
+
+    ``live`` is the address of the page that trains.
+    """
     holding = sum(claim.holds for claim in claims)
     summary = "".join(
         f'<tr><td><a href="#{claim.key}">{spoken(claim.name)}</a></td><td>{verdict(claim)}</td></tr>'
@@ -108,7 +128,7 @@ def page(claims: Sequence[Claim], effort: Effort) -> str:
 <p>{spoken(about)}</p>
 <p><small>{spoken(how)}</small></p>
 <table>{summary}</table>
-{"".join(map(section, claims))}
+{"".join(section(claim, live) for claim in claims)}
 </main>
 <script>{SCRIPT}</script>
 </body>
@@ -116,7 +136,7 @@ def page(claims: Sequence[Claim], effort: Effort) -> str:
 """
 
 
-def section(claim: Claim) -> str:
+def section(claim: Claim, live: str) -> str:
     """One claim."""
     figures = "".join(f"<tr><td>{spoken(name)}</td><td>{escape(str(f))}</td></tr>" for name, f in claim.figures.items())
     pictures = "".join(
@@ -124,13 +144,14 @@ def section(claim: Claim) -> str:
         f'<figcaption id="{claim.key}-{k}">{spoken(picture.caption)}</figcaption></figure>'
         for k, picture in enumerate(claim.pictures)
     )
-    live = "" if claim.live is None else f'<p><a href="{escape(claim.live)}">{spoken(LIVE)}</a></p>\n'
+    shown = TRAINED_LIVE.get(claim.key)
+    touched = f'<p><a href="{live}#train={quote_plus(shown)}">{spoken(LIVE)}</a></p>\n' if shown else ""
     criterion = Words(f"Criterion: {claim.criterion.en}.", f"标准：{claim.criterion.zh}。")
     return f"""<section id="{claim.key}">
 <h2>{spoken(claim.name)}</h2>
 <p>{spoken(claim.says)}</p>
 <p><small>{spoken(claim.done)}</small></p>
-{live}<div class="scroll" tabindex="0"><table>{figures}</table></div>
+{touched}<div class="scroll" tabindex="0"><table>{figures}</table></div>
 <p>{verdict(claim)} <small>{spoken(criterion)}</small></p>
 {"".join(map(grid, claim.tables))}{pictures}
 </section>

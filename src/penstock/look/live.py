@@ -44,3 +44,8 @@ def live_page(model: Model, *texts: str, title: str = "") -> str:
     content = model_file(model.config, model.vocabulary, model.weights, "float16")
     halves = np.frombuffer(content + b" " * (len(content) % 2), "<f2")
     return assembled({"title": title, "live": {"model": packed(halves), "texts": texts}, "traces": []})
+
+
+def training_page(title: str = "") -> str:
+    """A page of HTML in which small GRUs learn the lab's tasks, and nothing else."""
+    return assembled({"title": title, "traces": []})

@@ -113,7 +113,8 @@ def assembled(data: dict[str, Any]) -> str:
     content = json.dumps(data, allow_nan=False, separators=(",", ":"))
     identity = hashlib.sha256(content.encode()).hexdigest()[:12]  # a link of another page does not fit this one
     words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
-    web, trainer = (script(*names) if "live" in data else "null" for names in (MODEL, TRAINER))
+    web = script(*MODEL) if "live" in data else "null"
+    trainer = script(*TRAINER) if "live" in data or not data["traces"] else "null"
     worker = json.dumps(f"{trainer}.trainIn(self)")
     given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {worker};\n"
     scripts = "\n".join(_asset(name) for name in SCRIPTS)

@@ -40,7 +40,12 @@ function writeAddress() {
 }
 
 function inAddress() {
-  const said = new URLSearchParams({ of: pageId, at: choice.positions.join(" "), in: choice.text, layer: choice.layer });
+  const said = new URLSearchParams({ of: pageId });
+  if (!byId("training").hidden) said.set("train", Object.values(trainingSettings()).join(" "));
+  if (!traces.length) return said.toString();
+  said.set("at", choice.positions.join(" "));
+  said.set("in", choice.text);
+  said.set("layer", choice.layer);
   said.set("bars", choice.bars);
   said.set("shown", choice.shown);
   if (choice.unit !== null) said.set("unit", choice.unit);
@@ -56,15 +61,17 @@ function inAddress() {
   return said.toString();
 }
 
-// Shows what the address says; where it cannot be, the page stays as it is and says so.
+// Shows what the address says, be it a part; where it cannot be, the page stays as it is and says so.
 function followAddress() {
   byId("address-says").textContent = "";
-  if (location.hash.length < 2) return;
+  if (!location.hash.includes("=")) return;
   const said = new URLSearchParams(location.hash.slice(1));
   try {
-    if (said.get("of") !== pageId) return void (byId("address-says").textContent = say("addressOther"));
-    if (live) liveFromAddress(said);
-    choose(choiceFrom(said));
+    if ((said.get("of") ?? pageId) !== pageId) return void (byId("address-says").textContent = say("addressOther"));
+    if (said.has("train") && !byId("training").hidden) trainingFromAddress(said.get("train"));
+    if (said.has("text") && live) liveFromAddress(said);
+    if (said.has("at") && traces.length) choose(choiceFrom(said));
+    else if (said.has("train")) byId("training").scrollIntoView();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     byId("address-says").textContent = say("addressDamaged", { what: error.message });

@@ -5,6 +5,7 @@ const SHORT = 300; // tokens that leave room for the position's numbers below th
 async function start() {
   const data = await unpackAll();
   const shown = data.live ? await openLive(data.live) : data.traces;
+  if (!shown.length) return startTraining(data.title);
   buildChoices();
   onChoice((changed) => ofTraces.forEach((view) => view.update(changed)));
   buildSurprise();
@@ -22,6 +23,16 @@ async function start() {
   if (live) fillTexts();
   if (live) buildTraining();
   buildTake();
+  buildAddress(byId("data").dataset.identity);
+  document.documentElement.dataset.ready = "true";
+}
+
+// A page without a trace: what learns in it alone.
+function startTraining(title) {
+  document.body.className = "alone";
+  switches(title);
+  buildTraining();
+  redrawAll();
   buildAddress(byId("data").dataset.identity);
   document.documentElement.dataset.ready = "true";
 }

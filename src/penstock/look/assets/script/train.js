@@ -26,7 +26,10 @@ let workerSource = null;
 
 function buildTraining() {
   byId("training").hidden = false;
-  byId("train-settings").addEventListener("change", beginTraining);
+  byId("train-settings").addEventListener("change", () => {
+    beginTraining();
+    changedAddress("train");
+  });
   byId("train-settings").addEventListener("submit", (event) => event.preventDefault());
   byId("train-run").addEventListener("click", () => runTraining(!learning.running));
   byId("train-step").addEventListener("click", () => {
@@ -77,6 +80,17 @@ function beginTraining() {
 
 function trainingSettings() {
   return Object.fromEntries(new FormData(byId("train-settings")));
+}
+
+// "odd 16 before none 1", as it stands in the address.
+function trainingFromAddress(said) {
+  const fields = [...byId("train-settings").elements];
+  const values = said.split(" ");
+  const known = ({ options, max }, value) => (options ? [...options].some((o) => o.value === value) : whole(value, Number(max)));
+  if (values.length !== fields.length || !fields.every((field, k) => known(field, values[k]))) throw new RangeError("train");
+  if (Object.values(trainingSettings()).join(" ") === said) return;
+  fields.forEach((field, k) => (field.value = values[k]));
+  if (learning.worker) beginTraining();
 }
 
 function runTraining(running) {
