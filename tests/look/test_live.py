@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Tab, browser, violations
+from browser import Tab, violations
 from page_reader import assert_largest, number, places, rows, settled
 from playwright.sync_api import Browser, Page, expect
 from traces import LETTERS, model
@@ -23,12 +23,6 @@ from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabula
 
 CAT = "The cat, which already ate the fish, was"
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture
