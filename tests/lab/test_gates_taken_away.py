@@ -29,7 +29,7 @@ def test_training_moves_no_forced_gate(gates: str) -> None:
     model = Reader(2, 4, 1, gates=gates, longest=10, seed=0)
     x = torch.randn(9, 3, 2)
     before = [weight.detach().clone() for weight in model.gru.parameters()]
-    fit(model, lambda _: (model(x) - 1).square().mean(), steps=20, rate=0.1, seed=0)
+    fit(model, lambda _: (model(x) - 1).square().mean(), what=gates, steps=20, rate=0.1, seed=0)
     found = model.gru(x, return_gates=True)[2]
     for name, to_one in TAKEN_AWAY[gates].items():
         gate = getattr(found, name)
@@ -46,7 +46,7 @@ def test_training_moves_no_forced_gate(gates: str) -> None:
 def test_the_same_seed_trains_the_same_model() -> None:
     def trained() -> torch.Tensor:
         model = Reader(2, 4, 1, gates="GRU", longest=10, seed=3)
-        fit(model, lambda g: model(torch.randn(5, 3, 2, generator=g)).square().mean(), steps=5, seed=3)
+        fit(model, lambda g: model(torch.randn(5, 3, 2, generator=g)).square().mean(), what="GRU", steps=5, seed=3)
         return torch.cat([weight.detach().flatten() for weight in model.parameters()])
 
     state = torch.get_rng_state()
