@@ -95,9 +95,10 @@ def held_by_equations(of: Model, text: str, hold: Callable[..., None], layer: in
     return found[layer]
 
 
-def agree(found: dict[str, Any], expected: Any, error: float = 1e-6) -> None:
+def agree(found: dict[str, Any], expected: Any) -> None:
+    """To the seven digits that the page writes of a number."""
     for k, name in enumerate(("reset", "update", "candidate", "hidden")):
-        np.testing.assert_allclose(found[name], expected[:, k], rtol=0, atol=error, err_msg=name)
+        np.testing.assert_allclose(found[name], expected[:, k], rtol=0, atol=1e-6, err_msg=name)
 
 
 def nothing(*_: Any) -> None:
@@ -162,6 +163,15 @@ def test_a_question_shows_before_and_after_side_by_side(open_live: Open, form: s
     agree(numbers(page, 1), held_by_equations(halved(of), CAT, QUESTIONS[question]))
     page.click("#let-go")
     expect(page.locator("#texts .reading")).to_have_count(1)
+
+
+def test_a_question_is_about_the_text_that_is_chosen(open_live: Open) -> None:
+    of, cats = model(CharVocabulary(LETTERS)), CAT.replace("cat", "cats")
+    page = open_live(of, CAT, cats)
+    page.locator("#t1-5").click()
+    page.get_by_role("button", name="no gates").click()
+    assert [read(page, text) for text in (0, 1)] == [cats, cats]
+    agree(numbers(page, 1), held_by_equations(halved(of), cats, QUESTIONS["no gates"]))
 
 
 @pytest.mark.parametrize("whom", ["unit .*", "all units"])

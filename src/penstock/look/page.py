@@ -112,18 +112,12 @@ def assembled(data: dict[str, Any]) -> str:
     """A page that draws this, as the scripts read it."""
     content = json.dumps(data, allow_nan=False, separators=(",", ":"))
     identity = hashlib.sha256(content.encode()).hexdigest()[:12]  # a link of another page does not fit this one
-    words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
-    web = script(*MODEL) if "live" in data else "null"
-    trainer = script(*TRAINER) if "live" in data or not data["traces"] else "null"
-    worker = json.dumps(f"{trainer}.trainIn(self)")
-    given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {worker};\n"
-    scripts = "\n".join(_asset(name) for name in SCRIPTS)
-    whole = f'"use strict";\n(() => {{\n{given}{scripts}\n}})();\n'
+    digest, packed_script = _script("live" in data, "live" in data or not data["traces"])
     loader = _asset("loader.js")
     style = "\n".join(_asset(name) for name in STYLES)
     policy = "; ".join([
         "default-src 'none'",
-        f"script-src '{_digest(loader)}' '{_digest(whole)}'",
+        f"script-src '{_digest(loader)}' '{digest}'",
         f"style-src '{_digest(style)}'",
         "img-src data:",
         "worker-src blob:",
@@ -138,9 +132,21 @@ def assembled(data: dict[str, Any]) -> str:
         data=content.replace("<", "\\u003c"),  # no text can end the element
         identity=identity,
         circuit=circuit.inline(),
-        packed=base64.b64encode(gzip.compress(whole.encode(), 9, mtime=0)).decode(),
+        packed=packed_script,
         loader=loader,
     )
+
+
+@functools.cache
+def _script(runs: bool, trains: bool) -> tuple[str, str]:
+    """The page's script, with what runs a model or trains one where that is asked for: its digest, and it packed."""
+    words = json.dumps(json.loads(_asset("words.json")), ensure_ascii=False, separators=(",", ":"))
+    web, trainer = (script(*names) if asked else "null" for names, asked in ((MODEL, runs), (TRAINER, trains)))
+    worker = json.dumps(f"{trainer}.trainIn(self)")
+    given = f"const WORDS = {words};\nconst web = {web};\nconst TRAINER = {worker};\n"
+    scripts = "\n".join(_asset(name) for name in SCRIPTS)
+    whole = f'"use strict";\n(() => {{\n{given}{scripts}\n}})();\n'
+    return _digest(whole), base64.b64encode(gzip.compress(whole.encode(), 9, mtime=0)).decode()
 
 
 def _kind(trace: Traced) -> list[Any]:

@@ -30,25 +30,24 @@ function heldLayers(holds, { layers }) {
   });
 }
 
-function hold(added) {
+// The first hold, or the other form, says of which text.
+function changeHolds(change) {
   if (!isHeld()) live.text = choice.text;
-  live.holds.push(added);
+  Object.assign(live, change);
   live.more[1] = [];
   refresh();
+}
+
+function hold(...added) {
+  changeHolds({ holds: [...live.holds, ...added] });
+}
+
+function otherForm() {
+  return live.model.config.reset === "before" ? "after" : "before";
 }
 
 function swapForm() {
-  if (!isHeld()) live.text = choice.text;
-  live.form = live.form ? null : live.model.config.reset === "before" ? "after" : "before";
-  live.more[1] = [];
-  refresh();
-}
-
-function letGo(which) {
-  live.holds = which === undefined ? [] : live.holds.filter((_, k) => k !== which);
-  if (which === undefined) live.form = null;
-  live.more[1] = [];
-  refresh();
+  changeHolds({ form: live.form ? null : otherForm() });
 }
 
 function buildHolds() {
@@ -69,7 +68,7 @@ function buildHolds() {
   };
   form.addEventListener("input", range);
   range();
-  byId("let-go").addEventListener("click", () => letGo());
+  byId("let-go").addEventListener("click", () => changeHolds({ holds: [], form: null }));
   onChoice(() => {
     if (choice.unit !== null && document.activeElement !== form.elements.units) form.elements.units.value = String(choice.unit);
     listHolds();
@@ -92,7 +91,8 @@ function unitsNamed(text, H) {
 
 function listHolds() {
   byId("holds").hidden = !isHeld();
-  const items = live.holds.map((held, k) => holdItem(inWords(held), () => letGo(k)));
+  const without = (k) => changeHolds({ holds: live.holds.filter((_, other) => other !== k) });
+  const items = live.holds.map((held, k) => holdItem(inWords(held), () => without(k)));
   if (live.form) items.push(holdItem(say("holdsForm", { form: live.form, own: live.model.config.reset }), swapForm));
   byId("hold-list").replaceChildren(...items);
 }
@@ -125,11 +125,8 @@ function askWhat() {
     ["askAllForgot", { token, position: t }, () => hold({ ...everywhere, gate: "update", value: 0, from: t, to: t })],
     ["askKept", { unit, token, position: t }, () => hold({ gate: "update", layer, units: [unit], value: 1, from: t, to: null })],
     ["askNothingWritten", { token, position: t }, () => hold({ ...everywhere, gate: "update", value: 1, from: t })],
-    ["askPlain", {}, () => {
-      live.holds.push({ ...everywhere, gate: "reset", value: 1 });
-      hold({ ...everywhere, gate: "update", value: 0 });
-    }],
-    ["askOtherForm", { form: live.model.config.reset === "before" ? "after" : "before" }, swapForm],
+    ["askPlain", {}, () => hold({ ...everywhere, gate: "reset", value: 1 }, { ...everywhere, gate: "update", value: 0 })],
+    ["askOtherForm", { form: otherForm() }, swapForm],
   ];
   byId("questions").replaceChildren(
     ...questions.map(([key, values, answer]) => {

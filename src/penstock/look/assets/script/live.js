@@ -186,7 +186,7 @@ function refresh() {
   fillTexts();
   changedAddress();
   requestAnimationFrame(() => setTimeout(() => {
-    live.took = performance.now() - began;
-    byId("live-time").textContent = say("liveTime", { ms: live.took.toFixed(0), count: traces[0].length });
+    const ms = (performance.now() - began).toFixed(0);
+    byId("live-time").textContent = say("liveTime", { ms, count: traces[0].length });
   }));
 }
