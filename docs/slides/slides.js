@@ -1,9 +1,11 @@
 // Turns the slides: arrows, space, Page Up and Down, Home, End; the place stands in the address.
-document.addEventListener("DOMContentLoaded", () => {
+document.addEventListener("DOMContentLoaded", async () => {
   const slides = [...document.querySelectorAll("section")];
   const place = document.getElementById("place");
   let at = 0;
 
+  document.body.getBoundingClientRect(); // asks for the fonts that are used
+  await document.fonts.ready;
   for (const slide of slides) { // what would not fit is set smaller
     for (let size = 30; slide.scrollHeight > 720 && size > 14; size--) slide.style.fontSize = `${size}px`;
   }

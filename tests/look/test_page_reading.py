@@ -258,6 +258,7 @@ CUT = """(trace, length) => ({
 def test_other_traces_take_the_place_of_those_shown(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     asset, opened = of_page._asset, "\nwindow.opened = { showTraces, choice, views, of: () => traces };"
     monkeypatch.setattr(of_page, "_asset", lambda name: asset(name) + opened * name.endswith("main.js"))
+    monkeypatch.setattr(of_page, "_script", of_page._script.__wrapped__)  # not the one that is kept
     page = show(Page(*map(of_text, CATS)))
     views = page.evaluate("opened.two = opened.of(), opened.views.length")
     page.locator("#t0-12").click()
