@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from penstock import LanguageModel
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary, Tokens
 from penstock.train.step import Stepper
 from penstock.train.streams import Streams
@@ -26,7 +26,7 @@ def main(path: str, steps: int = 100) -> None:
     mine = slice(accelerator.process_index, streams.N, accelerator.num_processes)
 
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(len(vocabulary), 32, 64), vocabulary)
+    model = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(32, 64)), vocabulary)
     stepper = Stepper(
         model,
         learning_rate=0.02,

@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from penstock import LanguageModel
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary, Tokens
 from penstock.train.step import Stepper
 from penstock.train.streams import Streams
@@ -28,7 +28,7 @@ def main(path: str, steps: int = 100) -> None:
     mine = slice(fabric.global_rank, streams.N, fabric.world_size)
 
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(len(vocabulary), 32, 64), vocabulary)
+    model = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(32, 64)), vocabulary)
     stepper = Stepper(
         model,
         learning_rate=0.02,

@@ -13,7 +13,7 @@ import torch
 
 import penstock
 from penstock import LanguageModel, PenstockError
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 
@@ -21,7 +21,7 @@ from penstock.text import CharVocabulary
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     vocabulary = CharVocabulary("abc")
-    LanguageModel(ModelConfig(len(vocabulary), 2, 3), vocabulary).save(tmp_path)
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(2, 3)), vocabulary).save(tmp_path)
     return tmp_path
 
 
@@ -60,20 +60,22 @@ def bfloat16(folder: Path) -> None:
         (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: no such file"),
         (lambda f: (f / "model.safetensors").unlink() or (f / "model.safetensors").mkdir(), "read: Is a directory"),
         (lambda f: (f / "config.json").write_text("{"), "config.json: cannot be read"),
-        (lambda f: (f / "config.json").write_text("[]"), "expected the configuration of a penstock-language-model"),
-        (configured(lambda c: c.update(format="x")), "expected the configuration of a penstock-language-model"),
-        (configured(lambda c: c.update(version=99)), "expected version 1, got 99"),
-        (configured(lambda c: c["model"].update(hidden_size="3")), "hidden_size: expected a positive integer, got '3'"),
-        (configured(lambda c: c["model"].update(depth=3)), "model: expected vocabulary_size, embedding_size, hidden"),
-        (configured(lambda c: c["model"].pop("hidden_size")), "model: expected vocabulary_size, embedding_size, hid"),
-        (configured(lambda c: c.update(model=[])), "model: expected vocabulary_size, embedding_size, hidden_size"),
-        (configured(lambda c: c["model"].update(dropout="1")), "dropout: expected 0 or more and less than 1, got '1'"),
-        (configured(lambda c: c["model"].update(tied="no")), "tied: expected true or false, got 'no'"),
-        (configured(lambda c: c.pop("vocabulary")), "vocabulary: expected byte, char with its characters, or bpe"),
-        (configured(lambda c: c.update(vocabulary=[])), "vocabulary: expected byte, char with its characters, or bpe"),
-        (configured(lambda c: c["vocabulary"].update(characters="ab")), "vocabulary_size is 4, the vocabulary has 3"),
-        (configured(lambda c: c["model"].update(reset="after")), 'the weights are of reset="before", config.json says'),
-        (configured(lambda c: c["model"].update(hidden_size=4)), "layers.0.bias_hh_l0: expected (12,), got (9,)"),
+        (lambda f: (f / "config.json").write_text("[]"), "expected the configuration of a penstock-model"),
+        (configured(lambda c: c.update(format="x")), "expected the configuration of a penstock-model"),
+        (configured(lambda c: c.update(version=99)), "expected version 2, got 99"),
+        (configured(lambda c: c["stack"].update(hidden_size="3")), "hidden_size: expected a positive integer, got '3'"),
+        (configured(lambda c: c["stack"].update(depth=3)), "stack: expected input_size, hidden_size, num_layers"),
+        (configured(lambda c: c["stack"].pop("hidden_size")), "stack: expected input_size, hidden_size, num_lay"),
+        (configured(lambda c: c.update(stack=[])), "config.json: stack: expected dict, got []"),
+        (configured(lambda c: c["stack"].update(dropout="1")), "dropout: expected 0 or more and less than 1, got '1'"),
+        (configured(lambda c: c["output"].update(tied="no")), "tied: expected true or false, got 'no'"),
+        (configured(lambda c: c.update(output={"tie": True})), "output: expected tied, got tie"),
+        (configured(lambda c: c.update(task="forecast")), "a language model, got one of the task 'forecast'"),
+        (configured(lambda c: c["input"].pop("vocabulary")), "vocabulary: expected byte, char with its"),
+        (configured(lambda c: c["input"].update(vocabulary=[])), "vocabulary: expected byte, char with its"),
+        (configured(lambda c: c["input"]["vocabulary"].update(characters="ab")), "embedding.weight: expected (3, 2)"),
+        (configured(lambda c: c["stack"].update(reset="after")), 'the weights are of reset="before", config.json says'),
+        (configured(lambda c: c["stack"].update(hidden_size=4)), "layers.0.bias_hh_l0: expected (12,), got (9,)"),
         (
             weighted(lambda w: w.update({"output.bias": np.zeros(4, np.float16)})),
             "output.bias: expected float32, got f",
@@ -116,7 +118,7 @@ def test_a_folder_that_cannot_be_written(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('"version": 1', '"version": true'), "config.json: expected version 1, got True"),
+        (('"version": 2', '"version": true'), "config.json: expected version 2, got True"),
         (('"num_layers": 1', '"num_layers": true'), "config.json: num_layers: expected a positive integer, got True"),
         (('"dropout": 0.0', '"dropout": false'), "config.json: dropout: expected 0 or more and less than 1, got False"),
         (('"kind": "char"', '"kind": "bpe"'), "tokenizer.json: no such file, though config.json says that the tokens"),
@@ -146,4 +148,4 @@ def test_a_mark_that_an_average_rounded(folder: Path) -> None:
     expected = LanguageModel.load(folder).state_dict()
     marked(1e-4)(folder)
     assert all(torch.equal(value, expected[name]) for name, value in LanguageModel.load(folder).state_dict().items())
-    assert penstock.load(folder).config.reset == "before"
+    assert penstock.load(folder).config.stack.reset == "before"

@@ -6,7 +6,7 @@ import numpy as np
 
 from penstock.look.layer import run
 from penstock.look.trace import Trace, trace_text
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime.model import Model
 from penstock.text.vocabulary import CharVocabulary, Vocabulary
 
@@ -25,7 +25,7 @@ def weights(rng: np.random.Generator, D: int, H: int) -> tuple[Any, ...]:
 def model(vocabulary: Vocabulary, *, H: int = 12, K: int = 1, residual: bool = False) -> Model:
     rng = np.random.default_rng(7)
     V = len(vocabulary)
-    config = ModelConfig(V, H, H, K, residual=residual)
+    config = LanguageConfig(V, StackConfig(H, H, K, residual=residual))
     of_model: dict[str, Any] = {"embedding.weight": rng.normal(size=(V, H)) * 2}
     of_model |= {"output.weight": rng.normal(size=(V, H)), "output.bias": np.zeros(V)}
     for k in range(K):

@@ -9,7 +9,7 @@ import torch
 from helpers import penstock
 
 from penstock import LanguageModel
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 
@@ -17,7 +17,7 @@ from penstock.text import CharVocabulary
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """It has learned nothing but that after a newline comes an "a"."""
     vocabulary = CharVocabulary("ab \n")
-    module = LanguageModel(ModelConfig(len(vocabulary), 3, 4), vocabulary)
+    module = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(3, 4)), vocabulary)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.zero_()

@@ -47,7 +47,9 @@ def test_one_step_and_a_busy_machine() -> None:
     assert facts["rows"] == []
     assert all(group["mean"] > 0 for group in facts["steps"])
     assert {(row["case"]["name"], row["load"]) for row in facts["busy"]} == {
-        (name, load) for name in ("native.Layer", "penstock.GRU", "penstock.GRU, training") for load in (0, 1, 2)
+        (name, load)
+        for name in ("native.RecurrentLayer", "penstock.GRU", "penstock.GRU, training")
+        for load in (0, 1, 2)
     }
 
 

@@ -15,7 +15,7 @@ import torch
 from helpers import penstock
 
 from penstock import LanguageModel, __version__, load
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import ByteVocabulary, CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     vocabulary = CharVocabulary(TEXT)
     folder = tmp_path_factory.mktemp("model")
-    LanguageModel(ModelConfig(len(vocabulary), 6, 9), vocabulary).save(folder)
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9)), vocabulary).save(folder)
     return folder
 
 
@@ -194,7 +194,7 @@ def test_what_the_model_never_saw_is_counted(model: Path) -> None:
 
 def test_a_model_of_bytes_writes_bytes(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    LanguageModel(ModelConfig(256, 6, 9), ByteVocabulary()).save(tmp_path / "m")
+    LanguageModel(LanguageConfig(256, StackConfig(6, 9)), ByteVocabulary()).save(tmp_path / "m")
     command = [sys.executable, "-m", "penstock", "generate", tmp_path / "m", "--prompt", "é", "--length", "300"]
     done = subprocess.run([*command, "--seed", "1"], capture_output=True, check=True)
     assert len(done.stdout) == 302
@@ -265,7 +265,7 @@ def test_flag_beats_environment_beats_file_beats_default(corpus: Path, tmp_path:
     )
     assert done.returncode == 0, done.stderr
     plan = json.loads((tmp_path / "out" / "train.json").read_text())["plan"]
-    assert (plan["model"]["hidden_size"], plan["steps"], plan["settings"]["chunk"]) == (10, 4, 9)
+    assert (plan["model"]["stack"]["hidden_size"], plan["steps"], plan["settings"]["chunk"]) == (10, 4, 9)
     assert plan["settings"]["seed"] == 0
 
 

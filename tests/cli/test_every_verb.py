@@ -23,7 +23,7 @@ from helpers import ENVIRONMENT, files_of
 
 from penstock import LanguageModel
 from penstock.cli import app
-from penstock.model_folder import CONFIG, WEIGHTS, ModelConfig
+from penstock.model_folder import CONFIG, WEIGHTS, LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
@@ -53,7 +53,7 @@ def test_every_verb_is_here() -> None:
 def places(tmp_path: Path) -> dict[str, str]:
     torch.manual_seed(0)
     vocabulary = CharVocabulary(TEXT)
-    LanguageModel(ModelConfig(len(vocabulary), 3, 4), vocabulary).save(tmp_path / "model")
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(3, 4)), vocabulary).save(tmp_path / "model")
     (tmp_path / "text.txt").write_text(TEXT)
     (tmp_path / "pairs.tsv").write_text("the cat\tthe mat\n")
     return {
@@ -174,8 +174,8 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
 def _config(**change: Any) -> Callable[[Path], object]:
     def changed(folder: Path) -> None:
         content = json.loads((folder / CONFIG).read_text())
-        content["model"] |= {name: value for name, value in change.items() if name in content["model"]}
-        content |= {name: value for name, value in change.items() if name not in content["model"]}
+        content["stack"] |= {name: value for name, value in change.items() if name in content["stack"]}
+        content |= {name: value for name, value in change.items() if name not in content["stack"]}
         (folder / CONFIG).write_text(json.dumps(content))
 
     return changed

@@ -10,7 +10,7 @@ from helpers import files_of, penstock
 
 from penstock import LanguageModel, load
 from penstock.look.trace import Trace, trace_text
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import ByteVocabulary, CharVocabulary
 
 TEXT = "the cat, which already ate, was full.\n"
@@ -20,7 +20,7 @@ TEXT = "the cat, which already ate, was full.\n"
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder, vocabulary = tmp_path_factory.mktemp("model"), CharVocabulary(TEXT)
-    LanguageModel(ModelConfig(len(vocabulary), 6, 9, 2), vocabulary).save(folder)
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9, 2)), vocabulary).save(folder)
     return folder
 
 
@@ -75,7 +75,7 @@ def test_documents_bytes_and_the_unknown(model: Path, tmp_path: Path) -> None:
     assert penstock("look", model, "--text", "ä").stderr.startswith("1 character is unknown")
     folder = tmp_path / "bytes"
     torch.manual_seed(0)
-    LanguageModel(ModelConfig(256, 4, 5), ByteVocabulary()).save(folder)
+    LanguageModel(LanguageConfig(256, StackConfig(4, 5)), ByteVocabulary()).save(folder)
     (tmp_path / "raw.txt").write_bytes(b"caf\xe9 \xff")
     done = penstock("look", folder, "--file", tmp_path / "raw.txt")
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def test_texts_of_a_language_are_read_right(tmp_path: Path) -> None:
     torch.manual_seed(0)
     text = "猫吃了鱼，饱了。"
     vocabulary = CharVocabulary(text)
-    LanguageModel(ModelConfig(len(vocabulary), 4, 5), vocabulary).save(tmp_path / "m")
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(4, 5)), vocabulary).save(tmp_path / "m")
     done = penstock("look", tmp_path / "m", "--text", text, "--png", tmp_path / "maps.png")
     assert (done.returncode, done.stderr) == (0, "")
     assert text in penstock("look", tmp_path / "m", "--text", text).stdout
@@ -140,7 +140,7 @@ def test_a_live_page_holds_the_model_in_half_a_megabyte(tmp_path: Path) -> None:
     """Of the sizes that 128 units have where nothing else is asked for, with all of ASCII."""
     vocabulary = CharVocabulary(map(chr, range(32, 127)))
     torch.manual_seed(0)
-    LanguageModel(ModelConfig(len(vocabulary), 64, 128), vocabulary).save(tmp_path / "model")
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(64, 128)), vocabulary).save(tmp_path / "model")
     done = penstock("look", tmp_path / "model", "--live", "--out", tmp_path / "page.html", "--text", TEXT)
     assert (done.returncode, done.stderr) == (0, "")
     size = (tmp_path / "page.html").stat().st_size

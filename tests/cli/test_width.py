@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from penstock import LanguageModel
 from penstock.layout import PIECE
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 WIDTHS = (40, 80)
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("w")
     vocabulary = CharVocabulary(TEXT)
-    LanguageModel(ModelConfig(len(vocabulary), 3, 4), vocabulary).save(folder / "model")
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(3, 4)), vocabulary).save(folder / "model")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     pair = "the cat, which already ate the fish, {} full. 猫已经吃了鱼，所以它很饱。"
     (folder / "pairs.tsv").write_text(f"{pair.format('was')}\t{pair.format('were')}\n" * 7, encoding="utf-8")

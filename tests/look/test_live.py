@@ -77,16 +77,16 @@ def held_by_equations(of: Model, text: str, hold: Callable[..., None], layer: in
     """Gates and states (L, 4, H) of a layer of a model whose gates at step t ``hold(t, r, z, n)`` changes in place."""
     ids, found = of.vocabulary.encode(text), []
     x = of.weights["embedding.weight"].astype(np.float64)[ids]
-    for k in range(of.config.num_layers):
+    for k in range(of.config.stack.num_layers):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         w = equations.by_gate(*(of.weights[f"layers.{k}.{name}_l0"].astype(np.float64) for name in names))
-        h, steps = np.zeros(of.config.hidden_size), []
+        h, steps = np.zeros(of.config.stack.hidden_size), []
         for t in range(len(ids)):
-            r, z, _, _ = equations.step(x[t], h, w, of.config.reset)
+            r, z, _, _ = equations.step(x[t], h, w, of.config.stack.reset)
             free = np.full_like(r, np.nan)
             if k == layer:
                 hold(t, r, z, free)
-            past = w.W_hn @ (r * h) + w.b_hn if of.config.reset == "before" else r * (w.W_hn @ h + w.b_hn)
+            past = w.W_hn @ (r * h) + w.b_hn if of.config.stack.reset == "before" else r * (w.W_hn @ h + w.b_hn)
             n = np.where(np.isnan(free), np.tanh(w.W_in @ x[t] + w.b_in + past), free)
             h = z * h + (1 - z) * n
             steps.append([r, z, n, h])

@@ -17,7 +17,7 @@ from penstock.look.layer import Layer, run
 from penstock.look.live import live_page
 from penstock.look.page import Page
 from penstock.look.trace import Trace, trace_text
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime.model import Model
 from penstock.text.vocabulary import CharVocabulary
 
@@ -49,7 +49,7 @@ def agreement() -> Model:
     of_model |= {"layers.0.weight_ih_l0": w_ih, "layers.0.weight_hh_l0": np.zeros((3 * H, H))}
     of_model |= {"layers.0.bias_ih_l0": bias, "layers.0.bias_hh_l0": np.zeros(3 * H)}
     float32 = {name: np.asarray(value, np.float32) for name, value in of_model.items()}
-    return Model(ModelConfig(V, V, H, 1), vocabulary, float32)
+    return Model(LanguageConfig(V, StackConfig(V, H, 1)), vocabulary, float32)
 
 
 def moment(page: Shown, kind: str) -> Locator:

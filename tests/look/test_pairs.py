@@ -7,7 +7,7 @@ import torch
 
 from penstock import LanguageModel, PenstockError, load
 from penstock.look.pairs import Agreement, Pair, agree, joined, read_pairs
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime import Model
 from penstock.text import build_vocabulary
 
@@ -18,7 +18,7 @@ TEXT = "the cat is full\nthe cats are full\n"
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> Model:
     torch.manual_seed(0)
     vocabulary = build_vocabulary(request.param, [TEXT], 260)
-    module = LanguageModel(ModelConfig(len(vocabulary), 6, 9), vocabulary)
+    module = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9)), vocabulary)
     with torch.no_grad():
         module.output.weight *= 20
     module.save(tmp_path / "model")
@@ -66,7 +66,7 @@ def test_the_score_is_that_of_the_whole_sentence_after_a_newline(model: Model) -
 
 def test_what_differs_in_characters_that_the_model_lacks_is_a_tie_and_wrong(tmp_path: Path) -> None:
     vocabulary = build_vocabulary("char", [TEXT], 0)
-    LanguageModel(ModelConfig(len(vocabulary), 6, 9), vocabulary).save(tmp_path / "model")
+    LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9)), vocabulary).save(tmp_path / "model")
     found = agree(load(tmp_path / "model"), [Pair("the cät", "the cöt")])
     (wrong,) = found.wrong
     assert found == Agreement(pairs=1, right=0, ties=1, unknown=2, wrong=(wrong,))

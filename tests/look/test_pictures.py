@@ -11,7 +11,7 @@ import penstock
 from penstock import LanguageModel, PenstockError
 from penstock.look.pictures import maps, save_maps
 from penstock.look.trace import Trace
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 TEXT = "the $cat_^\\ 猫 sat\n"
@@ -21,7 +21,7 @@ TEXT = "the $cat_^\\ 猫 sat\n"
 def trace() -> Trace:
     torch.manual_seed(0)
     vocabulary = CharVocabulary(TEXT)
-    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, 20), vocabulary), TEXT)
+    return penstock.trace(LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 20)), vocabulary), TEXT)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from penstock import LanguageModel
 from penstock.layout import visible
 from penstock.look.terminal import BANDS, BARS, _parts, show
 from penstock.look.trace import Trace
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 TEXT = "the cat [bold]sat</b>\non 猫\t\x1b[31m" * 4
@@ -28,7 +28,7 @@ def trace(hidden: int = 20) -> Trace:
 def of_text(text: str, hidden: int = 20) -> Trace:
     torch.manual_seed(0)
     vocabulary = CharVocabulary(text)
-    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, hidden), vocabulary), text)
+    return penstock.trace(LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, hidden)), vocabulary), text)
 
 
 def printed(value: Trace, width: int = 60, **options: object) -> str:

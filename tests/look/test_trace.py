@@ -12,15 +12,15 @@ import penstock
 from penstock import LanguageModel, PenstockError
 from penstock.look.page import Page
 from penstock.look.trace import Trace, trace_text
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import BpeVocabulary, ByteVocabulary, CharVocabulary
 
 TEXT = "the cat, which already ate, was full."
 V = len(CharVocabulary(TEXT))
 SIZES = {
-    "one": ModelConfig(V, 6, 9),
-    "tied, residual": ModelConfig(V, 9, 9, 3, "after", tied=True, residual=True),
-    "stacked": ModelConfig(V, 5, 8, 2),
+    "one": LanguageConfig(V, StackConfig(6, 9)),
+    "tied, residual": LanguageConfig(V, StackConfig(9, 9, 3, reset="after", residual=True), tied=True),
+    "stacked": LanguageConfig(V, StackConfig(5, 8, 2)),
 }
 
 
@@ -35,7 +35,7 @@ def log_probabilities(model: LanguageModel, embedded: torch.Tensor) -> torch.Ten
     x = embedded[:, None]
     for k, layer in enumerate(model.layers):
         output, _ = layer(x)
-        x = x + output if k and model.config.residual else output
+        x = x + output if k and model.config.stack.residual else output
     return model.output(x)[:, 0].log_softmax(-1)
 
 
@@ -130,7 +130,7 @@ def test_unknown_characters_are_counted_and_shown() -> None:
 def test_other_vocabularies(kind: str) -> None:
     torch.manual_seed(0)
     vocabulary = ByteVocabulary() if kind == "byte" else BpeVocabulary.trained_on([TEXT], 270)
-    trace = penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 4, 5), vocabulary), TEXT)
+    trace = penstock.trace(LanguageModel(LanguageConfig(len(vocabulary), StackConfig(4, 5)), vocabulary), TEXT)
     assert trace.language is not None
     assert "".join(trace.language.tokens) == TEXT
     assert len(trace.language.vocabulary) == len(vocabulary)

@@ -12,7 +12,7 @@ import penstock
 from penstock import LanguageModel, PenstockError
 from penstock.look.trace import Trace
 from penstock.look.trace_file import FORMAT
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary
 
 TEXT = "the cat\nsat ‹on› the 猫 \ud800"
@@ -22,7 +22,9 @@ TEXT = "the cat\nsat ‹on› the 猫 \ud800"
 def trace() -> Trace:
     torch.manual_seed(0)
     vocabulary = CharVocabulary(TEXT)
-    return penstock.trace(LanguageModel(ModelConfig(len(vocabulary), 6, 9, 2, residual=True), vocabulary), TEXT)
+    return penstock.trace(
+        LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9, 2, residual=True)), vocabulary), TEXT
+    )
 
 
 def test_what_is_loaded_is_what_was_saved(trace: Trace, tmp_path: Path) -> None:

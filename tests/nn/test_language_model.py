@@ -9,26 +9,26 @@ import torch
 
 import penstock
 from penstock import LanguageModel, PenstockError
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import CharVocabulary, Vocabulary, build_vocabulary
 
 TEXT = "the cat sat on the mat"
 # make() puts the vocabulary's size in place
 CONFIGS = [
-    ModelConfig(1, 5, 7),
-    ModelConfig(1, 5, 7, num_layers=3, reset="after", dropout=0.2),
-    ModelConfig(1, 7, 7, num_layers=3, residual=True, tied=True),
+    LanguageConfig(1, StackConfig(5, 7)),
+    LanguageConfig(1, StackConfig(5, 7, 3, reset="after", dropout=0.2)),
+    LanguageConfig(1, StackConfig(7, 7, 3, residual=True), tied=True),
 ]
 
 
-def make(config: ModelConfig, vocabulary: Vocabulary | None = None) -> LanguageModel:
+def make(config: LanguageConfig, vocabulary: Vocabulary | None = None) -> LanguageModel:
     torch.manual_seed(0)
     vocabulary = vocabulary or CharVocabulary(TEXT)
     return LanguageModel(dataclasses.replace(config, vocabulary_size=len(vocabulary)), vocabulary)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_saved_and_loaded_with_and_without_torch(config: ModelConfig, tmp_path: Path) -> None:
+def test_saved_and_loaded_with_and_without_torch(config: LanguageConfig, tmp_path: Path) -> None:
     model = make(config).eval()
     model.save(tmp_path / "model")
     again = LanguageModel.load(tmp_path / "model")
@@ -45,7 +45,7 @@ def test_saved_and_loaded_with_and_without_torch(config: ModelConfig, tmp_path: 
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: ModelConfig) -> None:
+def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: LanguageConfig) -> None:
     model = make(config).eval()
     tokens = torch.from_numpy(model.vocabulary.encode(TEXT))[:, None]
     whole, _ = model(tokens)
@@ -58,7 +58,7 @@ def test_the_state_carries_a_text_across_calls_and_resets_clear_it(config: Model
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_widened_model_expects_of_what_it_knew_the_same(config: ModelConfig) -> None:
+def test_a_widened_model_expects_of_what_it_knew_the_same(config: LanguageConfig) -> None:
     old = make(config).eval()
     with torch.no_grad():
         old.output.bias.uniform_(-1, 1)
@@ -139,9 +139,10 @@ def test_every_vocabulary_is_saved_with_the_model(kind: str, tmp_path: Path) -> 
         ({"hidden_size": 0}, "hidden_size: expected a positive integer, got 0"),
         ({"reset": "x"}, "reset: expected"),
         ({"dropout": 1.0}, "dropout: expected 0 or more and less than 1, got 1.0"),
-        ({"tied": True}, "embedding_size: tied weights need the hidden size, 7, got 5"),
+        ({"tied": True}, "input_size: tied weights need the hidden size, 7, got 5"),
     ],
 )
 def test_sizes_that_cannot_be(change: dict[str, object], message: str) -> None:
     with pytest.raises(PenstockError, match=message):
-        dataclasses.replace(ModelConfig(3, 5, 7), **change)
+        stack = dataclasses.replace(StackConfig(5, 7), **{k: v for k, v in change.items() if k != "tied"})
+        LanguageConfig(3, stack, tied="tied" in change)

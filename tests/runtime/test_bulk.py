@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock import native
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime import Model, bulk, model
 from penstock.runtime.bulk import read_windows
 from penstock.text import ByteVocabulary, CharVocabulary, Vocabulary
@@ -18,7 +18,7 @@ from penstock.text import ByteVocabulary, CharVocabulary, Vocabulary
 WORDS = "the cat, which already ate the food, was full. "
 
 
-def draw_model(config: ModelConfig, vocabulary: Vocabulary) -> Model:
+def draw_model(config: LanguageConfig, vocabulary: Vocabulary) -> Model:
     rng = np.random.default_rng(0)
     weights: Any = {name: rng.normal(size=s).astype(np.float32) * 0.4 for name, s in config.shapes().items()}
     return Model(config, vocabulary, weights)
@@ -27,8 +27,8 @@ def draw_model(config: ModelConfig, vocabulary: Vocabulary) -> Model:
 @pytest.fixture(scope="module")
 def models() -> dict[str, Model]:
     return {
-        "chars": draw_model(ModelConfig(12, 5, 70, num_layers=2, residual=True), CharVocabulary("the cat,.fu")),
-        "bytes": draw_model(ModelConfig(256, 33, 33, reset="after", tied=True), ByteVocabulary()),
+        "chars": draw_model(LanguageConfig(12, StackConfig(5, 70, 2, residual=True)), CharVocabulary("the cat,.fu")),
+        "bytes": draw_model(LanguageConfig(256, StackConfig(33, 33, reset="after"), tied=True), ByteVocabulary()),
     }
 
 

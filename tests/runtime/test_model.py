@@ -16,7 +16,7 @@ import torch
 
 import penstock
 from penstock import LanguageModel, native
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime import Model, Score, model
 from penstock.text import UNKNOWN, CharVocabulary, build_vocabulary
 
@@ -29,7 +29,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
     """Two layers, with the compiled core and without it."""
     monkeypatch.setattr(native, "unavailable", request.param)
     rng, vocabulary = np.random.default_rng(0), CharVocabulary(TEXT)
-    config = ModelConfig(len(vocabulary), 6, 19, num_layers=2, residual=True)
+    config = LanguageConfig(len(vocabulary), StackConfig(6, 19, 2, residual=True))
     shapes = config.shapes().items()
     weights = {name: np.asarray(0.6 * rng.normal(size=shape) if shape else 0, np.float32) for name, shape in shapes}
     return Model(config, vocabulary, weights)
@@ -39,7 +39,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
 def models(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[LanguageModel, Model]:
     torch.manual_seed(0)
     vocabulary = build_vocabulary(request.param, [TEXT, "猫"], 270)
-    module = LanguageModel(ModelConfig(len(vocabulary), 6, 9, num_layers=2), vocabulary).eval()
+    module = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(6, 9, 2)), vocabulary).eval()
     with torch.no_grad():
         module.output.weight *= 20  # expectations that differ
     module.save(tmp_path)
@@ -179,13 +179,13 @@ def test_a_step_writes_where_it_is_told(small: Model) -> None:
     assert small.step(5, state, out=given) is given
     np.testing.assert_array_equal(log_p, expected)
     np.testing.assert_array_equal(state, expected_state)
-    wide = np.empty((2, small.config.hidden_size + 1), np.float64)[:, 1:]
+    wide = np.empty((2, small.config.stack.hidden_size + 1), np.float64)[:, 1:]
     small.step(7, state, out=(log_p, wide))
     np.testing.assert_array_equal(wide, small.step(7, state)[1])
 
 
 def test_what_a_step_cannot_read(small: Model) -> None:
-    V, H = small.config.vocabulary_size, small.config.hidden_size
+    V, H = small.config.vocabulary_size, small.config.stack.hidden_size
     for token in (-1, V):
         with pytest.raises(ValueError, match=rf"^token: expected 0 … V − 1={V - 1}, got {token}$"):
             small.step(token)
@@ -254,7 +254,7 @@ def test_it_streams(models: tuple[LanguageModel, Model]) -> None:
 def test_the_unknown_character_is_counted_and_never_written(tmp_path: Path) -> None:
     torch.manual_seed(0)
     vocabulary = CharVocabulary("abc")
-    module = LanguageModel(ModelConfig(len(vocabulary), 2, 3), vocabulary)
+    module = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(2, 3)), vocabulary)
     torch.nn.init.constant_(module.output.bias[:1].detach(), 100.0)
     module.save(tmp_path)
     light = penstock.load(tmp_path)

@@ -8,7 +8,7 @@ import pyarrow
 import pyarrow.parquet
 
 from penstock.folder import held
-from penstock.model_folder import ModelConfig, save_model
+from penstock.model_folder import LanguageConfig, StackConfig, save_model
 from penstock.text import ByteVocabulary, CharVocabulary
 
 WORDS = "the cat, which already ate the food, was full. "
@@ -18,7 +18,7 @@ def save(folder: Path, hidden: int = 9, *, vocabulary: Any = None, seed: int = 0
     """A model of characters, unless it is said of what; one that expects nothing in particular."""
     vocabulary = CharVocabulary(WORDS) if vocabulary is None else vocabulary
     assert isinstance(vocabulary, CharVocabulary | ByteVocabulary)
-    rng, config = np.random.default_rng(seed), ModelConfig(len(vocabulary), 6, hidden, num_layers=2)
+    rng, config = np.random.default_rng(seed), LanguageConfig(len(vocabulary), StackConfig(6, hidden, 2))
     weights: dict[str, Any] = {
         name: (rng.normal(size=shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }

@@ -40,22 +40,22 @@ def hidden(size: str) -> int:
 
 
 def test_more_time_or_speed_makes_a_larger_model(speed: dict[str, float]) -> None:
-    sizes = [planned(minutes=minutes).model.hidden_size for minutes in (0.01, 0.3, 3, 30, 300)]
+    sizes = [planned(minutes=minutes).model.stack.hidden_size for minutes in (0.01, 0.3, 3, 30, 300)]
     assert sizes == sorted(sizes)
     assert sizes[0] == hidden("tiny")
     assert len(set(sizes)) >= 3
-    slow = planned(minutes=3).model.hidden_size
+    slow = planned(minutes=3).model.stack.hidden_size
     speed["parameters"] *= 10
-    assert planned(minutes=3).model.hidden_size > slow
+    assert planned(minutes=3).model.stack.hidden_size > slow
 
 
 def test_more_steps_make_a_larger_model_whatever_the_speed(speed: dict[str, float]) -> None:
     speed["parameters"] = float("nan")
-    assert planned(steps=10).model.hidden_size < planned(steps=10_000).model.hidden_size
+    assert planned(steps=10).model.stack.hidden_size < planned(steps=10_000).model.stack.hidden_size
 
 
 def test_dropout_rises_with_the_passes_over_the_text() -> None:
-    dropouts = [planned(epochs=epochs, size="tiny").model.dropout for epochs in (1, 5, 10, 20, 50, 100)]
+    dropouts = [planned(epochs=epochs, size="tiny").model.stack.dropout for epochs in (1, 5, 10, 20, 50, 100)]
     assert dropouts == sorted(dropouts)
     assert dropouts[0] == 0 < dropouts[-1] < 0.5
 
@@ -76,10 +76,10 @@ def test_the_learning_rate_falls_with_width_steps_and_vocabulary_and_rises_with_
 
 def test_what_is_said_is_done() -> None:
     plan = planned(hidden=96, embedding=10, layers=3, dropout=0.25, learning_rate=0.5, streams=7, steps=11)
-    assert (plan.model.hidden_size, plan.model.embedding_size, plan.model.num_layers) == (96, 10, 3)
-    assert (plan.model.dropout, plan.learning_rate, plan.streams, plan.steps) == (0.25, 0.5, 7, 11)
-    assert planned(hidden=96, tied=True).model.embedding_size == 96
-    assert planned(size="large").model.hidden_size == hidden("large")
+    assert (plan.model.stack.hidden_size, plan.model.stack.input_size, plan.model.stack.num_layers) == (96, 10, 3)
+    assert (plan.model.stack.dropout, plan.learning_rate, plan.streams, plan.steps) == (0.25, 0.5, 7, 11)
+    assert planned(hidden=96, tied=True).model.stack.input_size == 96
+    assert planned(size="large").model.stack.hidden_size == hidden("large")
 
 
 def test_the_budget() -> None:

@@ -125,7 +125,7 @@ def test_it_learned_and_says_so(undisturbed: tuple[Path, Path]) -> None:
     assert results["steps"] == 300
     assert results["bits_per_character"] < results["xz_bits_per_character"] < 8
     assert record["plan"]["settings"]["steps"] == 300
-    assert LanguageModel.load(out).config.hidden_size == 24
+    assert LanguageModel.load(out).config.stack.hidden_size == 24
     validations = [line for line in log_of(out) if line["kind"] == "validation"]
     assert [line["step"] for line in validations] == list(range(30, 301, 30))
     scored = json.loads(penstock("eval", out, corpus, "--json").stdout)
@@ -482,7 +482,7 @@ def test_a_run_begins_from_a_model(undisturbed: tuple[Path, Path], tmp_path: Pat
     done = penstock("train", text, *said, "--steps", 1, "--learning-rate", 1e-30, "--json")
     assert done.returncode == 0, done.stderr
     old, new = LanguageModel.load(before), LanguageModel.load(out)
-    assert new.config.hidden_size == old.config.hidden_size == 24
+    assert new.config.stack.hidden_size == old.config.stack.hidden_size == 24
     assert isinstance(old.vocabulary, CharVocabulary)
     assert isinstance(new.vocabulary, CharVocabulary)
     assert set(new.vocabulary.characters) == set(old.vocabulary.characters) | set(text.read_text())
@@ -557,5 +557,5 @@ def test_layers_tied_and_residual(corpus: Path, tmp_path: Path) -> None:
     done = penstock("train", corpus, "--out", out, "--steps", 20, *SMALL, *extra)
     assert done.returncode == 0, done.stderr
     config = load(out).config
-    assert (config.num_layers, config.tied, config.residual, config.reset) == (3, True, True, "after")
+    assert (config.stack.num_layers, config.tied, config.stack.residual, config.stack.reset) == (3, True, True, "after")
     assert penstock("train", "--out", out, "--resume").returncode == 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn import LanguageModel
 from penstock.text import CharVocabulary
 from penstock.train.step import NotFinite, Stepper
@@ -14,7 +14,7 @@ VOCABULARY = CharVocabulary("abc")
 
 def make() -> Stepper:
     torch.manual_seed(0)
-    model = LanguageModel(ModelConfig(len(VOCABULARY), 4, 5), VOCABULARY)
+    model = LanguageModel(LanguageConfig(len(VOCABULARY), StackConfig(4, 5)), VOCABULARY)
     return Stepper(model, learning_rate=0.01, weight_decay=0.1, clip=1.0)
 
 

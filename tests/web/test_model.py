@@ -11,7 +11,7 @@ from node import WEB, run_node
 
 from penstock import equations
 from penstock.look.language import token_labels
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime.model import Model
 from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary
 from penstock.web.model_file import Precision, model_file
@@ -25,7 +25,7 @@ def made(
     vocabulary: Vocabulary, H: int, E: int, K: int, form: Any, *, tied: bool = False, residual: bool = False
 ) -> Model:
     rng = np.random.default_rng([H, E, K])
-    config = ModelConfig(len(vocabulary), E, H, K, form, tied=tied, residual=residual)
+    config = LanguageConfig(len(vocabulary), StackConfig(E, H, K, reset=form, residual=residual), tied=tied)
     weights = {name: rng.normal(size=shape).astype(np.float32) / 2 for name, shape in config.shapes().items() if shape}
     return Model(config, vocabulary, weights)
 
@@ -57,11 +57,11 @@ def reads(path: Path, script: str) -> Any:
 def by_equations(model: Model, weights: dict[str, Any], ids: Any, h_0: Any, form: str) -> tuple[list[Any], Any]:
     """Each layer's steps from states (K, H), and the log-probabilities, (L, V)."""
     x, layers = weights["embedding.weight"][ids], []
-    for k in range(model.config.num_layers):
+    for k in range(model.config.stack.num_layers):
         of = [weights[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         layers.append(equations.gru(x[:, None], h_0[k][None], equations.by_gate(*of), reset=form))
         hidden = layers[-1].hidden[:, 0]
-        x = x + hidden if k and model.config.residual else hidden
+        x = x + hidden if k and model.config.stack.residual else hidden
     logits = x @ weights["embedding.weight" if model.config.tied else "output.weight"].T + weights["output.bias"]
     return layers, logits - np.log(np.exp(logits).sum(1, keepdims=True))
 
@@ -112,7 +112,7 @@ def test_gates_that_are_held_and_a_form_that_is_swapped(tmp_path: Path, form: st
             return state.map((h) => Array.from(h));
           });
         };
-        const form = model.config.reset === "before" ? "after" : "before";
+        const form = model.config.stack.reset === "before" ? "after" : "before";
         console.log(JSON.stringify([states({ held }), states({ form })]));""",
     )
     ids, (held, swapped) = model.vocabulary.encode(TEXT), found

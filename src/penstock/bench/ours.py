@@ -10,7 +10,7 @@ import numpy as np
 
 from penstock import native
 from penstock.bench.problem import Array, Problem, Run
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.native import core
 from penstock.native.layer import Precision
 from penstock.runtime import Model
@@ -19,7 +19,7 @@ from penstock.text import CharVocabulary
 
 def inference(problem: Problem) -> Run:
     """A layer with packed weights on NumPy arrays."""
-    layer = native.Layer(
+    layer = native.RecurrentLayer(
         *problem.weights, reset=problem.variant.reset, precision=cast(Precision, problem.variant.precision)
     )
 
@@ -85,7 +85,7 @@ def cells_in_a_loop(problem: Problem) -> Run:
 
 def layer_step(problem: Problem) -> Run:
     """One step of a layer with packed weights, of a row as it comes, without a batch."""
-    layer = native.Layer(*problem.weights, reset=problem.variant.reset)
+    layer = native.RecurrentLayer(*problem.weights, reset=problem.variant.reset)
     x, h_0 = problem.x[0, 0], problem.h_0[0]
 
     def run() -> list[Any]:
@@ -143,7 +143,7 @@ def model(problem: Problem) -> Model:
     weights = {f"layers.0.{name}_l0": value for name, value in zip(names, problem.weights, strict=True)}
     weight, bias = output_layer(H)
     weights |= {"embedding.weight": embedding, "output.weight": weight, "output.bias": bias}
-    return Model(ModelConfig(V, D, H, reset="after"), vocabulary, weights)
+    return Model(LanguageConfig(V, StackConfig(D, H, reset="after")), vocabulary, weights)
 
 
 def output_layer(H: int) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from penstock import native
 from penstock.bench.measure import Effort, interleave
 from penstock.errors import PenstockError
 from penstock.folder import held
-from penstock.model_folder import ModelConfig, save_model
+from penstock.model_folder import LanguageConfig, StackConfig, save_model
 from penstock.runtime import Model, bulk, load, model
 from penstock.score.files import Settings
 from penstock.score.run import run
@@ -88,7 +88,7 @@ def measure(hidden: int, threads: int, effort: Effort = FULL, rows: int | None =
 
 
 def _save(folder: Path, hidden: int, vocabulary: CharVocabulary, rng: np.random.Generator) -> None:
-    config = ModelConfig(len(vocabulary), 128, hidden)
+    config = LanguageConfig(len(vocabulary), StackConfig(128, hidden))
     weights: dict[str, Any] = {
         name: (rng.uniform(-1, 1, shape) * hidden**-0.5).astype(np.float32) for name, shape in config.shapes().items()
     }
@@ -100,10 +100,10 @@ def _peak(of: Model, threads: int, rng: np.random.Generator) -> tuple[Callable[[
     """A call of the core alone, and how many tokens it reads."""
     config, weights = of.config, of.weights
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    layer = native.Layer(*(weights[f"layers.0.{name}_l0"] for name in names), reset=config.reset)
+    layer = native.RecurrentLayer(*(weights[f"layers.0.{name}_l0"] for name in names), reset=config.stack.reset)
     output = native.OutputLayer(weights["output.weight"], weights["output.bias"])
-    steps, calls = model.BLOCK // (bulk.BATCH * config.hidden_size), 4
-    x = rng.standard_normal((steps, bulk.BATCH, config.embedding_size), np.float32)
+    steps, calls = model.BLOCK // (bulk.BATCH * config.stack.hidden_size), 4
+    x = rng.standard_normal((steps, bulk.BATCH, config.stack.input_size), np.float32)
     tokens = rng.integers(0, config.vocabulary_size, steps * bulk.BATCH)
     pool = ThreadPoolExecutor(threads)
 

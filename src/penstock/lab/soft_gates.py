@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from penstock.lab import draw
 from penstock.lab.claim import Claim, Effort, Measured, Picture, Words, share
 from penstock.lab.training import fit
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn import LanguageModel
 from penstock.text import CharVocabulary, reference
 
@@ -41,7 +41,7 @@ def trained(seed: int, quick: bool) -> Found:
     train, held_out = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LanguageModel(ModelConfig(len(vocabulary), E, H), vocabulary)
+        model = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(E, H)), vocabulary)
 
     def loss(generator: torch.Generator) -> Tensor:
         at = torch.randint(len(train) - L, (N,), generator=generator)

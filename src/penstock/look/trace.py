@@ -232,8 +232,8 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     for k, h_0 in enumerate(state):
         of_layer = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
-        layers.append(run(f"layers.{k}", x, h_0, of_layer, config.reset))  # type: ignore[arg-type]
-        x = x + layers[-1].hidden if k and config.residual else layers[-1].hidden
+        layers.append(run(f"layers.{k}", x, h_0, of_layer, config.stack.reset))  # type: ignore[arg-type]
+        x = x + layers[-1].hidden if k and config.stack.residual else layers[-1].hidden
     unknown = vocabulary.unknown
     language = Language(
         ids=ids,
@@ -242,6 +242,6 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
         vocabulary=token_labels(vocabulary, np.arange(len(vocabulary))),
         weight=weights["embedding.weight" if config.tied else "output.weight"],
         bias=weights["output.bias"],
-        residual=config.residual,
+        residual=config.stack.residual,
     )
     return Trace(tuple(layers), language, start)

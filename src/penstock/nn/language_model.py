@@ -10,47 +10,35 @@ from torch import Tensor, nn
 
 from penstock.errors import PenstockError
 from penstock.folder import Folder, held
-from penstock.model_folder import ModelConfig, load_model, save_model
-from penstock.nn.checks import check_shape
-from penstock.nn.dropout import dropout
-from penstock.nn.recurrent import GRU
+from penstock.model_folder import LanguageConfig, load_model, save_model
+from penstock.nn.stack import Stack
 from penstock.text.vocabulary import CharVocabulary, Vocabulary
 
 
 class LanguageModel(nn.Module):
-    """Embedding → GRU layers → output layer; dropout on the input, between layers and on the output.
+    """Embedding → stack of GRU layers → output layer.
 
     Args:
         config: the sizes.
         vocabulary: what the token ids mean; saved with the model.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    def __init__(self, config: LanguageConfig, vocabulary: Vocabulary) -> None:
         super().__init__()
         self.config, self.vocabulary = config, vocabulary
-        V, E, H = config.vocabulary_size, config.embedding_size, config.hidden_size
+        V, E, H = config.vocabulary_size, config.stack.input_size, config.stack.hidden_size
         self.embedding = nn.Embedding(V, E)
-        self.layers = nn.ModuleList(GRU(H if k else E, H, reset=config.reset) for k in range(config.num_layers))
+        self.layers = Stack(config.stack)
         self.output = nn.Linear(H, V)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew.
-
-        Orthogonal recurrent matrices (Saxe et al. 2014, arXiv:1312.6120), and update gates that begin by keeping: their
-        bias is 1, as Jozefowicz et al. 2015 found for the forget gate of an LSTM.
-        """
-        H = self.config.hidden_size
+        """Draws the weights anew."""
+        H = self.config.stack.hidden_size
         nn.init.normal_(self.embedding.weight, std=H**-0.5 if self.config.tied else 0.5)
         if self.vocabulary.unknown is not None:
             nn.init.zeros_(self.embedding.weight[self.vocabulary.unknown].detach())
-        for layer in self.layers:
-            weights = dict(layer.named_parameters())
-            for gate in weights["weight_hh_l0"].detach().view(3, H, H):
-                nn.init.orthogonal_(gate)
-            nn.init.zeros_(weights["bias_hh_l0"])
-            nn.init.zeros_(weights["bias_ih_l0"])
-            nn.init.ones_(weights["bias_ih_l0"].detach()[H : 2 * H])
+        self.layers.reset_parameters()
         self.output.reset_parameters()
         nn.init.zeros_(self.output.bias)
         if self.config.tied:
@@ -72,21 +60,8 @@ class LanguageModel(nn.Module):
         Raises:
             ValueError, TypeError: as ``penstock.GRU``.
         """
-        if state is not None:
-            batch = {"N": tokens.shape[1]} if tokens.dim() == 2 else {}
-            check_shape("state", state, {"num_layers": len(self.layers), **batch, "H": self.config.hidden_size})
-        x = self._drop(self.embedding(tokens))
-        states = []
-        for k, layer in enumerate(self.layers):
-            h_0 = None if state is None else state[k : k + 1]
-            output, h_n = layer(x, h_0, resets=resets)
-            output = self._drop(output)
-            x = x + output if k and self.config.residual else output
-            states.append(h_n)
-        return self.output(x), torch.cat(states)
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return dropout(x, self.config.dropout, self.training)
+        x, state = self.layers(self.embedding(tokens), state, resets)
+        return self.output(x), state
 
     def widened(self, vocabulary: Vocabulary) -> "LanguageModel":
         """The same model for another vocabulary of characters, to go on training with text that has new ones.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.model_folder import ModelConfig, Weights, load_model
+from penstock.model_folder import LanguageConfig, Weights, load_model
 from penstock.runtime.layer import layer, output_layer
 from penstock.runtime.sampling import check_sampling, sample
 from penstock.runtime.score import Score, count_characters
@@ -35,26 +35,26 @@ class Model:
     It never changes, may be used from many threads at once, and can be pickled and copied.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, weights: Weights) -> None:
+    def __init__(self, config: LanguageConfig, vocabulary: Vocabulary, weights: Weights) -> None:
         # read-only, since the layers below are packed: a change would reach a part of the model
         self.config, self.vocabulary, self.weights = config, vocabulary, {k: _read_only(w) for k, w in weights.items()}
         self._embedding = self.weights["embedding.weight"]
         self._rows = self._embedding[:, None]  # each token's, (1, E)
-        self._state_shape = config.num_layers, config.hidden_size
+        self._state_shape = config.stack.num_layers, config.stack.hidden_size
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         self._layers = [
-            layer(*(self.weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.reset)
-            for k in range(config.num_layers)
+            layer(*(self.weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.stack.reset)
+            for k in range(config.stack.num_layers)
         ]
         output = self.weights["embedding.weight" if config.tied else "output.weight"]
         self._output = output_layer(output, self.weights["output.bias"])
 
-    def __reduce__(self) -> tuple[type, tuple[ModelConfig, Vocabulary, Weights]]:
+    def __reduce__(self) -> tuple[type, tuple[LanguageConfig, Vocabulary, Weights]]:
         return type(self), (self.config, self.vocabulary, self.weights)
 
     def initial_state(self) -> Floats:
         """The state before a text, (K, H)."""
-        return np.zeros((self.config.num_layers, self.config.hidden_size), np.float32)
+        return np.zeros((self.config.stack.num_layers, self.config.stack.hidden_size), np.float32)
 
     def state_after(self, ids: NDArray[Any]) -> Floats:
         """The state (K, H) that reading these tokens leaves."""
@@ -102,7 +102,7 @@ class Model:
             new = np.empty(self._state_shape, np.float32)
             for k, run in enumerate(self._layers):
                 h = run.step(x, state[k : k + 1], out=new[k : k + 1])
-                x = x + h if k and self.config.residual else h
+                x = x + h if k and self.config.stack.residual else h
         return x, new
 
     def score(self, text: str) -> Score:
@@ -125,7 +125,7 @@ class Model:
     def _score_parts(self, parts: Iterable[tuple[NDArray[Any], str | None]]) -> Score:
         """Of one document: ids, with the text that they are of where it may have what the vocabulary does not know."""
         score, before = Score(), np.zeros(0, np.int64)  # the last token so far, which the next is expected after
-        state = np.zeros((self.config.num_layers, 1, self.config.hidden_size), np.float32)
+        state = np.zeros((self.config.stack.num_layers, 1, self.config.stack.hidden_size), np.float32)
         for part, text in parts:
             ids = np.concatenate([before, part])
             if text is None or self.vocabulary.unknown is None:
@@ -169,7 +169,7 @@ class Model:
         sizes = np.array([len(documents[n]) for n in order], np.int64)
         begins = np.cumsum(sizes) - sizes
         if state is None:
-            state = np.zeros((self.config.num_layers, len(order), self.config.hidden_size), np.float32)
+            state = np.zeros((self.config.stack.num_layers, len(order), self.config.stack.hidden_size), np.float32)
         start = 0
         while alive := int(np.count_nonzero(sizes - (not to_the_end) > start)):
             steps = min(self._steps(alive), int(sizes[0]) - start)
@@ -198,7 +198,7 @@ class Model:
 
     def _steps(self, rows: int) -> int:
         """How many steps of so many rows are computed at once."""
-        return max(1, BLOCK // (rows * self.config.hidden_size))
+        return max(1, BLOCK // (rows * self.config.stack.hidden_size))
 
     def generate(
         self,
@@ -278,7 +278,7 @@ class Model:
         x, new = self._embedding[tokens], np.empty_like(state)
         for k, run in enumerate(self._layers):
             output, new[k] = run(x, state[k], lengths=lengths, threads=threads)
-            x = x + output if k and self.config.residual else output
+            x = x + output if k and self.config.stack.residual else output
         return x, new
 
 

@@ -65,7 +65,7 @@ def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: 
     read = read_windows(model, windows, workers=workers, to_the_end=settings.embed)
     for job, of_file in itertools.groupby(read, lambda window: window[0].job):
         try:
-            yield _write(job, of_file, settings, model.config.hidden_size if settings.embed else None)
+            yield _write(job, of_file, settings, model.config.stack.hidden_size if settings.embed else None)
         except _Unreadable as error:
             _make_folder(job.errors.parent)
             write(job.errors, _error(job, None, str(error)))

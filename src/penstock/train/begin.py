@@ -215,9 +215,9 @@ def _of_model(said: Said, model: LanguageModel) -> Settings:
     kind: dict[str, Any] = {"vocab": vocabulary.kind}
     if vocabulary.kind == "bpe":
         kind["vocab_size"] = len(vocabulary)
-    config = model.config
-    sizes = {"hidden": config.hidden_size, "embedding": config.embedding_size, "layers": config.num_layers}
-    form = {name: getattr(config, name) for name in ("reset", "tied", "residual")}
+    stack = model.config.stack
+    sizes = {"hidden": stack.hidden_size, "embedding": stack.input_size, "layers": stack.num_layers}
+    form = {"reset": stack.reset, "tied": model.config.tied, "residual": stack.residual}
     for name, value in {**kind, **sizes, **form, "size": None}.items():
         if said.differs(name, value):
             has = "sizes of its own" if value is None else value

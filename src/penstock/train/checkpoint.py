@@ -20,7 +20,7 @@ import penstock
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.folder import Folder
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.train.plan import Plan
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
@@ -219,7 +219,8 @@ def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
         )
     try:
         plan = json.loads(about["plan"])
-        plan["settings"], plan["model"] = Settings(**plan["settings"]), ModelConfig(**plan["model"])
+        plan["settings"], stack = Settings(**plan["settings"]), StackConfig(**plan["model"].pop("stack"))
+        plan["model"] = LanguageConfig(stack=stack, **plan["model"])
         return Plan(**plan), Progress(**json.loads(about["progress"])), tensors
     except (ValueError, KeyError, TypeError, PenstockError) as error:
         raise PenstockError(f"{path}: its plan and progress cannot be understood: {error}; {ANEW}") from None

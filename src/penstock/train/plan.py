@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import torch
 
 from penstock.errors import PenstockError
-from penstock.model_folder import ModelConfig
+from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn.language_model import LanguageModel
 from penstock.text.tokens import Prepared
 from penstock.text.vocabulary import Vocabulary
@@ -53,7 +53,7 @@ class Plan:
     digest: str
     """Of the tokens."""
     settings: Settings
-    model: ModelConfig
+    model: LanguageConfig
     streams: int
     learning_rate: float
     device: str
@@ -79,7 +79,7 @@ def make_plan(
     folder: str,
     ranks: int = 1,
     launch: str = "",
-    begins_from: ModelConfig | None = None,
+    begins_from: LanguageConfig | None = None,
 ) -> Plan:
     """Resolves the settings against a corpus, whose tokens are in ``folder``, this machine and the number of processes.
 
@@ -107,23 +107,22 @@ def make_plan(
 
     minutes, steps = length_of(settings, of_pass)
 
-    def sized(size: str) -> ModelConfig:
+    def sized(size: str) -> LanguageConfig:
         preset = PRESETS[size]
         hidden = settings.hidden or preset["hidden"]
         embedding = settings.embedding or (
             hidden if settings.tied else hidden // 2 if settings.hidden else preset["embedding"]
         )
-        return ModelConfig(
-            vocabulary_size=len(vocabulary),
-            embedding_size=max(1, embedding),
-            hidden_size=hidden,
-            num_layers=settings.layers or preset["layers"],
+        stack = StackConfig(
+            max(1, embedding),
+            hidden,
+            settings.layers or preset["layers"],
             reset=settings.reset,
-            tied=settings.tied,
             residual=settings.residual,
         )
+        return LanguageConfig(len(vocabulary), stack, tied=settings.tied)
 
-    def tokens_in_budget(model: ModelConfig) -> float:
+    def tokens_in_budget(model: LanguageConfig) -> float:
         if steps is not None:
             return float(steps * per_step)
         assert minutes is not None
@@ -153,7 +152,7 @@ def make_plan(
         tokens=folder,
         digest=prepared.digest,
         settings=settings,
-        model=dataclasses.replace(model, dropout=dropout),
+        model=dataclasses.replace(model, stack=dataclasses.replace(model.stack, dropout=dropout)),
         streams=streams,
         learning_rate=0.0,
         device=str(device),
@@ -188,20 +187,20 @@ def _dropout(by_heart: float) -> float:
 
 def learning_rate(plan: Plan, steps: float) -> float:
     """What was said, or by the rule above for a run of so many steps."""
-    H, tokens = plan.model.hidden_size, plan.streams * plan.settings.chunk
+    H, tokens = plan.model.stack.hidden_size, plan.streams * plan.settings.chunk
     longer, wider = max(steps / 2400, 0.2), max(plan.model.vocabulary_size / 512, 1.0)
     rate = min(0.1 / math.sqrt(H), 2.3 / H) * math.sqrt(math.sqrt(tokens / 2048 / longer / wider))
     return plan.settings.learning_rate or min(rate, 0.02)
 
 
-def _parameters(model: ModelConfig) -> int:
+def _parameters(model: LanguageConfig) -> int:
     """Of the layers and the output; an embedding row is touched by its own token alone."""
-    H, E = model.hidden_size, model.embedding_size
-    layers = 3 * H * (E + H) + (model.num_layers - 1) * 6 * H * H
+    H, E, K = model.stack.hidden_size, model.stack.input_size, model.stack.num_layers
+    layers = 3 * H * (E + H) + (K - 1) * 6 * H * H
     return layers + H * model.vocabulary_size
 
 
-def _tokens_per_second(model: ModelConfig, vocabulary: Vocabulary, N: int, L: int, device: torch.device) -> float:
+def _tokens_per_second(model: LanguageConfig, vocabulary: Vocabulary, N: int, L: int, device: torch.device) -> float:
     """The speed of real training steps on random tokens: the median of five after one to warm up."""
     with torch.random.fork_rng():
         module = LanguageModel(model, vocabulary).to(device)

@@ -110,15 +110,15 @@ def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) ->
 
 
 def _describe(run: Run, console: Console) -> None:
-    plan, model = run.plan, run.plan.model
+    plan, stack = run.plan, run.plan.model.stack
     parameters = sum(p.numel() for p in run.stepper.model.parameters())
     length = f"{plan.steps:,} steps" if plan.steps is not None else duration(60 * (plan.minutes or 0))
     began = f", from step {run.progress.step:,}" if run.progress.step else ""
     lines = {
         "text": f"{plan.train_tokens:,} tokens to train on, {plan.held_out_tokens:,} held out; "
         f"vocabulary of {len(run.vocabulary):,} ({run.vocabulary.kind})",
-        "model": f"{parameters:,} parameters: {model.num_layers} × {model.hidden_size} hidden units, "
-        f'reset="{model.reset}", dropout {model.dropout:g}',
+        "model": f"{parameters:,} parameters: {stack.num_layers} × {stack.hidden_size} hidden units, "
+        f'reset="{stack.reset}", dropout {stack.dropout:g}',
         "run": f"{length}{began}, about {plan.expected_passes:.1f} passes over the text; "
         f"{run.streams.N} streams × {plan.settings.chunk} steps, learning rate {plan.learning_rate:.2g}, "
         f"on {plan.device}" + (f", {run.ranks.size} processes" if run.ranks.size > 1 else ""),

@@ -65,8 +65,7 @@ class Stepper:
 
     def initial_state(self, N: int) -> Tensor:
         """Zeros (num_layers, N, H)."""
-        config = self.model.config
-        return torch.zeros(config.num_layers, N, config.hidden_size, device=self.device)
+        return self.model.layers.initial_state(N)
 
     def step(self, chunk: Chunk, state: Tensor, rate: float = 1.0, predictions: int | None = None) -> Step:
         """Learns from one chunk, at ``rate`` × the learning rate.

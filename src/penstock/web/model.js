@@ -26,7 +26,7 @@ export function load(buffer) {
 }
 
 function languageModel({ config, vocabulary, layers, embedding, output, bias }) {
-  const { vocabulary_size: V, embedding_size: E, hidden_size: H } = config;
+  const { vocabulary_size: V, input_size: E, hidden_size: H } = config;
   const gates = layers.map(gatesOf);
   const fromTokens = new Map(); // what a token gives the first layer, for those that came lately
   const logits = new Float64Array(V);

@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from penstock.model_folder import ModelConfig, Weights
+from penstock.model_folder import LanguageConfig, Weights
 from penstock.text.vocabulary import Vocabulary
 
 FORMAT, VERSION = "penstock-web", 1
@@ -16,7 +16,7 @@ FORMAT, VERSION = "penstock-web", 1
 Precision = Literal["float64", "float32", "float16", "int8"]
 
 
-def model_file(config: ModelConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
+def model_file(config: LanguageConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
     """The file's content.
 
     ``int8`` rounds each row of a matrix to whole numbers in ±127 times a scale, half of which is the largest error;
@@ -31,7 +31,8 @@ def model_file(config: ModelConfig, vocabulary: Vocabulary, weights: Weights, pr
         else:
             scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / 127
             arrays[name], arrays[f"{name}.scale"] = np.rint(weight / scale[:, None]).astype(np.int8), scale
-    content = {"version": VERSION, "config": dataclasses.asdict(config), "vocabulary": _described(vocabulary)}
+    sizes = {"vocabulary_size": config.vocabulary_size, "tied": config.tied, **dataclasses.asdict(config.stack)}
+    content = {"version": VERSION, "config": sizes, "vocabulary": _described(vocabulary)}
     return safetensors.numpy.save(arrays, {FORMAT: json.dumps(content)})
 
 

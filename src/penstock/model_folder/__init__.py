@@ -1,0 +1,8 @@
+"""A model on disk: a folder of config.json, which says what goes in, what is stacked and what comes out, and of
+model.safetensors. Each kind of model has its file here."""
+
+from penstock.model_folder.content import CONFIG, WEIGHTS, Weights
+from penstock.model_folder.language import TOKENIZER, LanguageConfig, load_model, save_model
+from penstock.model_folder.stack import StackConfig
+
+__all__ = ["CONFIG", "TOKENIZER", "WEIGHTS", "LanguageConfig", "StackConfig", "Weights", "load_model", "save_model"]
