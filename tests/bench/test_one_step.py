@@ -42,7 +42,7 @@ def test_every_call_is_right_and_timed_on_one_thread_and_on_all() -> None:
     said: list[str] = []
     groups = {group.name: group for group in measure(MACHINE, BRIEF, said.append)}
     assert {name: (group.other, len(group.steps)) for name, group in groups.items()} == {
-        "native.Layer.step": ("the core alone", 3),
+        "native.RecurrentLayer.step": ("the core alone", 3),
         "Model.step": ("core and output", 3),
         "generate, a character": ("Model.step", 3),
         "penstock.GRU": ("torch.nn.GRU", 8),

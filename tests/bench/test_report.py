@@ -89,7 +89,11 @@ def test_a_busy_machine_is_shown_by_load() -> None:
     ]
     row = report.as_json({}, RESULTS)["busy"][1]
     assert (row["load"], row["best_threads"], row["to_best"], row["to_torch"]) == (2, 1, 2.5, 0.25)
-    assert row["case"] == {"name": "native.Layer", "kind": "inference", "shape": {"N": 1, "L": 1, "D": 512, "H": 512}}
+    assert row["case"] == {
+        "name": "native.RecurrentLayer",
+        "kind": "inference",
+        "shape": {"N": 1, "L": 1, "D": 512, "H": 512},
+    }
 
 
 def test_one_step_and_a_busy_machine_read_well_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import equations
-from penstock.native import Layer, core
+from penstock.native import RecurrentLayer, core
 from penstock.native.layer import PRECISIONS
 
 pytestmark = [
@@ -75,7 +75,7 @@ def test_an_update_gate_that_keeps_carries_the_state_to_the_last_bit(
     H = 19
     w, x, h_0 = weights(3, H, rng), rng.normal(size=(1000, 2, 3)), rng.normal(size=(2, H))
     w[2][H : 2 * H] = 1e4
-    layer = Layer(*w, reset=reset, precision=precision)
+    layer = RecurrentLayer(*w, reset=reset, precision=precision)
     output, h_n = layer(x, h_0)
     assert (output == h_0.astype(output.dtype)).all()
     assert (h_n == output[-1]).all()
@@ -100,7 +100,8 @@ def test_forward_is_the_equations(
 ) -> None:
     rng = np.random.default_rng(L * 1000 + H)
     w, x, h_0 = weights(D, H, rng, bias=H != 7), rng.normal(size=(L, N, D)), rng.normal(size=(N, H))
-    layer, atol = Layer(*w, reset=reset, precision=precision), ERROR["float64" if precision == "float64" else "float32"]
+    layer = RecurrentLayer(*w, reset=reset, precision=precision)
+    atol = ERROR["float64" if precision == "float64" else "float32"]
     by_gate = equations.by_gate(*(as_kept(weight, precision) for weight in w[:2]), *w[2:])
     all_masks = masks(L, N, H, rng)
     decay = {"decay": all_masks["decay"][..., :1]}
@@ -117,7 +118,7 @@ def test_fewer_bits_are_near_the_equations(instruction_set: str, reset: str, pre
     rng = np.random.default_rng(0)
     w, x, h_0 = weights(20, 70, rng), rng.normal(size=(12, 50, 20)), rng.normal(size=(50, 70))
     expected = fields(equations.gru(x, h_0, equations.by_gate(*w), reset=reset))
-    for name, value in fields(Layer(*w, reset=reset, precision=precision)(x, h_0, return_gates=True)).items():
+    for name, value in fields(RecurrentLayer(*w, reset=reset, precision=precision)(x, h_0, return_gates=True)).items():
         np.testing.assert_allclose(value, expected[name], rtol=0, atol=ERROR[precision], err_msg=name)
 
 
@@ -148,7 +149,7 @@ def test_a_sequence_does_not_feel_the_others_the_cuts_or_the_threads(
 ) -> None:
     rng = np.random.default_rng(L + 41 * N + 1300 * H)
     x, h_0 = rng.normal(size=(L, N, D)), rng.normal(size=(N, H))
-    layer = Layer(*weights(D, H, rng), reset=form, precision=precision)
+    layer = RecurrentLayer(*weights(D, H, rng), reset=form, precision=precision)
     lengths = rng.integers(0, L + 1, N) if masked else np.full(N, L)
     steps = {"resets": rng.random((L, N)) < 0.1} if masked else {}
     if decayed != "no":
@@ -179,7 +180,7 @@ def test_one_step_at_a_time_is_the_whole(
     instruction_set: str, reset: str, precision: Any, N: int, D: int, H: int
 ) -> None:
     rng = np.random.default_rng(0)
-    layer = Layer(*weights(D, H, rng), reset=reset, precision=precision)
+    layer = RecurrentLayer(*weights(D, H, rng), reset=reset, precision=precision)
     x, h_0 = rng.normal(size=(7, N, D)), rng.normal(size=(N, H))
     output, h_n = layer(x, h_0, threads=2)
     by_call = by_step = in_place = h_0.astype(layer.dtype)
@@ -199,7 +200,7 @@ def test_one_step_at_a_time_is_the_whole(
 
 def test_a_row_without_a_batch_is_a_batch_of_one(instruction_set: str, reset: str) -> None:
     rng = np.random.default_rng(0)
-    layer = Layer(*weights(5, 19, rng), reset=reset)
+    layer = RecurrentLayer(*weights(5, 19, rng), reset=reset)
     x, h = rng.normal(size=5), rng.normal(size=19).astype(np.float32)
     expected = layer.step(x[None], h[None])[0]
     np.testing.assert_allclose(
@@ -218,7 +219,7 @@ def test_a_row_without_a_batch_is_a_batch_of_one(instruction_set: str, reset: st
 
 def test_results_are_written_where_they_are_told(instruction_set: str, reset: str) -> None:
     rng = np.random.default_rng(0)
-    layer = Layer(*weights(5, 19, rng), reset=reset)
+    layer = RecurrentLayer(*weights(5, 19, rng), reset=reset)
     x, h_0 = rng.normal(size=(6, 3, 5)), rng.normal(size=(3, 19)).astype(np.float32)
     options: dict[str, Any] = masks(6, 3, 19, rng)
     expected = layer(x, h_0, **options)
@@ -246,7 +247,7 @@ def test_results_are_written_where_they_are_told(instruction_set: str, reset: st
     ],
 )
 def test_where_a_step_cannot_write(out: Any, message: str) -> None:
-    layer, x = Layer(np.zeros((15, 5)), np.zeros((15, 5)), reset="before"), np.ones((3, 5), np.float32)
+    layer, x = RecurrentLayer(np.zeros((15, 5)), np.zeros((15, 5)), reset="before"), np.ones((3, 5), np.float32)
     h = np.ones(40, np.float32)[:15].reshape(3, 5)
     before = h.base.copy()
     with pytest.raises((ValueError, TypeError), match=message):
@@ -261,7 +262,7 @@ def test_instruction_sets_differ_by_rounding_alone(reset: str) -> None:
     found = {}
     for name in INSTRUCTION_SETS:
         with on_instruction_set(name):
-            found[name] = Layer(*w, reset=reset)(x)[0]
+            found[name] = RecurrentLayer(*w, reset=reset)(x)[0]
     for name, output in found.items():
         np.testing.assert_allclose(output, found["portable"], rtol=0, atol=ERROR["float32"], err_msg=name)
     fused = [output.tobytes() for name, output in found.items() if name != "portable"]
@@ -271,7 +272,8 @@ def test_instruction_sets_differ_by_rounding_alone(reset: str) -> None:
 @pytest.mark.parametrize("reverse", [False, True])
 def test_what_is_past_the_end_is_not_read(instruction_set: str, reset: str, reverse: bool) -> None:
     rng = np.random.default_rng(0)
-    x, h_0, layer = rng.normal(size=(9, 3, 5)), rng.normal(size=(3, 20)), Layer(*weights(5, 20, rng), reset=reset)
+    x, h_0 = rng.normal(size=(9, 3, 5)), rng.normal(size=(3, 20))
+    layer = RecurrentLayer(*weights(5, 20, rng), reset=reset)
     resets, decay = rng.random((9, 3)) < 0.2, rng.random((9, 3, 20))
     options: dict[str, Any] = {"lengths": [4, 9, 0], "resets": resets, "decay": decay, "reverse": reverse}
     clean = layer(x, h_0, **options)
@@ -283,7 +285,8 @@ def test_what_is_past_the_end_is_not_read(instruction_set: str, reset: str, reve
 
 def test_a_decay_of_one_is_none_and_of_zero_a_reset(instruction_set: str, reset: str) -> None:
     rng = np.random.default_rng(0)
-    x, h_0, layer = rng.normal(size=(9, 3, 5)), rng.normal(size=(3, 20)), Layer(*weights(5, 20, rng), reset=reset)
+    x, h_0 = rng.normal(size=(9, 3, 5)), rng.normal(size=(3, 20))
+    layer = RecurrentLayer(*weights(5, 20, rng), reset=reset)
     resets = rng.random((9, 3)) < 0.3
     for reverse in (False, True):
         for size in (1, 20):
@@ -295,7 +298,7 @@ def test_a_decay_of_one_is_none_and_of_zero_a_reset(instruction_set: str, reset:
 
 def test_a_reset_wins_over_a_decay_and_clears_what_is_infinite(instruction_set: str, reset: str) -> None:
     rng = np.random.default_rng(0)
-    x, layer = rng.normal(size=(4, 3, 5)), Layer(*weights(5, 20, rng), reset=reset)
+    x, layer = rng.normal(size=(4, 3, 5)), RecurrentLayer(*weights(5, 20, rng), reset=reset)
     resets, decay = np.zeros((4, 3), bool), np.full((4, 3, 20), 0.5)
     resets[0] = True
     found = layer(x, np.full((3, 20), np.inf), resets=resets, decay=decay)
@@ -306,8 +309,8 @@ def test_a_reset_wins_over_a_decay_and_clears_what_is_infinite(instruction_set: 
 def test_copies_and_pickles_are_the_same_layer(reset: str, precision: Any) -> None:
     rng = np.random.default_rng(0)
     given = weights(5, 37, rng)
-    layer, x = Layer(*given, reset=reset, precision=precision), rng.normal(size=(6, 2, 5))
-    bare = Layer(*given[:2], reset=reset, precision=precision)
+    layer, x = RecurrentLayer(*given, reset=reset, precision=precision), rng.normal(size=(6, 2, 5))
+    bare = RecurrentLayer(*given[:2], reset=reset, precision=precision)
     expected, expected_bare = layer(x), bare(x)
     for weight in given:
         weight[...] = 0
@@ -325,7 +328,7 @@ def test_a_pickle_computes_on_the_instruction_set_that_it_finds(reset: str) -> N
     pickles, results = [], {}
     for name in INSTRUCTION_SETS:
         with on_instruction_set(name):
-            layer = Layer(*w, reset=reset)
+            layer = RecurrentLayer(*w, reset=reset)
             pickles.append(pickle.dumps(layer))
             results[name] = layer(x)
     for name in INSTRUCTION_SETS:
@@ -341,7 +344,7 @@ def test_int8_refuses_what_is_not_finite(instruction_set: str, value: float, whi
         w = weights(9, 13, np.random.default_rng(0))
         w[which].flat[place] = value
         with pytest.raises(ValueError, match=rf"^{name}: expected finite numbers for int8, got {value}$"):
-            Layer(*w, reset="before", precision="int8")
+            RecurrentLayer(*w, reset="before", precision="int8")
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
@@ -353,7 +356,7 @@ def test_what_is_not_finite_is_not_hidden(instruction_set: str, reset: str, prec
         w = weights(5, 13, rng)
         w[which][30] = value  # a candidate's row
         expected = equations.gru(x, h_0, equations.by_gate(*w), reset=reset).hidden
-        found = Layer(*w, reset=reset, precision=precision)(x, h_0)[0]
+        found = RecurrentLayer(*w, reset=reset, precision=precision)(x, h_0)[0]
         np.testing.assert_allclose(found, expected, rtol=0, atol=ERROR[precision])
         assert np.isnan(expected[..., 4]).all() == np.isnan(value)
 
@@ -361,13 +364,13 @@ def test_what_is_not_finite_is_not_hidden(instruction_set: str, reset: str, prec
 def test_biases_that_are_not_finite_are_kept_by_int8_too(instruction_set: str) -> None:
     w = weights(5, 13, np.random.default_rng(0))
     w[2][30], w[3][31] = np.nan, np.inf
-    state = Layer(*w, reset="after", precision="int8").step(np.ones(5))
+    state = RecurrentLayer(*w, reset="after", precision="int8").step(np.ones(5))
     assert [*np.flatnonzero(np.isnan(state))] == [4]
 
 
 def test_used_from_many_threads_at_once(reset: str) -> None:
     rng = np.random.default_rng(0)
-    layer, x = Layer(*weights(64, 256, rng), reset=reset), rng.normal(size=(20, 16, 64))
+    layer, x = RecurrentLayer(*weights(64, 256, rng), reset=reset), rng.normal(size=(20, 16, 64))
     expected, wrong = layer(x, threads=1), []
 
     def call() -> None:
@@ -385,7 +388,7 @@ def test_used_from_many_threads_at_once(reset: str) -> None:
 
 def test_used_after_a_fork(reset: str) -> None:
     rng = np.random.default_rng(0)
-    layer, x = Layer(*weights(64, 256, rng), reset=reset), rng.normal(size=(20, 16, 64))
+    layer, x = RecurrentLayer(*weights(64, 256, rng), reset=reset), rng.normal(size=(20, 16, 64))
     expected = layer(x, threads=2)
     child = os.fork()
     if child == 0:
@@ -398,9 +401,9 @@ def test_memory_that_runs_out_is_an_error_and_nothing_else() -> None:
     code = """
 import resource, numpy as np
 from pathlib import Path
-from penstock.native import Layer
+from penstock.native import RecurrentLayer
 rng, L, N, D, H = np.random.default_rng(0), 3, 20_000, 8, 256
-layer = Layer(rng.normal(size=(3 * H, D)), rng.normal(size=(3 * H, H)), reset="before")
+layer = RecurrentLayer(rng.normal(size=(3 * H, D)), rng.normal(size=(3 * H, H)), reset="before")
 x, h_0 = np.ones((L, N, D), np.float32), np.zeros((N, H), np.float32)
 out = np.zeros((L, N, H), np.float32), np.zeros((N, H), np.float32)
 expected = layer(x[:, :9])[0]
@@ -441,8 +444,8 @@ def test_arrays_may_be_of_any_layout_and_type(layout: str, D: int) -> None:
     x, h_0 = rng.normal(size=(5, 2, D)).astype(np.float32), rng.normal(size=(2, 4)).astype(np.float32)
     options: dict[str, Any] = masks(5, 2, 4, rng)
     options["decay"] = options["decay"].astype(np.float32)
-    expected = Layer(*w, reset="after")(x, h_0, **options)
-    layer = Layer(*map(laid, w), reset="after")
+    expected = RecurrentLayer(*w, reset="after")(x, h_0, **options)
+    layer = RecurrentLayer(*map(laid, w), reset="after")
     assert same(layer(laid(x), laid(h_0), **{name: laid(value) for name, value in options.items()}), expected)
     transposed = np.ascontiguousarray(x.swapaxes(0, 1)).swapaxes(0, 1)
     assert same(layer(transposed, h_0, **options), expected)
@@ -452,7 +455,8 @@ def test_arrays_may_be_of_any_layout_and_type(layout: str, D: int) -> None:
 
 
 def test_memory_that_is_not_aligned_is_refused_in_words() -> None:
-    layer, x = Layer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before"), np.zeros(13, np.uint8)[1:].view(np.float32)
+    layer = RecurrentLayer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before")
+    x = np.zeros(13, np.uint8)[1:].view(np.float32)
     with pytest.raises(ValueError, match=r"^x: its data is not aligned to its type$"):
         layer.step(x)
 
@@ -472,7 +476,7 @@ def test_memory_that_is_not_aligned_is_refused_in_words() -> None:
 def test_weights_that_cannot_work(arguments: dict[str, Any], message: str) -> None:
     given = {"weight_ih": np.zeros((6, 3)), "weight_hh": np.zeros((6, 2)), "reset": "before"} | arguments
     with pytest.raises(ValueError, match=message):
-        Layer(**given)
+        RecurrentLayer(**given)
 
 
 @pytest.mark.parametrize(
@@ -493,7 +497,7 @@ def test_weights_that_cannot_work(arguments: dict[str, Any], message: str) -> No
     ],
 )
 def test_input_that_cannot_work(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
-    layer = Layer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before")
+    layer = RecurrentLayer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before")
     with pytest.raises(error, match=message):
         layer(**({"x": np.zeros((4, 2, 3))} | arguments))
 
@@ -513,4 +517,4 @@ def test_input_that_cannot_work(arguments: dict[str, Any], error: type[Exception
 )
 def test_a_step_that_cannot_be(x: Any, h: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Layer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before").step(x, h)
+        RecurrentLayer(np.zeros((6, 3)), np.zeros((6, 2)), reset="before").step(x, h)

@@ -39,7 +39,7 @@ class Sizes(NamedTuple):
     effort: Effort
 
 
-LAYER, MODULE, TRAINED = "native.Layer", "penstock.GRU", "penstock.GRU, training"
+LAYER, MODULE, TRAINED = "native.RecurrentLayer", "penstock.GRU", "penstock.GRU, training"
 
 FULL = Sizes(
     (

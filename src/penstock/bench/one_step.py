@@ -119,7 +119,7 @@ def measure(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) -> lis
 
 
 def _from_numpy(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) -> list[Group]:
-    layer = Group("native.Layer.step", "the core alone", None)
+    layer = Group("native.RecurrentLayer.step", "the core alone", None)
     step = Group("Model.step", "core and output", None)
     generate = Group("generate, a character", "Model.step", 1.3)
     calls: dict[str, Prepare] = {

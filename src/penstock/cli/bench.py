@@ -42,8 +42,8 @@ def bench(
             far as they are installed.
         training: Forward and backward through PyTorch, beside torch.nn.GRU, torch.compile and JAX.
         scoring: penstock score, beside the core alone on full batches.
-        steps: One step at a time, as users call it: penstock.GRU and GRUCell beside those of torch.nn, native.Layer and
-            Model.step beside the core alone, generate beside Model.step.
+        steps: One step at a time, as users call it: penstock.GRU and GRUCell beside those of torch.nn,
+            native.RecurrentLayer and Model.step beside the core alone, generate beside Model.step.
         busy: Calls while other processes spin, on each number of threads, beside torch.nn.GRU under that load.
         shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
         threads: For everyone; as many as there are cores unless you say.

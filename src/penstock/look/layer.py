@@ -132,7 +132,7 @@ def run(
     gates: Any
     if native.unavailable is None:
         precision: Any = dtype.name
-        compiled = native.Layer(*stacked, reset=form, precision=precision)
+        compiled = native.RecurrentLayer(*stacked, reset=form, precision=precision)
         hidden, _, gates = compiled(x[:, None], h_0[None], return_gates=True, **options)
     else:
         gates = equations.gru(x[:, None], h_0[None], equations.by_gate(*stacked), reset=form, **options)

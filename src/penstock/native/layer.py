@@ -18,7 +18,7 @@ PRECISIONS = ("float32", "float64", "bfloat16", "int8")
 """In the core's order."""
 
 
-class Layer:
+class RecurrentLayer:
     """A layer's weights, packed once for the instruction set in use, and the calls that run them.
 
     It never changes: what is done to the arrays afterwards does not reach it. It can be pickled and copied, also to a
@@ -66,7 +66,7 @@ class Layer:
         self._packed = self._set.pack(reset == "after", PRECISIONS.index(precision), *self._weights)
         self.input_size, self.hidden_size = np.shape(weight_ih)[1], np.shape(weight_hh)[1]
 
-    def __reduce__(self) -> tuple[Callable[..., Layer], tuple[Array | None, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., RecurrentLayer], tuple[Array | None, ...]]:
         return functools.partial(type(self), reset=self.reset, precision=self.precision), self._weights
 
     @overload

@@ -19,7 +19,7 @@ class OutputLayer:
     """A layer from H hidden units to the logits of V tokens, packed once for the instruction set in use; float32.
 
     Of a row the results are the same to the last bit whatever other rows there are and whatever the number of threads.
-    It never changes, and can be pickled and copied, as ``Layer``.
+    It never changes, and can be pickled and copied, as ``RecurrentLayer``.
 
     Args:
         weight: (V, H).

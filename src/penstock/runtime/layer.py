@@ -11,7 +11,8 @@ Floats = NDArray[np.float32]
 
 
 class LayerInNumPy:
-    """What a model needs of ``native.Layer``, by the equations, row by row: a product of many rounds each by its place.
+    """What a model needs of ``native.RecurrentLayer``, by the equations, row by row: a product of many rounds each by
+    its place.
 
     Letters: N batch, L steps, D input features, H hidden units; float32.
     """
@@ -62,9 +63,9 @@ class OutputLayerInNumPy:
 
 def layer(
     weight_ih: Floats, weight_hh: Floats, bias_ih: Floats, bias_hh: Floats, *, reset: str
-) -> native.Layer | LayerInNumPy:
+) -> native.RecurrentLayer | LayerInNumPy:
     """The layer with these weights, of PyTorch's shapes."""
-    made = native.Layer if native.unavailable is None else LayerInNumPy
+    made = native.RecurrentLayer if native.unavailable is None else LayerInNumPy
     return made(weight_ih, weight_hh, bias_ih, bias_hh, reset=reset)
 
 
