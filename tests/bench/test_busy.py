@@ -9,8 +9,8 @@ import pytest
 
 from penstock import native
 from penstock.bench import busy
-from penstock.bench.busy import LAYER, MODULE, TRAINED, Busy, Case, Sizes, measure, numbers, spinning
-from penstock.bench.measure import Effort, Entry
+from penstock.bench.busy import LAYER, MODULE, TRAINED, Busy, Case, Conditions, measure, numbers, spinning
+from penstock.bench.measure import Duration, Entry
 from penstock.bench.shapes import Shape
 
 needs_core = pytest.mark.skipif(native.unavailable is not None, reason=f"no compiled core: {native.unavailable}")
@@ -71,7 +71,7 @@ def test_every_call_is_right_and_timed_under_every_load() -> None:
     kinds = {LAYER: "inference", MODULE: "inference", TRAINED: "training"}
     cases = tuple(Case(name, kind, Shape(2, 3, 4, 5)) for name, kind in kinds.items())  # type: ignore[arg-type]
     said: list[str] = []
-    rows = measure(2, Sizes(cases, (0, 1), Effort(1, 0)), said.append)
+    rows = measure(2, Conditions(cases, (0, 1), Duration(1, 0)), said.append)
     assert [(row.case, row.load) for row in rows] == [(case, load) for case in cases for load in (0, 1)]
     assert len(said) == len(rows)
     for row in rows:

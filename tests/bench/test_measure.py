@@ -9,7 +9,7 @@ import pytest
 from bench.machine import MACHINE
 
 from penstock import native
-from penstock.bench.measure import Effort, error_of, interleave, measure
+from penstock.bench.measure import Duration, error_of, interleave, measure
 from penstock.bench.peers import Peer
 from penstock.bench.problem import Problem, Run, answers, draw
 from penstock.bench.shapes import VARIANTS, Kind, Shape, parse
@@ -17,7 +17,7 @@ from penstock.errors import PenstockError
 
 pytestmark = pytest.mark.skipif(native.unavailable is not None, reason=f"no compiled core: {native.unavailable}")
 
-SHAPE, BRIEF = Shape(3, 5, 4, 6), Effort(blocks=2, seconds=0)
+SHAPE, BRIEF = Shape(3, 5, 4, 6), Duration(blocks=2, seconds=0)
 KINDS: list[Kind] = ["inference", "training"]
 
 
@@ -113,7 +113,7 @@ def test_an_error_is_a_share_of_the_largest_value() -> None:
 def test_runs_take_turns() -> None:
     calls: list[str] = []
     runs = [lambda name=name: calls.append(name) or [] for name in "ab"]  # type: ignore[func-returns-value]
-    times = interleave(runs, Effort(blocks=2, seconds=0))
+    times = interleave(runs, Duration(blocks=2, seconds=0))
     assert "".join(calls) == "aabbbbaa"  # each block: one call that is not timed, one that is
     assert [len(some) for some in times] == [2, 2]
     assert interleave([], BRIEF) == []

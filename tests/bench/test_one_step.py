@@ -8,19 +8,19 @@ from bench.machine import MACHINE
 
 from penstock import PenstockError, native
 from penstock.bench import one_step, ours
-from penstock.bench.measure import Effort, Entry
-from penstock.bench.one_step import Group, Sizes, Step, geometric_mean, measure
+from penstock.bench.measure import Duration, Entry
+from penstock.bench.one_step import Comparison, Group, Sizes, geometric_mean, measure
 from penstock.bench.problem import Problem, Run
 from penstock.bench.shapes import Shape
 
 needs_core = pytest.mark.skipif(native.unavailable is not None, reason=f"no compiled core: {native.unavailable}")
 
-BRIEF = Sizes((1, 3), (5, 128), Shape(3, 4, 5, 6), Effort(1, 0))
+BRIEF = Sizes((1, 3), (5, 128), Shape(3, 4, 5, 6), Duration(1, 0))
 
 
-def step(ours: float | None, other: float = 1.0, *, target: float | None = None, promised: bool = True) -> Step:
+def step(ours: float | None, other: float = 1.0, *, target: float | None = None, promised: bool = True) -> Comparison:
     entries = Entry("ours", milliseconds=ours), Entry("other", milliseconds=other)
-    return Step(Shape(1, 1, 2, 2), 1, *entries, target, promised)
+    return Comparison(Shape(1, 1, 2, 2), 1, *entries, target, promised)
 
 
 def test_the_mean_is_geometric_and_of_what_was_promised() -> None:
@@ -82,4 +82,4 @@ def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_generate_that_writes_another_text_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_step, "sample", lambda log_probabilities, generator: 0)
     with pytest.raises(PenstockError, match="generate writes another text than its steps: not timed"):
-        one_step._generating(Shape(1, 1, 8, 8), BRIEF.effort, Group("generate", "Model.step", None))
+        one_step._generating(Shape(1, 1, 8, 8), BRIEF.duration, Group("generate", "Model.step", None))

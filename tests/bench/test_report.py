@@ -12,7 +12,7 @@ from penstock.bench import busy, one_step, report
 from penstock.bench.measure import Entry, Row
 from penstock.bench.scoring import Scoring
 from penstock.bench.shapes import Shape
-from penstock.bench.tables import Results, notes, tables
+from penstock.bench.tables import Measurements, notes, tables
 from penstock.folder import held
 
 FAST = Entry("Penstock", error=1e-7, milliseconds=2.0, gflops=50.0, share=0.5)
@@ -29,20 +29,20 @@ STEPS = one_step.Group(
     "torch.nn.GRU",
     0.75,
     [
-        one_step.Step(one_step.LARGEST, 1, FAST, SLOW, 1.0),
-        one_step.Step(Shape(32, 1, 8, 8), 2, SLOW, FAST, 1.0),
-        one_step.Step(Shape(1, 1, 8, 8), 2, WRONG, FAST, 1.0),
+        one_step.Comparison(one_step.LARGEST, 1, FAST, SLOW, 1.0),
+        one_step.Comparison(Shape(32, 1, 8, 8), 2, SLOW, FAST, 1.0),
+        one_step.Comparison(Shape(1, 1, 8, 8), 2, WRONG, FAST, 1.0),
     ],
 )
 LOADED = [
     busy.Busy(busy.FULL.cases[0], load, {1: FAST, 2: SLOW}, Entry("torch.nn.GRU", milliseconds=load * 10.0))
     for load in (1, 2)
 ]
-RESULTS = Results(MACHINE, ROWS, [Scoring(256, 1000, 400_000, peak=1e6, bulk=875e3)], [STEPS], LOADED)
+RESULTS = Measurements(MACHINE, ROWS, [Scoring(256, 1000, 400_000, peak=1e6, bulk=875e3)], [STEPS], LOADED)
 
 
 def test_tables_hold_times_ratios_and_targets() -> None:
-    roofline, inference, training, variants = tables(Results(MACHINE, ROWS))
+    roofline, inference, training, variants = tables(Measurements(MACHINE, ROWS))
     assert ["read bandwidth, L2 (1 MiB)", "100 GB/s", "200 GB/s"] in roofline.rows
     assert inference.rows == [["(1, 2, 3, 4)", "2.00", "5.00", "–", "–", "0.40", "≤ 0.50", "50.0", "50%"]]
     assert training.rows == [["(5, 6, 7, 8)", "2.00", "5.00", "–", "0.40", "–", "50.0", "50%"]]
@@ -60,14 +60,14 @@ def test_bulk_scoring_is_shown_as_a_share_of_the_core_alone() -> None:
 
 
 def test_one_step_is_shown_cell_by_cell_and_as_geometric_means() -> None:
-    _, cells, means = tables(Results(MACHINE, steps=[STEPS]))
+    _, cells, means = tables(Measurements(MACHINE, steps=[STEPS]))
     assert cells.rows == [
         ["1", "1024", "1", "2000", "5000", "0.40", "≤ 1.00", "50%"],
         ["32", "8", "2", "5000", "2000", "2.50", "≤ 1.00", "20%"],
         ["1", "8", "2", "–", "2000", "–", "≤ 1.00", "–"],
     ]
     assert means.rows == [["penstock.GRU", "1.00", "≤ 0.75", "2.50", "N 32, H 8, 2 threads"]]
-    assert notes(Results(MACHINE, steps=[STEPS])) == [
+    assert notes(Measurements(MACHINE, steps=[STEPS])) == [
         "penstock.GRU, (1, 1, 1024, 1024), 1 thread: 50% of the speed at which this machine reads 24 MiB of weights",
         "OpenVINO: refused: its answer is off",
     ]
@@ -78,7 +78,7 @@ def test_one_step_is_shown_cell_by_cell_and_as_geometric_means() -> None:
 
 
 def test_a_busy_machine_is_shown_by_load() -> None:
-    _, cases, means = tables(Results(MACHINE, busy=LOADED))
+    _, cases, means = tables(Measurements(MACHINE, busy=LOADED))
     assert cases.rows == [
         ["1,1,512,512", "1", "5.00 / –", "2.00 on 1", "10.0 / –", "2.50", "0.50"],
         ["1,1,512,512", "2", "5.00 / –", "2.00 on 1", "20.0 / –", "2.50", "0.25"],
@@ -98,11 +98,11 @@ def test_a_busy_machine_is_shown_by_load() -> None:
 
 def test_one_step_and_a_busy_machine_read_well_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     slow = Entry("torch.nn.GRUCell", milliseconds=9999.0, late_milliseconds=9999.0, share=1.0)
-    step = one_step.Step(Shape(32, 64, 1024, 1024), 128, slow, slow, 1.0)
+    step = one_step.Comparison(Shape(32, 64, 1024, 1024), 128, slow, slow, 1.0)
     group = one_step.Group("penstock.GRUCell × 64, training", "torch.nn.GRUCell", 0.6, [step])
     case = busy.Case("penstock.GRU, training", "training", Shape(32, 128, 128, 128))
     loaded = busy.Busy(case, 4, {1: slow, 128: slow}, slow)
-    report.show(Console(width=80), tables(Results(MACHINE, steps=[group], busy=[loaded])), [])
+    report.show(Console(width=80), tables(Measurements(MACHINE, steps=[group], busy=[loaded])), [])
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("─\n") == 5  # each is a table
@@ -122,7 +122,7 @@ def test_tables_give_way_to_the_width_and_no_number_is_cut(width: int, capsys: p
 
 
 def test_who_was_not_timed_is_listed_with_the_reason() -> None:
-    assert notes(Results(MACHINE, ROWS)) == [
+    assert notes(Measurements(MACHINE, ROWS)) == [
         "JAX: jax not installed",
         "OpenVINO: refused: its answer is off, on inference (1, 2, 3, 4)",
     ]
@@ -130,7 +130,7 @@ def test_who_was_not_timed_is_listed_with_the_reason() -> None:
 
 def test_times_that_vary_raise_a_doubt() -> None:
     shaky = [Row("training", Shape(1, 2, 3, 4), 0.5, 1.0, dataclasses.replace(FAST, spread=0.4), [SLOW])]
-    assert notes(Results(MACHINE, shaky)) == ["1 of 2 times vary by more than 15%: was the machine idle?"]
+    assert notes(Measurements(MACHINE, shaky)) == ["1 of 2 times vary by more than 15%: was the machine idle?"]
 
 
 def test_tables_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

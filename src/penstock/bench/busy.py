@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from penstock.bench import ours
-from penstock.bench.measure import Contestant, Effort, Entry, checked, ratio, timed
+from penstock.bench.measure import Contestant, Duration, Entry, checked, ratio, timed
 from penstock.bench.peers import PEERS
 from penstock.bench.problem import Problem, Run
 from penstock.bench.shapes import Kind, Shape
@@ -30,18 +30,18 @@ class Case(NamedTuple):
     shape: Shape
 
 
-class Sizes(NamedTuple):
+class Conditions(NamedTuple):
     """What is measured, and how long."""
 
     cases: tuple[Case, ...]
     loads: tuple[int, ...]
     """Other processes that spin."""
-    effort: Effort
+    duration: Duration
 
 
 LAYER, MODULE, TRAINED = "native.RecurrentLayer", "penstock.GRU", "penstock.GRU, training"
 
-FULL = Sizes(
+FULL = Conditions(
     (
         *(
             Case(LAYER, "inference", shape)
@@ -59,9 +59,9 @@ FULL = Sizes(
         Case(TRAINED, "training", Shape(32, 32, 128, 128)),
     ),
     (0, 1, 2, 4),
-    Effort(4, 0.4),
+    Duration(4, 0.4),
 )
-QUICK = Sizes((FULL.cases[1], FULL.cases[5], FULL.cases[8]), (0, 1, 2), Effort(2, 0.1))
+QUICK = Conditions((FULL.cases[1], FULL.cases[5], FULL.cases[8]), (0, 1, 2), Duration(2, 0.1))
 
 TORCH = next(peer for peer in PEERS if peer.name == "torch.nn.GRU")
 
@@ -105,16 +105,16 @@ class Busy:
         return ratio(self.default, self.torch)
 
 
-def measure(threads: int, sizes: Sizes, say: Callable[[str], None]) -> list[Busy]:
+def measure(threads: int, conditions: Conditions, say: Callable[[str], None]) -> list[Busy]:
     """Checks and times every case under every load."""
     rows = []
-    for case in sizes.cases:
+    for case in conditions.cases:
         runs = _prepared(case, threads)
-        for load in sizes.loads:
+        for load in conditions.loads:
             say(f"{load} busy: {case.name} {case.shape}")
             under_load = [(dataclasses.replace(entry), run) for entry, run in runs]
             with spinning(load):
-                timed(under_load, sizes.effort)
+                timed(under_load, conditions.duration)
             *mine, torch = (entry for entry, _ in under_load)
             rows.append(Busy(case, load, dict(zip(numbers(threads), mine, strict=True)), torch))
     return rows

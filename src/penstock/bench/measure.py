@@ -26,7 +26,7 @@ PAUSE = 0.005
 """Seconds of rest before a block, after which nobody's threads spin any more."""
 
 
-class Effort(NamedTuple):
+class Duration(NamedTuple):
     """How long to measure."""
 
     blocks: int
@@ -34,7 +34,7 @@ class Effort(NamedTuple):
     """Of one block, or as long as one call takes."""
 
 
-FULL, QUICK = Effort(7, 0.1), Effort(3, 0.05)
+FULL, QUICK = Duration(7, 0.1), Duration(3, 0.05)
 
 
 @dataclass
@@ -128,9 +128,9 @@ def checked(kind: Kind, shape: Shape, threads: int, contestants: Sequence[Contes
     return runs
 
 
-def timed(runs: Sequence[tuple[Entry, Run]], effort: Effort) -> None:
+def timed(runs: Sequence[tuple[Entry, Run]], duration: Duration) -> None:
     """Writes into each entry how long its run takes, interleaved with the others."""
-    for (entry, _), times in zip(runs, interleave([run for _, run in runs], effort), strict=True):
+    for (entry, _), times in zip(runs, interleave([run for _, run in runs], duration), strict=True):
         first, seconds, third, late = np.percentile(times, [25, 50, 75, 99]).tolist()
         entry.spread = (third - first) / seconds
         entry.milliseconds, entry.late_milliseconds = seconds * 1e3, late * 1e3
@@ -140,7 +140,7 @@ def measure(
     kind: Kind,
     shape: Shape,
     roofline: Roofline,
-    effort: Effort,
+    duration: Duration,
     *,
     peers: Sequence[Peer] = PEERS,
     variants: bool = False,
@@ -157,7 +157,7 @@ def measure(
     for variant in VARIANTS[kind] if variants else ():
         row.variants.append(entry := Entry(variant.name, variant.target))
         contestants.append(Contestant(entry, our, variant))
-    timed(checked(kind, shape, roofline.threads, contestants), effort)
+    timed(checked(kind, shape, roofline.threads, contestants), duration)
     for entry, _, variant, _ in contestants:
         if entry.milliseconds is not None:
             seconds = entry.milliseconds / 1e3
@@ -191,7 +191,7 @@ def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(itertools.dropwhile(lambda size: size == 1, shape))
 
 
-def interleave(runs: Sequence[Run], effort: Effort) -> list[list[float]]:
+def interleave(runs: Sequence[Run], duration: Duration) -> list[list[float]]:
     """The seconds of every call of each run: block by block, each run in turn, each block's order another.
 
     The threads of most programs spin for some milliseconds after a call, and would slow down whoever is next in the
@@ -202,11 +202,11 @@ def interleave(runs: Sequence[Run], effort: Effort) -> list[list[float]]:
     gc.collect()
     gc.disable()
     try:
-        for block in range(effort.blocks):
+        for block in range(duration.blocks):
             for k in order[block % len(order) :] + order[: block % len(order)] if order else ():
                 time.sleep(PAUSE)
                 runs[k]()
-                until = time.perf_counter() + effort.seconds
+                until = time.perf_counter() + duration.seconds
                 now = 0.0
                 while now < until:
                     begin = time.perf_counter()

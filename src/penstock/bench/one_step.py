@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penstock.bench import ours
-from penstock.bench.measure import Contestant, Effort, Entry, checked, ratio, timed
+from penstock.bench.measure import Contestant, Duration, Entry, checked, ratio, timed
 from penstock.bench.problem import Problem, Run, draw
 from penstock.bench.roofline import Roofline, bound
 from penstock.bench.shapes import Kind, Shape
@@ -27,14 +27,14 @@ class Sizes(NamedTuple):
     """Of the modules; D is the same."""
     cells: Shape
     """Of a cell in a loop over L steps."""
-    effort: Effort
+    duration: Duration
 
 
 LARGEST = Shape(1, 1, 1024, 1024)
 """Waits for memory, whoever computes."""
 
-FULL = Sizes((1, 32), (8, 32, 64, 128, 256, 512, LARGEST.H), Shape(32, 64, 128, 128), Effort(7, 0.03))
-QUICK = Sizes((1, 32), (32, 256), FULL.cells, Effort(3, 0.01))
+FULL = Sizes((1, 32), (8, 32, 64, 128, 256, 512, LARGEST.H), Shape(32, 64, 128, 128), Duration(7, 0.03))
+QUICK = Sizes((1, 32), (32, 256), FULL.cells, Duration(3, 0.01))
 
 OVER_CORE = {64: 2.2, 128: 1.5, 256: 1.1}
 """By H: how much of the core's own time a call from NumPy may take."""
@@ -48,7 +48,7 @@ CHARACTERS = 100
 
 
 @dataclass
-class Step:
+class Comparison:
     """One call of ours, beside another's. Without gradients but where the group's title says so."""
 
     shape: Shape
@@ -75,17 +75,17 @@ class Group:
     """What they stand beside."""
     target: float | None
     """For the geometric mean of the promised ratios."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Comparison] = field(default_factory=list)
 
     def add(
         self, shape: Shape, roofline: Roofline, entries: Entries, target: float | None = None, *, promised: bool = True
     ) -> None:
         """One more step, of the two entries that this group is about."""
         ours, other = entries[self.name], entries[self.other]
-        self.steps.append(Step(shape, roofline.threads, ours, other, target, promised))
+        self.steps.append(Comparison(shape, roofline.threads, ours, other, target, promised))
 
     @property
-    def promised(self) -> list[tuple[float, Step]]:
+    def promised(self) -> list[tuple[float, Comparison]]:
         """The ratios that count."""
         return [(step.ratio, step) for step in self.steps if step.promised and step.ratio is not None]
 
@@ -95,7 +95,7 @@ class Group:
         return geometric_mean(ratio for ratio, _ in self.promised)
 
     @property
-    def worst(self) -> tuple[float, Step] | None:
+    def worst(self) -> tuple[float, Comparison] | None:
         """The largest of them, by its target."""
         return max(self.promised, key=lambda one: one[0] / (one[1].target or 1), default=None)
 
@@ -131,10 +131,10 @@ def _from_numpy(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) ->
     for H, target in OVER_CORE.items():
         say(f"one step from NumPy, H = {H}")
         shape = Shape(1, 1, H, H)
-        entries = _contest("inference", shape, roofline, sizes.effort, calls)
+        entries = _contest("inference", shape, roofline, sizes.duration, calls)
         for group in (layer, step):
             group.add(shape, roofline, entries, target)
-        generate.add(shape, roofline, _generating(shape, sizes.effort, generate))
+        generate.add(shape, roofline, _generating(shape, sizes.duration, generate))
     return [layer, step, generate]
 
 
@@ -158,10 +158,10 @@ def _modules(each: Sequence[Roofline], sizes: Sizes, say: Callable[[str], None])
     for N, H, roofline in itertools.product(sizes.N, sizes.H, each):
         say(f"{plain.name}, N = {N}, H = {H}, threads: {roofline.threads}")
         shape = Shape(N, 1, H, H)
-        entries = _contest("inference", shape, roofline, sizes.effort, forward)
+        entries = _contest("inference", shape, roofline, sizes.duration, forward)
         plain.add(shape, roofline, entries, 1.0)
         packed.add(shape, roofline, entries, promised=N == 1 and H >= 128)
-        trained.add(shape, roofline, _contest("training", shape, roofline, sizes.effort, backward), 1.0)
+        trained.add(shape, roofline, _contest("training", shape, roofline, sizes.duration, backward), 1.0)
     return [plain, packed, trained]
 
 
@@ -172,21 +172,21 @@ def _cells(each: Sequence[Roofline], sizes: Sizes, say: Callable[[str], None]) -
     calls: dict[str, Prepare] = {group.name: ours.cells_in_a_loop, group.other: in_torch.cells_in_a_loop}
     for roofline in each:
         say(f"{group.name}, threads: {roofline.threads}")
-        group.add(sizes.cells, roofline, _contest("training", sizes.cells, roofline, sizes.effort, calls))
+        group.add(sizes.cells, roofline, _contest("training", sizes.cells, roofline, sizes.duration, calls))
     return group
 
 
-def _contest(kind: Kind, shape: Shape, roofline: Roofline, effort: Effort, calls: dict[str, Prepare]) -> Entries:
+def _contest(kind: Kind, shape: Shape, roofline: Roofline, duration: Duration, calls: dict[str, Prepare]) -> Entries:
     entries = {name: Entry(name) for name in calls}
     contestants = [Contestant(entries[name], prepare) for name, prepare in calls.items()]
-    timed(checked(kind, shape, roofline.threads, contestants), effort)
+    timed(checked(kind, shape, roofline.threads, contestants), duration)
     for entry in entries.values():
         if entry.milliseconds is not None:
             entry.share = bound(roofline, *shape, training=kind == "training") * 1e3 / entry.milliseconds
     return entries
 
 
-def _generating(shape: Shape, effort: Effort, group: Group) -> Entries:
+def _generating(shape: Shape, duration: Duration, group: Group) -> Entries:
     """``generate`` and the steps that it takes, a character each."""
     model = ours.model(draw(shape, 1))
     ids = model.vocabulary.encode("a")
@@ -208,7 +208,7 @@ def _generating(shape: Shape, effort: Effort, group: Group) -> Entries:
         return list(model.generate("a", length=CHARACTERS, seed=0))
 
     entries = {name: Entry(name) for name in (group.name, group.other)}
-    timed(list(zip(entries.values(), (generate, steps), strict=True)), effort)
+    timed(list(zip(entries.values(), (generate, steps), strict=True)), duration)
     for entry in entries.values():
         entry.milliseconds = (entry.milliseconds or math.nan) / CHARACTERS
         entry.late_milliseconds = (entry.late_milliseconds or math.nan) / CHARACTERS

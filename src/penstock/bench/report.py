@@ -19,7 +19,7 @@ from penstock.bench.busy import Busy
 from penstock.bench.measure import Row
 from penstock.bench.one_step import Group
 from penstock.bench.scoring import TARGET
-from penstock.bench.tables import Results, Table, notes, tables
+from penstock.bench.tables import Measurements, TextTable, notes, tables
 from penstock.folder import Folder
 from penstock.layout import say, wrap
 
@@ -55,7 +55,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def as_json(facts: dict[str, Any], results: Results) -> dict[str, Any]:
+def as_json(facts: dict[str, Any], results: Measurements) -> dict[str, Any]:
     """Everything, as one JSON object."""
     roofline = results.roofline
     roof = roofline._asdict() | {
@@ -92,7 +92,7 @@ def as_json(facts: dict[str, Any], results: Results) -> dict[str, Any]:
     }
 
 
-def show(console: Console, found: Sequence[Table], remarks: Sequence[str]) -> None:
+def show(console: Console, found: Sequence[TextTable], remarks: Sequence[str]) -> None:
     """Prints tables on a terminal, each as its width allows."""
     for table in found:
         say(console, wrap(table.title, console.width), style="italic")
@@ -101,7 +101,7 @@ def show(console: Console, found: Sequence[Table], remarks: Sequence[str]) -> No
         say(console, wrap(remark, console.width, rest="  "))
 
 
-def page(facts: dict[str, Any], threads: int, found: Sequence[Table], remarks: Sequence[str]) -> str:
+def page(facts: dict[str, Any], threads: int, found: Sequence[TextTable], remarks: Sequence[str]) -> str:
     """A page of results in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
     lines = [
@@ -126,7 +126,7 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(folder: Folder, facts: dict[str, Any], results: Results) -> None:
+def write(folder: Folder, facts: dict[str, Any], results: Measurements) -> None:
     """Writes results.json, results.md and, where something was timed, results.png and results.svg.
 
     Raises:

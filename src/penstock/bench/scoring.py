@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock import native
-from penstock.bench.measure import Effort, interleave
+from penstock.bench.measure import Duration, interleave
 from penstock.errors import PenstockError
 from penstock.folder import held
 from penstock.model_folder import LanguageConfig, StackConfig, save_model
@@ -26,7 +26,7 @@ TARGET = 0.8
 HIDDEN = (128, 256, 512)
 """Of the models, one layer each."""
 
-FULL, QUICK = Effort(5, 0.0), Effort(3, 0.0)
+FULL, QUICK = Duration(5, 0.0), Duration(3, 0.0)
 SECONDS = 3
 """About what a run over the files takes."""
 
@@ -48,7 +48,7 @@ class Scoring(NamedTuple):
         return self.bulk / self.peak
 
 
-def measure(hidden: int, threads: int, effort: Effort = FULL, rows: int | None = None) -> Scoring:
+def measure(hidden: int, threads: int, duration: Duration = FULL, rows: int | None = None) -> Scoring:
     """Checks a sample of the scores against ``Model.score``, to the last bit, and then times.
 
     Raises:
@@ -63,7 +63,7 @@ def measure(hidden: int, threads: int, effort: Effort = FULL, rows: int | None =
         _save(folder / "model", hidden, CharVocabulary(text), rng)
         scorer = load(folder / "model")
         at_peak, tokens_at_once = _peak(scorer, threads, rng)
-        (times,) = interleave([at_peak], Effort(1, 0.2))
+        (times,) = interleave([at_peak], Duration(1, 0.2))
         # texts of a few hundred characters, a few of some thousand
         sizes = (
             rng.lognormal(5.5, 1, rows or 100 + int(SECONDS * tokens_at_once / np.median(times) / 400)).astype(int) + 2
@@ -82,7 +82,7 @@ def measure(hidden: int, threads: int, effort: Effort = FULL, rows: int | None =
         for row in range(0, len(texts), 1 + len(texts) // 50):
             if nats[row] != scorer.score(texts[row]).nats:
                 raise PenstockError(f"bulk scoring of row {row} differs from that of its text alone: not timed")
-        of_peak, of_bulk = (float(np.median(times)) for times in interleave([at_peak, in_bulk], effort))
+        of_peak, of_bulk = (float(np.median(times)) for times in interleave([at_peak, in_bulk], duration))
         tokens = int(sizes.sum()) - len(sizes)
         return Scoring(hidden, len(texts), tokens, tokens_at_once / of_peak, tokens / of_bulk)
 

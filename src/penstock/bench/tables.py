@@ -15,7 +15,7 @@ STEADY = 0.15
 """The largest spread of a time that raises no doubt."""
 
 
-class Results(NamedTuple):
+class Measurements(NamedTuple):
     """All that was measured."""
 
     roofline: Roofline
@@ -25,7 +25,7 @@ class Results(NamedTuple):
     busy: Sequence[Busy] = ()
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table of text; the first column names its rows."""
 
     title: str
@@ -33,7 +33,7 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def tables(results: Results) -> list[Table]:
+def tables(results: Measurements) -> list[TextTable]:
     """The roofline, then each kind's shapes and the variants, bulk scoring, one step, a busy machine."""
     rows = results.rows
     found = [roofline_table(results.roofline)]
@@ -52,7 +52,7 @@ def tables(results: Results) -> list[Table]:
     return found
 
 
-def roofline_table(roofline: Roofline) -> Table:
+def roofline_table(roofline: Roofline) -> TextTable:
     """What the machine can do."""
     each = f"{roofline.threads} threads"
     rows = [
@@ -64,7 +64,7 @@ def roofline_table(roofline: Roofline) -> Table:
         for level in roofline.levels
     ]
     rows.append(["barrier", "", f"{roofline.barrier:.2f} µs"])
-    return Table(f"Roofline ({roofline.instruction_set})", ["", "1 thread", each], rows)
+    return TextTable(f"Roofline ({roofline.instruction_set})", ["", "1 thread", each], rows)
 
 
 def _level(level: Level) -> str:
@@ -75,13 +75,13 @@ def _size(count: int) -> str:
     return f"{count // MIB} MiB" if count >= MIB else f"{count // KIB} KiB"
 
 
-def peers_table(rows: Sequence[Row]) -> Table:
+def peers_table(rows: Sequence[Row]) -> TextTable:
     """One kind's shapes: Penstock beside its peers, milliseconds."""
     kind = rows[0].kind
     title = {"inference": "Inference, ms", "training": "Training (forward and backward), ms"}[kind]
     names = [entry.name for entry in rows[0].peers]
     header = ["(N, L, D, H)", "Penstock", *names, "× best peer", "target", "GFLOP/s", "of bound"]
-    return Table(
+    return TextTable(
         title,
         header,
         [
@@ -98,10 +98,10 @@ def peers_table(rows: Sequence[Row]) -> Table:
     )
 
 
-def variants_table(rows: Sequence[Row]) -> Table:
+def variants_table(rows: Sequence[Row]) -> TextTable:
     """Penstock's variants beside its plain call."""
     header = ["(N, L, D, H)", "", "", "ms", "× plain", "target", "× best peer", "of bound", "error"]
-    return Table(
+    return TextTable(
         "Variants",
         header,
         [
@@ -122,10 +122,10 @@ def variants_table(rows: Sequence[Row]) -> Table:
     )
 
 
-def scoring_table(scored: Sequence[Scoring]) -> Table:
+def scoring_table(scored: Sequence[Scoring]) -> TextTable:
     """Files through ``penstock score``, beside the core alone."""
     header = ["hidden units", "rows", "tokens", "core alone, tokens/s", "scored, tokens/s", "of core alone", "target"]
-    return Table(
+    return TextTable(
         "Scoring in bulk",
         header,
         [
@@ -143,10 +143,10 @@ def scoring_table(scored: Sequence[Scoring]) -> Table:
     )
 
 
-def steps_table(group: Group) -> Table:
+def steps_table(group: Group) -> TextTable:
     """One step of one kind, cell by cell."""
     header = ["N", "H = D", "threads", "Penstock", group.other, "×", "target", "of bound"]
-    return Table(
+    return TextTable(
         f"{group.name}, µs",
         header,
         [
@@ -164,20 +164,20 @@ def steps_table(group: Group) -> Table:
     )
 
 
-def promises_table(groups: Sequence[Group]) -> Table:
+def promises_table(groups: Sequence[Group]) -> TextTable:
     """The geometric means beside what was promised."""
     rows = []
     for group in groups:
         worst, step = group.worst or (None, None)
         at = "–" if step is None else f"N {step.shape.N}, H {step.shape.H}, {_threads(step.threads)}"
         rows.append([group.name, _number(group.mean), _number(group.target, "≤ "), _number(worst), at])
-    return Table("One step: geometric means of ×", ["", "mean", "target", "worst", "at"], rows)
+    return TextTable("One step: geometric means of ×", ["", "mean", "target", "worst", "at"], rows)
 
 
-def busy_table(rows: Sequence[Busy]) -> Table:
+def busy_table(rows: Sequence[Busy]) -> TextTable:
     """One kind of call under each load."""
     header = ["N,L,D,H", "busy", "all threads", "best, on", "torch.nn.GRU", "× best", "× torch"]
-    return Table(
+    return TextTable(
         f"Busy machine: {rows[0].case.name}; median / p99, ms",
         header,
         [
@@ -195,7 +195,7 @@ def busy_table(rows: Sequence[Busy]) -> Table:
     )
 
 
-def busy_promises_table(rows: Sequence[Busy]) -> Table:
+def busy_promises_table(rows: Sequence[Busy]) -> TextTable:
     """Under each load, the geometric means over all cases."""
     header = ["processes that spin", "× best number", "target", "× torch.nn.GRU", "worst", "target"]
     found = []
@@ -212,7 +212,7 @@ def busy_promises_table(rows: Sequence[Busy]) -> Table:
                 f"≤ {TO_TORCH}",
             ]
         )
-    return Table("Busy machine: geometric means of the medians", header, found)
+    return TextTable("Busy machine: geometric means of the medians", header, found)
 
 
 def _micro(entry: Entry) -> float | None:
@@ -223,7 +223,7 @@ def _pair(entry: Entry) -> str:
     return f"{_number(entry.milliseconds)} / {_number(entry.late_milliseconds)}"
 
 
-def notes(results: Results) -> list[str]:
+def notes(results: Measurements) -> list[str]:
     """Who was not timed, and why; how fast one step reads its weights; and whether the times can be trusted."""
     return [*_notes_on_rows(results.rows), *_notes_on_steps(results.steps)]
 

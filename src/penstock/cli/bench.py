@@ -73,7 +73,7 @@ def bench(
     from penstock.bench.report import machine as machine_facts
     from penstock.bench.shapes import QUICK as QUICK_SHAPES
     from penstock.bench.shapes import TARGETS, VARIED, Kind, parse
-    from penstock.bench.tables import Results, notes, tables
+    from penstock.bench.tables import Measurements, notes, tables
 
     with contextlib.nullcontext() if out is None else held(out, "results") as folder:
         if folder is not None:
@@ -106,7 +106,7 @@ def bench(
                 rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
         groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, told) if steps else []
         loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, told) if busy else []
-        results = Results(roof, rows, scored, groups, loaded)
+        results = Measurements(roof, rows, scored, groups, loaded)
         if folder is not None:  # before it is printed, where a reader may be gone
             write(folder, facts, results)
         if json_:

@@ -42,7 +42,7 @@ def till(generator: torch.Generator, N: int) -> Till:
     return Till(torch.stack([amounts, starts.float()], -1), totals, starts)
 
 
-class Found(NamedTuple):
+class FreshStarts(NamedTuple):
     """What one model does."""
 
     unexplained: float
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 @cache
-def trained(gates: str, seed: int, quick: bool) -> Found:
+def trained(gates: str, seed: int, quick: bool) -> FreshStarts:
     """Trains a model and looks at its reset gate on customers that it never saw."""
     model = Reader(2, H, 1, gates=gates, longest=10, seed=seed)
 
@@ -73,7 +73,7 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
         force(model.gru, reset=True)
         forced = float(error(batch))
     at_starts, inside = r[1:][batch.starts[1:]], r[~batch.starts]
-    return Found(
+    return FreshStarts(
         unexplained, forced, float(at_starts.mean()), float(inside.mean()), _picture(r[:, 0], batch.starts[:, 0])
     )
 

@@ -38,7 +38,7 @@ def bits(generator: torch.Generator, N: int, distance: int) -> tuple[Tensor, Ten
     return torch.stack([2 * drawn - 1, mark], -1), drawn[0]
 
 
-class Found(NamedTuple):
+class LongMemory(NamedTuple):
     """What one model does."""
 
     accuracy: float
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
 
 @cache
-def trained(gates: str, distance: int, seed: int, quick: bool) -> Found:
+def trained(gates: str, distance: int, seed: int, quick: bool) -> LongMemory:
     """Trains a model for one distance and tests it on bits that it never saw."""
     model = Reader(2, H, 1, gates=gates, longest=distance, seed=seed)
 
@@ -60,7 +60,7 @@ def trained(gates: str, distance: int, seed: int, quick: bool) -> Found:
     x, bit = bits(generator, 500, distance)
     with torch.no_grad():
         accuracy = ((model(x)[-1, :, 0] > 0) == (bit > 0)).float().mean()
-    return Found(float(accuracy), gradient(model, bits(generator, 1, distance)[0]))
+    return LongMemory(float(accuracy), gradient(model, bits(generator, 1, distance)[0]))
 
 
 def gradient(model: Reader, x: Tensor) -> float:

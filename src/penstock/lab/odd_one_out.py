@@ -38,7 +38,7 @@ def items(generator: torch.Generator, N: int) -> Items:
     return Items(x + NOISE * torch.randn(x.shape, generator=generator), at, kind)
 
 
-class Found(NamedTuple):
+class OddOneOut(NamedTuple):
     """What one model does."""
 
     accuracy: float
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 
 @cache
-def trained(gates: str, seed: int, quick: bool) -> Found:
+def trained(gates: str, seed: int, quick: bool) -> OddOneOut:
     """Trains a model and looks at it on items that it never saw."""
     model = Reader(KINDS + 1, H, KINDS + 1, gates=gates, longest=ITEMS, seed=seed)
 
@@ -71,7 +71,7 @@ def trained(gates: str, seed: int, quick: bool) -> Found:
     weights = attention(z)[-1]  # of the final state, (L + 1, N); row 0 is the initial state
     seen = float(weights[at + 1, each].mean())
     drawn = _picture(write[:, 0], weights[1:, 0], int(at[0]))
-    return Found(float(accuracy), float(odd.mean()), float(repeats.mean()), seen, drawn)
+    return OddOneOut(float(accuracy), float(odd.mean()), float(repeats.mean()), seen, drawn)
 
 
 def run(effort: Effort) -> list[Claim]:

@@ -23,7 +23,7 @@ LOW, HIGH = 0.1, 0.9
 RESET, UPDATE = Words("reset gate r", "重置门 r"), Words("update gate z", "更新门 z")
 
 
-class Found(NamedTuple):
+class SoftGates(NamedTuple):
     """What one model does with text that it never saw."""
 
     bits: float
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     update: Tensor
 
 
-def trained(seed: int, quick: bool) -> Found:
+def trained(seed: int, quick: bool) -> SoftGates:
     """Trains a language model and reads on with it."""
     text = reference.text()
     vocabulary = CharVocabulary(text)
@@ -53,7 +53,7 @@ def trained(seed: int, quick: bool) -> Found:
     with torch.no_grad():
         nats = cross_entropy(model(read[:-1])[0].flatten(0, 1), read[1:].flatten())
         gates = model.layers[0](model.embedding(read), return_gates=True)[2]
-    return Found(float(nats) / math.log(2), gates.reset[0], gates.update[0])
+    return SoftGates(float(nats) / math.log(2), gates.reset[0], gates.update[0])
 
 
 def run(effort: Effort) -> list[Claim]:
@@ -97,7 +97,7 @@ def run(effort: Effort) -> list[Claim]:
     ]
 
 
-def _picture(one: Found) -> Picture:
+def _picture(one: SoftGates) -> Picture:
     drawing = draw.Drawing(xlabel=Words("gate", "门的取值"), ylabel=Words("share of all values", "占所有取值的份额"))
     edges = torch.linspace(0, 1, 41)
     for name, gate, color in ((RESET, one.reset, draw.COLORS[0]), (UPDATE, one.update, draw.COLORS[1])):
