@@ -1,4 +1,5 @@
-"""The rooms as CONTRIBUTING.md draws them: imports point downwards, in no circle, and some rooms never reach torch.
+"""The rooms as CONTRIBUTING.md draws them: imports point downwards, in no circle, and some rooms never reach torch. No
+two classes bear one name.
 
 All imports of the source are read, without running it: those inside functions and those for types alone too.
 """
@@ -54,17 +55,21 @@ class Import(NamedTuple):
 
 
 class Tree:
-    """The modules of one package, by their names, and what each imports."""
+    """The modules of one package, by their names, what each imports, and where each name of a class is defined."""
 
     def __init__(self, folder: Path) -> None:
         files = {}
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder.parent).with_suffix("").parts
             files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path, parts[:-1]
-        self.imports: dict[str, list[Import]] = {
-            module: list(_imports(ast.parse(path.read_text("utf-8")), package, set(files)))
-            for module, (path, package) in files.items()
-        }
+        self.imports: dict[str, list[Import]] = {}
+        self.classes: dict[str, list[str]] = {}
+        for module, (path, package) in files.items():
+            content = ast.parse(path.read_text("utf-8"))
+            self.imports[module] = list(_imports(content, package, set(files)))
+            for node in ast.walk(content):
+                if isinstance(node, ast.ClassDef):
+                    self.classes.setdefault(node.name, []).append(module)
 
     def room(self, module: str) -> str:
         """Where a module stands; the package's own file is ``__init__``."""
@@ -168,6 +173,15 @@ def reaching_torch(tree: Tree, modules: Iterable[str], *, called: bool) -> list[
     return [" → ".join(way) for way in ways if way]
 
 
+def shared_names(tree: Tree) -> list[str]:
+    """The names that stand for several classes, but for those of a file's own that begin with an underscore."""
+    return [
+        f"{name} is a class of {' and of '.join(modules)}"
+        for name, modules in tree.classes.items()
+        if len(modules) > 1 and not name.startswith("_")
+    ]
+
+
 @pytest.fixture(scope="module")
 def ours() -> Tree:
     return Tree(Path(str(penstock.__file__)).parent)
@@ -185,6 +199,10 @@ def test_the_light_rooms_never_import_torch(ours: Tree) -> None:
     verbs = [f"penstock.cli.{verb}" for verb in LIGHT_VERBS.split()]
     assert reaching_torch(ours, [*ours.of(LIGHT), *verbs], called=True) == []
     assert reaching_torch(ours, [*START, *ours.of("cli")], called=False) == []
+
+
+def test_no_two_classes_bear_one_name(ours: Tree) -> None:
+    assert shared_names(ours) == []
 
 
 def test_every_name_of_these_lists_is_there(ours: Tree) -> None:
@@ -247,6 +265,12 @@ def test_a_circle_is_found(tmp_path: Path, second: str) -> None:
     assert circle(made(tmp_path, files)) == []
     tree = made(tmp_path, files | {"middle/three.py": second})
     assert {*circle(tree)} == {"p.middle.one", "p.middle.two", "p.middle.three"}
+
+
+def test_a_name_of_two_classes_is_found(tmp_path: Path) -> None:
+    files = {"top/one.py": "class A: ...\nclass _B: ...", "middle/two.py": "def f():\n    class A: ...\nclass _B: ..."}
+    assert shared_names(made(tmp_path, files)) == ["A is a class of p.middle.two and of p.top.one"]
+    assert shared_names(made(tmp_path, files | {"top/one.py": "class C: ..."})) == []
 
 
 @pytest.mark.parametrize(

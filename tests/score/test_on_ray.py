@@ -17,7 +17,7 @@ from helpers import files_of
 from score.scored import save, texts, write_parquet
 
 from penstock import PenstockError
-from penstock.score.files import Done, Settings
+from penstock.score.files import Done, ScoreSettings
 from penstock.score.inputs import find
 from penstock.score.on_ray import FileScorer
 from penstock.score.run import Summary, run
@@ -42,7 +42,7 @@ def cluster() -> Iterator[None]:
 
 
 def score(tmp_path: Path, out: str, **options: object) -> Summary:
-    return run(tmp_path / "model", [str(tmp_path / "data")], tmp_path / out, Settings(embed=True), **options)  # type: ignore[arg-type]
+    return run(tmp_path / "model", [str(tmp_path / "data")], tmp_path / out, ScoreSettings(embed=True), **options)  # type: ignore[arg-type]
 
 
 @on_a_cluster
@@ -128,7 +128,7 @@ def test_what_a_worker_runs(tmp_path: Path) -> None:
     worker = FileScorer(str(model), {"column": "text", "embed": False})
     batch = {name: np.array([str(value)]) for name, value in job._asdict().items()}
     assert worker(batch)["error"] == [""]
-    run(model, [str(tmp_path / "a.txt")], tmp_path / "here", Settings())
+    run(model, [str(tmp_path / "a.txt")], tmp_path / "here", ScoreSettings())
     assert job.out.read_bytes() == (tmp_path / "here" / job.out.name).read_bytes()
     job.out.unlink()
     job.out.parent.rmdir()

@@ -17,7 +17,7 @@ from penstock import PenstockError, load
 from penstock.folder import held
 from penstock.model_folder import save_model
 from penstock.score import rows
-from penstock.score.files import Done, Settings
+from penstock.score.files import Done, ScoreSettings
 from penstock.score.run import Summary, run
 from penstock.text import ByteVocabulary
 
@@ -45,7 +45,7 @@ def errors(out: Path) -> list[tuple[str, int | None, str]]:
 
 
 def score(tmp_path: Path, name: str, **options: Any) -> Summary:
-    settings = Settings(options.pop("column", "text"), options.pop("embed", False))
+    settings = ScoreSettings(options.pop("column", "text"), options.pop("embed", False))
     return run(tmp_path / "model", [str(tmp_path / name)], tmp_path / "out", settings, **options)
 
 
@@ -236,7 +236,7 @@ def test_a_finished_file_is_not_scored_again(model: Path, tmp_path: Path) -> Non
 def test_a_run_stopped_in_the_middle_goes_on(model: Path, tmp_path: Path) -> None:
     for name in "abcd":
         write_parquet(tmp_path / "data" / f"{name}.parquet", text=texts(50, seed=ord(name)))
-    whole = run(model, [str(tmp_path / "data")], tmp_path / "whole", Settings())
+    whole = run(model, [str(tmp_path / "data")], tmp_path / "whole", ScoreSettings())
 
     def stop(done: Done) -> None:
         if done.name.endswith("b.parquet"):

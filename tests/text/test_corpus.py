@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from penstock import PenstockError
 from penstock.text import Corpus, readers, recognise
-from penstock.text.readers import Part
+from penstock.text.readers import FilePart
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress as zstd_compress
@@ -274,7 +274,7 @@ def test_the_parts_of_a_file_are_the_file(tmp_path: Path, lines: list[str], coun
     corpus = Corpus([str(tmp_path / "a.txt"), str(tmp_path / "a.jsonl")], spool=tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(readers, "BLOCK", block)
-        text, rows = ([[*corpus.read(Part(s, k, count))] for k in range(count)] for s in corpus.sources)
+        text, rows = ([[*corpus.read(FilePart(s, k, count))] for k in range(count)] for s in corpus.sources)
     assert "".join(piece.text for part in text for piece in part) == content
     assert [piece.starts_document for part in text for piece in part][:1] == ([True] if content else [])
     assert sum(piece.starts_document for part in text for piece in part) == bool(content)
@@ -288,12 +288,12 @@ def test_the_parts_of_a_table_are_its_row_groups(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"text": rows}), tmp_path / "a.parquet", row_group_size=10)
     corpus = Corpus([str(tmp_path / "a.parquet")], spool=tmp_path)
     for count in (1, 3, 7, 9):
-        parts = [[p.text for p in corpus.read(Part(corpus.sources[0], k, count))] for k in range(count)]
+        parts = [[p.text for p in corpus.read(FilePart(corpus.sources[0], k, count))] for k in range(count)]
         assert sum(parts, []) == rows  # noqa: RUF017
         assert all(len(part) % 10 == 0 for part in parts)
     pyarrow.parquet.write_table(pyarrow.table({"text": [*range(70)]}), tmp_path / "a.parquet", row_group_size=10)
     with pytest.raises(PenstockError, match=r"a.parquet: row 61: expected text, got int"):
-        [*corpus.read(Part(corpus.sources[0], 6, 7))]
+        [*corpus.read(FilePart(corpus.sources[0], 6, 7))]
 
 
 def test_what_is_wrong_in_a_later_part(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_what_is_wrong_in_a_later_part(tmp_path: Path) -> None:
     for errors, message in (("strict", "not UTF-8 at byte 145"), ("replace", "the line at byte 149: expected text")):
         corpus = Corpus([str(tmp_path / "a.jsonl")], spool=tmp_path, errors=errors)
         with pytest.raises(PenstockError, match=message):
-            [*corpus.read(Part(corpus.sources[0], 1, 2))]
+            [*corpus.read(FilePart(corpus.sources[0], 1, 2))]
 
 
 def test_a_file_of_one_line_is_not_read_again_for_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +310,7 @@ def test_a_file_of_one_line_is_not_read_again_for_each_part(tmp_path: Path, monk
     corpus = Corpus([str(tmp_path / "a.txt")], spool=tmp_path)
     (source,) = corpus.sources
     with source.opened() as file:
-        reading = readers.Reading(Part(source, 1, 10), file, "text", "strict")
+        reading = readers.OpenPart(FilePart(source, 1, 10), file, "text", "strict")
         assert [*readers._blocks(reading)] == [(209, b"")]
         assert file.tell() == 209
 

@@ -20,7 +20,7 @@ from helpers import penstock
 
 from penstock import PenstockError
 from penstock.text import Corpus
-from penstock.text.readers import Part
+from penstock.text.readers import FilePart
 
 ROWS = [{"text": "row one"}, {"text": "row 二"}]
 
@@ -102,7 +102,7 @@ def test_memory(memory: str, tmp_path: Path) -> None:
     assert texts(memory) == texts(memory + "/*") == expected
     assert texts(memory + "/b.txt.gz", memory + "/a.txt") == ["zipped 文", expected[0]]
     corpus = Corpus([memory + "/a.txt"], spool=Path())
-    parts = [piece.text for k in range(7) for piece in corpus.read(Part(corpus.sources[0], k, 7))]
+    parts = [piece.text for k in range(7) for piece in corpus.read(FilePart(corpus.sources[0], k, 7))]
     assert "".join(parts) == expected[0]
 
 

@@ -16,7 +16,7 @@ from penstock.errors import PenstockError
 from penstock.folder import held
 from penstock.model_folder import LanguageConfig, StackConfig, save_model
 from penstock.runtime import Model, bulk, load, model
-from penstock.score.files import Settings
+from penstock.score.files import ScoreSettings
 from penstock.score.run import run
 from penstock.text import CharVocabulary, reference
 
@@ -75,7 +75,7 @@ def measure(hidden: int, threads: int, duration: Duration = FULL, rows: int | No
 
         def in_bulk() -> list[Any]:
             out = folder / f"scores-{next(runs)}"
-            run(folder / "model", [str(folder / "texts.parquet")], out, Settings(), workers=threads)
+            run(folder / "model", [str(folder / "texts.parquet")], out, ScoreSettings(), workers=threads)
             return [out / "texts.parquet"]
 
         nats = pyarrow.parquet.read_table(in_bulk()[0])["nats"].to_pylist()

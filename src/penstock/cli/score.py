@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from penstock.cli.parameters import Flag, Folder, Json
 from penstock.errors import PenstockError
 from penstock.layout import columns, facts
-from penstock.score.files import Done, Settings
+from penstock.score.files import Done, ScoreSettings
 from penstock.score.run import Engine, run
 
 
@@ -48,7 +48,9 @@ def score(
         raise PenstockError("--in: expected files to score, got none; add --in FILES")
     if out is None:
         raise PenstockError("--out: expected the folder for the scores, got none; add --out DIR")
-    summary = run(dir_, in_, out, Settings(column, embed), engine=engine, workers=workers, told=_tell, tell=_to_stderr)
+    summary = run(
+        dir_, in_, out, ScoreSettings(column, embed), engine=engine, workers=workers, told=_tell, tell=_to_stderr
+    )
     figures = summary.as_json()
     if json_:
         print(json.dumps(figures))

@@ -22,7 +22,7 @@ from penstock.text.readers import SURROGATE
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class ScoreSettings:
     """What scores depend on, beside the model."""
 
     column: str = "text"
@@ -54,7 +54,7 @@ class _Piece(NamedTuple):
     failure: PenstockError | None = None
 
 
-def score_files(model: Model, jobs: Sequence[Job], settings: Settings, workers: int) -> Generator[Done]:
+def score_files(model: Model, jobs: Sequence[Job], settings: ScoreSettings, workers: int) -> Generator[Done]:
     """Scores files one after the other; a file that cannot be read is passed over.
 
     Raises:
@@ -76,7 +76,7 @@ class _Unreadable(Exception):
     """A file cannot be read, whatever becomes of the others."""
 
 
-def _pieces(job: Job, settings: Settings, keep_bytes: bool) -> Iterator[_Piece]:
+def _pieces(job: Job, settings: ScoreSettings, keep_bytes: bool) -> Iterator[_Piece]:
     """A file's windows; one at least."""
     try:
         for values, rest in rows.read(job.source, settings.column, raw=keep_bytes):
@@ -103,7 +103,7 @@ def text_of(value: Any, keep_bytes: bool) -> str | Bad:
 
 
 def _write(
-    job: Job, windows: Iterator[tuple[_Piece, list[Reading]]], settings: Settings, embedding: int | None
+    job: Job, windows: Iterator[tuple[_Piece, list[Reading]]], settings: ScoreSettings, embedding: int | None
 ) -> Done:
     done = Done(job.name)
     _make_folder(job.out.parent)

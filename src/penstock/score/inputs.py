@@ -25,7 +25,7 @@ class Job(NamedTuple):
         return self.out.exists() and self.out.stat().st_mtime >= self.source.stat().st_mtime
 
 
-class Found(NamedTuple):
+class Inputs(NamedTuple):
     """What is scored, and what is not."""
 
     jobs: list[Job]
@@ -36,7 +36,7 @@ class Found(NamedTuple):
         return account(len(self.jobs), sum(job.source.stat().st_size for job in self.jobs), self.left_out)
 
 
-def find(inputs: Sequence[str], out: Path, raw: bool = False) -> Found:
+def find(inputs: Sequence[str], out: Path, raw: bool = False) -> Inputs:
     """The files of all inputs, in order; folders are walked as everywhere, for any bytes if ``raw``.
 
     A file's scores lie in ``out`` under its own name, with the folders that it has below the input folder or the fixed
@@ -62,7 +62,7 @@ def find(inputs: Sequence[str], out: Path, raw: bool = False) -> Found:
                 )
     if not jobs:
         raise PenstockError(f"--in: every file of {', '.join(inputs)} lies in the output folder, {out}; choose another")
-    return Found(list(jobs.values()), left_out)
+    return Inputs(list(jobs.values()), left_out)
 
 
 LINES = (".jsonl", ".ndjson")

@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.errors import PenstockError
 from penstock.runtime import Score, load
-from penstock.score.files import Done, Settings, score_files
+from penstock.score.files import Done, ScoreSettings, score_files
 from penstock.score.inputs import Job
 
 
@@ -18,7 +18,7 @@ class FileScorer:
     """What each worker runs: it scores whole files. Where it dies, Ray gives its file to another worker."""
 
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
-        self._model, self._settings = load(folder), Settings(**settings)
+        self._model, self._settings = load(folder), ScoreSettings(**settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One job to what became of it."""
@@ -36,7 +36,7 @@ def check() -> None:
         raise PenstockError("--engine ray needs Ray, which is not installed: pip install 'penstock[scale]'")
 
 
-def score_on_ray(folder: Path, jobs: Sequence[Job], settings: Settings, workers: int | None) -> Generator[Done]:
+def score_on_ray(folder: Path, jobs: Sequence[Job], settings: ScoreSettings, workers: int | None) -> Generator[Done]:
     """Scores files on the cluster that this process is in, else on that of RAY_ADDRESS, else on one of this machine.
 
     Every worker must see the model, the files and the output folder under the same paths.

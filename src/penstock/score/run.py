@@ -16,7 +16,7 @@ from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.native import core
 from penstock.runtime import Model, Score, load
 from penstock.score import inputs, on_ray
-from penstock.score.files import Done, Settings, score_files
+from penstock.score.files import Done, ScoreSettings, score_files
 from penstock.score.inputs import Job
 
 Engine = Literal["local", "ray"]
@@ -77,7 +77,7 @@ def run(
     folder: Path,
     names: Sequence[str],
     out: Path,
-    settings: Settings,
+    settings: ScoreSettings,
     *,
     engine: Engine = "local",
     workers: int | None = None,
@@ -123,7 +123,7 @@ def _score(
     model: Model,
     folder: Path,
     jobs: Sequence[Job],
-    settings: Settings,
+    settings: ScoreSettings,
     engine: Engine,
     workers: int | None,
     told: Callable[[Done], None],
@@ -142,7 +142,7 @@ def _score(
     return summary
 
 
-def _about(folder: Path, settings: Settings) -> dict[str, Any]:
+def _about(folder: Path, settings: ScoreSettings) -> dict[str, Any]:
     """What the scores in a folder belong to."""
     digest = hashlib.sha256()
     for name in (CONFIG, WEIGHTS, TOKENIZER):

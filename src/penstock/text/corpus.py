@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.text import sources
-from penstock.text.readers import Part, Piece, read
+from penstock.text.readers import FilePart, Piece, read
 from penstock.text.sources import Source
 from penstock.text.walk import LeftOut, account, copies
 
@@ -57,9 +57,9 @@ class Corpus:
 
     def pieces(self) -> Iterator[Piece]:
         """Every document's pieces, in the order of the inputs; folders and globs in order of their names."""
-        return (piece for source in self.sources for piece in self.read(Part(source)))
+        return (piece for source in self.sources for piece in self.read(FilePart(source)))
 
-    def read(self, part: Part) -> Iterator[Piece]:
+    def read(self, part: FilePart) -> Iterator[Piece]:
         """The pieces of a part of one of the sources."""
         return read(part, self._column, self._errors)
 

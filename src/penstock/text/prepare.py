@@ -21,7 +21,7 @@ from penstock.folder import Folder, expect_outside, held
 from penstock.text.corpus import Corpus, spool_name
 from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.shards import (
-    Job,
+    ShardJob,
     Unit,
     find_characters,
     finished,
@@ -202,7 +202,7 @@ def _write_all(
 ) -> dict[str, Any]:
     """Writes the shards and the rest beside what the folder holds, and returns the content of the index."""
     recipe, units = Recipe(**plan["recipe"]), units_of(corpus.sources)
-    job = Job(begun.path, recipe.column, recipe.decoding, recipe.holdout)
+    job = ShardJob(begun.path, recipe.column, recipe.decoding, recipe.holdout)
     numbers = range(len(units))
     of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path, job.tokens_path)
     begun.claim([VOCABULARY, DOCUMENTS, *(path(number).name for path in of_units for number in numbers)])
@@ -216,7 +216,7 @@ def _write_all(
 
 
 def _make_vocabulary(
-    job: Job,
+    job: ShardJob,
     recipe: Recipe,
     known: Vocabulary | None,
     units: Sequence[Unit],
@@ -244,7 +244,7 @@ def _make_vocabulary(
         pass
 
 
-def _is_large(job: Job, units: Sequence[Unit]) -> bool:
+def _is_large(job: ShardJob, units: Sequence[Unit]) -> bool:
     read = 0
     for piece in itertools.chain.from_iterable(job.read(part) for unit in units for part in unit.parts):
         read += len(piece.text)
@@ -253,7 +253,7 @@ def _is_large(job: Job, units: Sequence[Unit]) -> bool:
     return False
 
 
-def _learn_pairs(job: Job, units: Sequence[Unit], size: int, path: Path) -> None:
+def _learn_pairs(job: ShardJob, units: Sequence[Unit], size: int, path: Path) -> None:
     _keep(BpeVocabulary.trained_on(_sample(job, units), size), path)
 
 
@@ -262,14 +262,14 @@ def _keep(vocabulary: Vocabulary, path: Path) -> None:
     write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
 
 
-def _tokens_for(job: Job, units: Sequence[Unit]) -> int:
+def _tokens_for(job: ShardJob, units: Sequence[Unit]) -> int:
     """How many byte pairs serve a text in minutes of training: more where there is more of it, or of its characters."""
     if sum(unit.bytes for unit in units) > HUGE:
         return 4096
     return 1024 if len(characters_of(_sample(job, units))) <= MANY else 2048
 
 
-def _sample(job: Job, units: Sequence[Unit]) -> Iterator[str]:
+def _sample(job: ShardJob, units: Sequence[Unit]) -> Iterator[str]:
     """The beginning of each unit: all of a small corpus, as much from everywhere in a large one."""
     for unit in units:
         left = SAMPLE // len(units)
@@ -282,8 +282,8 @@ def _sample(job: Job, units: Sequence[Unit]) -> Iterator[str]:
 
 def _pass(
     what: str,
-    function: Callable[[Job, Unit], None],
-    job: Job,
+    function: Callable[[ShardJob, Unit], None],
+    job: ShardJob,
     units: Sequence[Unit],
     done: Sequence[bool],
     workers: int,
@@ -299,7 +299,7 @@ def _pass(
         report(what, at / total)
 
 
-def _joined(job: Job, plan: dict[str, Any], name: str, count: int) -> dict[str, Any]:
+def _joined(job: ShardJob, plan: dict[str, Any], name: str, count: int) -> dict[str, Any]:
     """Joins what is known of the shards; returns the content of the index, with which the folder is whole."""
     assert job.vocabulary is not None
     shards = [_read(job.record_path(number)) for number in range(count)]
@@ -341,7 +341,7 @@ def _joined(job: Job, plan: dict[str, Any], name: str, count: int) -> dict[str, 
     }
 
 
-def _copies(job: Job, count: int) -> int:
+def _copies(job: ShardJob, count: int) -> int:
     """How many documents are there before, by their digests; of many, a part of the digests at a time."""
     paths = [job.digests_path(number) for number in range(count)]
     parts = 1 + sum(path.stat().st_size for path in paths) // DIGESTS

@@ -36,7 +36,7 @@ class Piece(NamedTuple):
     starts_document: bool
 
 
-class Part(NamedTuple):
+class FilePart(NamedTuple):
     """One of so many about equal parts of a file. A line belongs to the part that it begins in."""
 
     source: Source
@@ -44,10 +44,10 @@ class Part(NamedTuple):
     parts: int = 1
 
 
-class Reading(NamedTuple):
+class OpenPart(NamedTuple):
     """A part, its file opened, and how its text is found and decoded."""
 
-    part: Part
+    part: FilePart
     file: BinaryIO
     column: str
     errors: str
@@ -63,7 +63,7 @@ class Reading(NamedTuple):
         return "utf-8-sig" if self.part.source.encoding == "utf-8" else self.part.source.encoding
 
 
-def read(part: Part, column: str, errors: str) -> Iterator[Piece]:
+def read(part: FilePart, column: str, errors: str) -> Iterator[Piece]:
     """The pieces of a part of a file; see ``Corpus`` for what the rest means.
 
     Raises:
@@ -80,10 +80,10 @@ def read(part: Part, column: str, errors: str) -> Iterator[Piece]:
     }
     reader = readers.get(part.source.stem.rpartition(".")[2], _text)
     with part.source.opened() as file:
-        yield from reader(Reading(part, file, column, errors))
+        yield from reader(OpenPart(part, file, column, errors))
 
 
-def _bounds(reading: Reading) -> tuple[int, int | None]:
+def _bounds(reading: OpenPart) -> tuple[int, int | None]:
     """Where a part begins, with the file there, and where the part after it would."""
     (source, number, parts), file = reading.part, reading.file
     if parts == 1:
@@ -102,7 +102,7 @@ def _bounds(reading: Reading) -> tuple[int, int | None]:
     return at, stop
 
 
-def _blocks(reading: Reading) -> Iterator[tuple[int, bytes]]:
+def _blocks(reading: OpenPart) -> Iterator[tuple[int, bytes]]:
     """The bytes of a part and where in the file they are; at its end, an empty block."""
     at, stop = _bounds(reading)
     block = b"\n"
@@ -144,14 +144,14 @@ def decoded_lines(file: BinaryIO, encoding: str, errors: str = "strict", newline
             text.detach()
 
 
-def _named(reading: Reading, lines: Iterator[Any]) -> Iterator[Any]:
+def _named(reading: OpenPart, lines: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from lines
     except PenstockError as error:
         raise PenstockError(f"{reading.name}: {error}") from None
 
 
-def _text(reading: Reading) -> Iterator[Piece]:
+def _text(reading: OpenPart) -> Iterator[Piece]:
     decoder = codecs.getincrementaldecoder(reading.part.source.encoding)(reading.errors)
     first, rest = False, ""
     for at, block in _blocks(reading):
@@ -170,7 +170,7 @@ def _text(reading: Reading) -> Iterator[Piece]:
             first = False
 
 
-def _jsonl(reading: Reading) -> Iterator[Piece]:
+def _jsonl(reading: OpenPart) -> Iterator[Piece]:
     at, stop = _bounds(reading)
     lines: Iterator[Any] = bounded_lines(reading.file)
     if reading.part.source.encoding != "utf-8":
@@ -193,14 +193,14 @@ def _jsonl(reading: Reading) -> Iterator[Piece]:
         yield from _document(reading, where, _value_of(reading, where, row))
 
 
-def _value_of(reading: Reading, where: str, row: Any) -> Any:
+def _value_of(reading: OpenPart, where: str, row: Any) -> Any:
     if isinstance(row, dict) and reading.column in row:
         return row[reading.column]
     has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
     raise PenstockError(f"{where}: expected a column {reading.column!r}, got {has}; name it with --column")
 
 
-def _json(reading: Reading) -> Iterator[Piece]:
+def _json(reading: OpenPart) -> Iterator[Piece]:
     """A file that is one array of rows."""
     content = reading.file.read(LARGEST_JSON + 1)  # packed, it may be a thousand times the size of the file
     if len(content) > LARGEST_JSON:
@@ -218,7 +218,7 @@ def _json(reading: Reading) -> Iterator[Piece]:
         yield from _document(reading, where, row if isinstance(row, str) else _value_of(reading, where, row))
 
 
-def _table(reading: Reading) -> Iterator[Piece]:
+def _table(reading: OpenPart) -> Iterator[Piece]:
     """A CSV or TSV file with a line of names at its beginning."""
     lines = _named(reading, decoded_lines(reading.file, reading.encoding, reading.errors, newline=""))
     rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
@@ -241,7 +241,7 @@ def _table(reading: Reading) -> Iterator[Piece]:
         raise PenstockError(f"{reading.name}: line {rows.line_num}: not a table: {error}") from None
 
 
-def _parquet(reading: Reading) -> Iterator[Piece]:
+def _parquet(reading: OpenPart) -> Iterator[Piece]:
     """A row group at a time, and of it the column of the text alone."""
 
     def batches(arrow: Any) -> Iterator[Any]:
@@ -258,7 +258,7 @@ def _parquet(reading: Reading) -> Iterator[Piece]:
     return _rows(reading, "Parquet", batches)
 
 
-def _arrow(reading: Reading) -> Iterator[Piece]:
+def _arrow(reading: OpenPart) -> Iterator[Piece]:
     """As Hugging Face ``datasets`` saves: a stream of record batches, or a file of them."""
 
     def batches(arrow: Any) -> Iterator[Any]:
@@ -274,7 +274,7 @@ def _arrow(reading: Reading) -> Iterator[Piece]:
     return _rows(reading, "Arrow", batches)
 
 
-def _rows(reading: Reading, kind: str, batches: Callable[[Any], Iterator[Any]]) -> Iterator[Piece]:
+def _rows(reading: OpenPart, kind: str, batches: Callable[[Any], Iterator[Any]]) -> Iterator[Piece]:
     """The documents of a table. ``batches`` gives its schema and the rows before, then batches of the text's column."""
     try:
         import pyarrow
@@ -299,7 +299,7 @@ def _rows(reading: Reading, kind: str, batches: Callable[[Any], Iterator[Any]]) 
         raise PenstockError(f"{reading.name}: not a {kind} file that can be read: {error}") from None
 
 
-def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
+def _document(reading: OpenPart, where: str, value: Any) -> Iterator[Piece]:
     if value is None or value == "":
         return
     if not isinstance(value, str):
@@ -313,7 +313,7 @@ def _document(reading: Reading, where: str, value: Any) -> Iterator[Piece]:
         yield Piece(value[start : start + LONGEST_PIECE], start == 0)
 
 
-def _not_utf8(reading: Reading, offset: int) -> NotText:
+def _not_utf8(reading: OpenPart, offset: int) -> NotText:
     """Says what it seems to be, where that can be told, and what helps."""
     source, what = reading.part.source, None
     if not source.remote and source.packing is None and Path(source.path).is_file():

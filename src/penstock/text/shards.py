@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from penstock.files import replacing, write
-from penstock.text.readers import Part, Piece, read
+from penstock.text.readers import FilePart, Piece, read
 from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.sources import Source
 from penstock.text.tokens import checksum, shard_path
@@ -28,7 +28,7 @@ class Unit(NamedTuple):
     """Some parts of files, one after the other; they become one shard."""
 
     number: int
-    parts: list[Part]
+    parts: list[FilePart]
     bytes: float
 
 
@@ -37,12 +37,12 @@ def units_of(sources: Sequence[Source]) -> list[Unit]:
     weights = [source.size or UNIT for source in sources]
     size = max(UNIT, -(-sum(weights) // UNITS))
     units: list[Unit] = []
-    parts: list[Part] = []
+    parts: list[FilePart] = []
     weight = 0.0
     for source, bytes_ in zip(sources, weights, strict=True):
         count = max(1, -(-bytes_ // size)) if source.divides else 1
         for k in range(count):
-            parts.append(Part(source, k, count))
+            parts.append(FilePart(source, k, count))
             weight += bytes_ / count
             if weight >= size:
                 units.append(Unit(len(units), parts, weight))
@@ -51,7 +51,7 @@ def units_of(sources: Sequence[Source]) -> list[Unit]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class ShardJob:
     """What a worker must know."""
 
     folder: Path
@@ -61,7 +61,7 @@ class Job:
     vocabulary: Vocabulary | None = None
     """None while its characters are being found."""
 
-    def read(self, part: Part) -> Iterator[Piece]:
+    def read(self, part: FilePart) -> Iterator[Piece]:
         """The pieces of a part of the corpus."""
         return read(part, self.column, self.errors)
 
@@ -86,13 +86,13 @@ class Job:
         return self.folder / f"{number:05}.json"
 
 
-def find_characters(job: Job, unit: Unit) -> None:
+def find_characters(job: ShardJob, unit: Unit) -> None:
     """Writes the characters that occur in a unit."""
     found = characters_of(piece.text for part in unit.parts for piece in job.read(part))
     write_sealed(job.characters_path(unit.number), {"characters": found})
 
 
-def found_characters(job: Job, number: int) -> str | None:
+def found_characters(job: ShardJob, number: int) -> str | None:
     """The characters that were found in a unit, if they were."""
     try:
         return str(read_sealed(job.characters_path(number))["characters"])
@@ -121,7 +121,7 @@ class _Side:
             self.digests += self._document.digest()
 
 
-def write_shard(job: Job, unit: Unit) -> None:
+def write_shard(job: ShardJob, unit: Unit) -> None:
     """Writes the tokens of a unit, where its documents start, and what is in both."""
     assert job.vocabulary is not None
     dtype = token_type(job.vocabulary)
@@ -158,7 +158,7 @@ def write_shard(job: Job, unit: Unit) -> None:
     write_sealed(job.record_path(unit.number), record)
 
 
-def _drawn(job: Job, unit: Unit) -> Iterator[tuple[Piece, bool]]:
+def _drawn(job: ShardJob, unit: Unit) -> Iterator[tuple[Piece, bool]]:
     """The pieces of a unit, and whether each one's document is held out."""
     for part in unit.parts:
         held_out: bool | None = None
@@ -166,7 +166,7 @@ def _drawn(job: Job, unit: Unit) -> Iterator[tuple[Piece, bool]]:
             if piece.starts_document or held_out is None:
                 # where a text file is read in parts, its beginning decides for all of them
                 whole = part.parts == 1 or part.source.of_rows
-                first = piece if whole else next(job.read(Part(part.source)))
+                first = piece if whole else next(job.read(FilePart(part.source)))
                 held_out = is_held_out(first.text, job.holdout)
             yield piece, held_out
 
@@ -186,7 +186,7 @@ def token_type(vocabulary: Vocabulary) -> np.dtype[Any]:
     return smallest
 
 
-def finished(job: Job, number: int) -> dict[str, Any] | None:
+def finished(job: ShardJob, number: int) -> dict[str, Any] | None:
     """What is in a shard, if it was written to its end and is still what was written."""
     try:
         record = read_sealed(job.record_path(number))
