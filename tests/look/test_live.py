@@ -4,13 +4,14 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from browser import Tab, violations
-from page_reader import assert_largest, number, places, rows, settled
+from page_reader import assert_largest, number, pixels, places, rows, settled
 from playwright.sync_api import Browser, Page, expect
 from traces import LETTERS, model
 
@@ -55,6 +56,11 @@ def ready(page: Page) -> None:
 def halved(of: Model) -> Model:
     """The model with the weights that a page holds."""
     return Model(of.config, of.vocabulary, {n: w.astype(np.float16).astype(np.float32) for n, w in of.weights.items()})
+
+
+def in_form(of: Model, form: Any) -> Model:
+    """A model of the same weights in a form of the reset gate."""
+    return Model(replace(of.config, stack=replace(of.config.stack, reset=form)), of.vocabulary, of.weights)
 
 
 def numbers(page: Page, text: int = 0) -> dict[str, Any]:
@@ -134,6 +140,27 @@ def test_what_is_typed_is_computed(open_live: Open, K: int) -> None:
         assert f"Unit {unit} alone. Half-life: {life}" in page.locator("#units").inner_text()
 
 
+@pytest.mark.parametrize(
+    "after", ["The", "The cat\tö", "A cat, which already ate the fish, was", CAT + " full", CAT[4:], CAT]
+)
+def test_what_stays_of_a_text_that_is_typed_looks_as_if_it_were_new(open_live: Open, after: str) -> None:
+    of = model(CharVocabulary(LETTERS))
+    typed, new = open_live(of, CAT), open_live(of, after)
+    settled(typed)
+    typed.fill("#live-text-0", after[:-1])
+    typed.fill("#live-text-0", after)
+    for page in typed, new:
+        page.locator("#t0-1").click()
+    looks = """tokens => tokens.map(({id, textContent, ariaLabel, ariaSelected, className, style}) =>
+        [id, textContent, ariaLabel, ariaSelected, className, style.backgroundColor, style.boxShadow])"""
+    assert read(typed) == read(new)
+    assert typed.eval_on_selector_all("#text-0 > span", looks) == new.eval_on_selector_all("#text-0 > span", looks)
+    for drawn in ".triangle", "#map-update .map", "#map-hidden .map":
+        np.testing.assert_array_equal(pixels(typed, f"{drawn} canvas"), pixels(new, f"{drawn} canvas"))
+    for words in "#position-0", "#legend-write", "#unit-list", "#moments":
+        assert typed.locator(words).inner_text() == new.locator(words).inner_text()
+
+
 @pytest.mark.parametrize("kind", ["byte", "bpe"])
 def test_tokens_of_every_kind_are_read(open_live: Open, kind: str) -> None:
     vocabulary = ByteVocabulary() if kind == "byte" else BpeVocabulary.trained_on([CAT * 3], 290)
@@ -155,7 +182,7 @@ QUESTIONS = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_shows_before_and_after_side_by_side(open_live: Open, form: str, question: str) -> None:
     of = model(CharVocabulary(LETTERS))
-    of = Model(of.config.__class__(**{**vars(of.config), "reset": form}), of.vocabulary, of.weights)
+    of = in_form(of, form)
     page = open_live(of, CAT)
     page.get_by_role("button", name=question).click()
     assert page.locator("#texts h3[id]").all_inner_texts() == ["First: as it is", "Second: held"]
@@ -223,8 +250,7 @@ def test_the_other_form_is_another_function_and_says_so(open_live: Open) -> None
     page = open_live(of, CAT)
     page.get_by_role("button", name="in the form").click()
     assert "another function" in page.locator("#hold-list").inner_text()
-    other = Model(of.config.__class__(**{**vars(of.config), "reset": "after"}), of.vocabulary, of.weights)
-    agree(numbers(page, 1), held_by_equations(halved(other), CAT, nothing))
+    agree(numbers(page, 1), held_by_equations(halved(in_form(of, "after")), CAT, nothing))
 
 
 def test_it_writes_and_steps_back(open_live: Open) -> None:

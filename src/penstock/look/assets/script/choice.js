@@ -38,8 +38,9 @@ function choose(changes) {
   if (changed.size) for (const view of views) view(changed);
 }
 
-function redrawAll() {
-  const everything = new Set([...Object.keys(choice), "theme", "language"]);
+// All anew, because of other ``traces``, another ``theme`` or ``language``.
+function redraw(...names) {
+  const everything = new Set([...Object.keys(choice), ...names]);
   for (const view of views) view(everything);
 }
 

@@ -14,6 +14,17 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+const given = new WeakMap(); // by element and name
+
+// Whether an element has not got this value already. It is not asked itself, as it may say the same in other words.
+function isNew(element, name, value) {
+  if (!given.has(element)) given.set(element, {});
+  const known = given.get(element);
+  if (known[name] === value) return false;
+  known[name] = value;
+  return true;
+}
+
 // A table with a caption; rows are arrays of text or elements, the first of which names the row.
 function table(caption, header, rows) {
   const cell = (tag, value, scope) => {
@@ -43,6 +54,7 @@ function bar(text, length, kind = "") {
 
 // A scale, with numbers below it. ``at`` says where a value stands on it, between 0 and 1.
 function drawLegend(element, label, name, values, at) {
+  if (!isNew(element, "legend", [document.documentElement.dataset.theme, label, name, ...values].join())) return;
   const drawn = make("span", { className: "scale" });
   drawn.style.backgroundImage = `linear-gradient(to right, ${scales[name].css.filter((_, k) => k % 15 === 0).join(", ")})`;
   const ticks = values.map((value) => {

@@ -112,7 +112,7 @@ function buildSurprise() {
   });
   onChoice((changed) => {
     if (!traces[0].surprise) return;
-    if (changed.has("theme") || changed.has("language")) chart.draw();
+    if (["traces", "theme", "language"].some((name) => changed.has(name))) chart.draw();
     else chart.mark();
   });
 }

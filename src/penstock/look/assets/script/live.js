@@ -8,7 +8,7 @@ let live = null; // of a live page
 async function openLive({ model, texts }) {
   const loaded = web.load((await unpack(model)).buffer);
   const labels = Array.from({ length: loaded.config.vocabulary_size }, (_, id) => loaded.vocabulary.label(id));
-  live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0, computed: [] };
+  live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0, computed: [], count: 0 };
   byId("live").hidden = false;
   buildLive();
   buildHolds();
@@ -51,7 +51,8 @@ function traceOf(model, ids, tokens, how, before) {
   const count = Math.min(EXPECTED, V);
   const [expected, probabilities, surprise] = [[], [], new Array(L).fill(null)];
   const state = model.state();
-  let [t, top] = [before ? takeOver(before, ids, { layers, expected, probabilities, surprise }, state) : 0, null];
+  const taken = before ? takeOver(before, ids, { layers, expected, probabilities, surprise }, state) : 0;
+  let [t, top] = [taken, null];
   const seen = (k, gates, h) => keepStep(layers[k], t, gates, h);
   for (; t < L; t++) {
     top = model.read(ids[t], state, { ...how?.(t), seen });
@@ -60,7 +61,7 @@ function traceOf(model, ids, tokens, how, before) {
     probabilities.push(expected[t].map((id) => Math.exp(logP[id])));
     if (t + 1 < L) surprise[t + 1] = -logP[ids[t + 1]] / Math.LN2;
   }
-  for (const layer of layers) layer.halfLife = halfLives(layer, L);
+  for (const layer of layers) computed(layer, "halfLife", () => halfLives(layer, L));
   // at the last position nothing came: the most expected token takes its place
   const spokenFor = [...ids.slice(1), ...expected.slice(-1).map(([first]) => first)];
   const distinct = [...new Set(spokenFor)];
@@ -81,7 +82,15 @@ function traceOf(model, ids, tokens, how, before) {
     readOut: residual ? layers.map((_, k) => k) : [layers.length - 1],
     state,
     top,
+    number: live.count++,
+    taken: { from: before?.number, steps: taken },
   };
+}
+
+// How many steps of a trace are those of the one before it.
+function sameSteps(before, trace) {
+  if (before === trace) return trace.length;
+  return trace.taken && trace.taken.from === before?.number ? trace.taken.steps : 0;
 }
 
 // How many steps are as they were: all before the last one in common, which is read again for what it expects of the next.
@@ -160,13 +169,14 @@ function directionsOf({ output, config: { hidden_size: H, vocabulary_size: V } }
 // After how many steps half of what a unit held is replaced; as penstock.look.memory.half_life.
 function halfLives(layer, L) {
   const H = layer.units;
-  return Float64Array.from({ length: H }, (_, unit) => {
-    const z = Float64Array.from({ length: L }, (_, t) => layer.keep[t * H + unit]);
-    const share = new Float64Array(L).fill(1);
+  const [z, share] = [new Float64Array(L), new Float64Array(L + 1)];
+  return new Float64Array(H).map((_, unit) => {
+    for (let t = 0; t < L; t++) z[t] = layer.keep[t * H + unit];
+    share.fill(1);
     let before = 1;
     for (let k = 1; k <= L; k++) {
       let sum = 0;
-      for (let t = 0; t + k <= L; t++) sum += share[t] = share[t + (k > 1 ? 1 : 0)] * z[t];
+      for (let t = 0; t + k <= L; t++) sum += share[t] = share[t + 1] * z[t];
       const mean = sum / (L - k + 1);
       if (mean <= 0.5) return k - 1 + (Math.LN2 + Math.log(before)) / (Math.log(before) - Math.log(mean));
       before = mean;
@@ -175,9 +185,9 @@ function halfLives(layer, L) {
   });
 }
 
-// Computes and draws anew; says how long that took, to the frame that shows it.
-function refresh() {
-  const began = performance.now();
+// Computes and draws anew; says how long that took, to the frame that shows all of it that is on the screen. (The story is
+// told when the typing rests.)
+function refresh(began = performance.now()) {
   const empty = live.texts.findIndex((text, k) => !text && !live.more[k].length);
   byId("live-says").textContent = empty < 0 ? "" : say("liveEmpty");
   if (empty >= 0) return;
@@ -185,8 +195,12 @@ function refresh() {
   if (live.cut > 0) byId("live-says").textContent = say("liveCut", { count: traces[0].length, cut: live.cut });
   fillTexts();
   changedAddress();
-  requestAnimationFrame(() => setTimeout(() => {
-    const ms = (performance.now() - began).toFixed(0);
-    byId("live-time").textContent = say("liveTime", { ms, count: traces[0].length });
-  }));
+  const count = traces[0].length;
+  live.began = began;
+  const drawn = () => {
+    if (live.began !== began) return;
+    if ([...onScreen].some((element) => element.ariaBusy === "true")) return void requestAnimationFrame(drawn);
+    setTimeout(() => (byId("live-time").textContent = say("liveTime", { ms: (performance.now() - began).toFixed(0), count })));
+  };
+  requestAnimationFrame(drawn);
 }

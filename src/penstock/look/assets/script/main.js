@@ -32,12 +32,12 @@ function startTraining(title) {
   document.body.className = "alone";
   switches(title);
   buildTraining();
-  redrawAll();
+  redraw("theme", "language");
   buildAddress(byId("data").dataset.identity);
   document.documentElement.dataset.ready = "true";
 }
 
-let ofTraces = []; // the views that are built anew for other traces
+let ofTraces = []; // the views of each text, built anew for one more or one less
 
 // Shows one trace, or two to compare, in place of those shown before.
 function showTraces(next) {
@@ -53,6 +53,15 @@ function showTraces(next) {
   const pair = traces.length > 1;
   for (const element of [byId("bars"), ...document.querySelectorAll(".language")]) element.hidden = !spoken;
   for (const id of ["pair", "shown"]) byId(id).hidden = !pair;
+  const fits = before.length === traces.length;
+  if (!fits) buildReadings();
+  byId("texts").className = pair ? "pair" : traces[0].length > SHORT ? "long" : "short";
+  redraw("traces", ...(fits ? [] : ["theme", "language"]));
+  if (focused && document.activeElement.id !== focused) byId(focused)?.focus();
+}
+
+function buildReadings() {
+  const pair = traces.length > 1;
   for (const view of ofTraces) view.close?.();
   const readings = traces.map((_, text) => [traces[0].tokens ? buildText(text) : buildStrip(text), buildPosition(text)]);
   const triangles = traces.map((_, text) => buildTriangle(text));
@@ -60,11 +69,8 @@ function showTraces(next) {
     const name = pair ? [make("h3", { id: `name-${text}` })] : [];
     return make("div", { className: "reading" }, ...name, ...parts.map((view) => view.element));
   }));
-  byId("texts").className = pair ? "pair" : traces[0].length > SHORT ? "long" : "short";
   byId("triangles").replaceChildren(...triangles.map((view) => view.element));
   ofTraces = [...readings.flat(), ...triangles];
-  redrawAll();
-  if (focused && document.activeElement.id !== focused) byId(focused)?.focus();
 }
 
 function buildChoices() {
@@ -89,7 +95,7 @@ function buildChoices() {
     for (const kind of ["before", "after"]) {
       for (const equation of document.querySelectorAll(`math.${kind}`)) equation.toggleAttribute("hidden", layer.form !== kind);
     }
-    if (changed.has("language")) nameAll(layers);
+    if (changed.has("traces") || changed.has("language")) nameAll(layers);
     layers.value = String(choice.layer);
     for (const input of document.querySelectorAll("#bars input, #shown input")) {
       input.checked = input.value === String(choice[input.name]);
@@ -177,21 +183,21 @@ function switches(title) {
     byId("language").lang = language === "zh" ? "en" : "zh-Hans";
     byId("theme").textContent = say(root.dataset.theme === "dark" ? "light" : "dark");
   };
-  const redraw = () => {
+  const anew = () => {
     useWanted();
     name();
-    redrawAll();
+    redraw("theme", "language");
   };
   byId("language").addEventListener("click", () => {
     language = language === "zh" ? "en" : "zh";
-    redraw();
+    anew();
   });
   byId("theme").addEventListener("click", () => {
     wanted = root.dataset.theme === "dark" ? "light" : "dark";
-    redraw();
+    anew();
   });
-  dark.addEventListener("change", redraw);
-  paper.addEventListener("change", redraw);
+  dark.addEventListener("change", anew);
+  paper.addEventListener("change", anew);
   useWanted();
   name();
 }

@@ -12,7 +12,11 @@ const ROW = 18;
 const SHARP = 1600; // pixels across
 const PAUSE = 60; // milliseconds without a key before the rows of a new span are drawn
 
-let order = []; // units from the top
+let ranked = null; // units from the top, once they are asked for
+
+function order() {
+  return (ranked ??= orderedUnits());
+}
 
 function buildMaps() {
   const maps = MAPS.map(buildMap);
@@ -22,7 +26,7 @@ function buildMaps() {
   });
   onChoice((changed) => {
     const sorted = ["layer", "span", "shown", "text"].some((name) => changed.has(name));
-    if (sorted) order = orderedUnits();
+    if (sorted) ranked = null;
     for (const map of maps) updateMap(map, changed, sorted);
     if (changed.has("language") || sorted) {
       const why = choice.span ? "bySpan" : choice.shown === "difference" ? "byDifference" : "byHalfLife";
@@ -57,7 +61,7 @@ function buildMap({ name, signed }) {
     const within = (at, count) => Math.max(0, Math.min(count - 1, Math.floor(at * count)));
     const shown = shownColumns();
     const column = within((event.clientX - left) / width, shown.length);
-    return [order[within((event.clientY - top) / height, order.length)], shown[column]];
+    return [order()[within((event.clientY - top) / height, order().length)], shown[column]];
   };
   const point = (event) => showTip(event, () => cellTip(...cellAt(event)));
   onPlace(box, point, (event) => {
@@ -80,8 +84,9 @@ function buildMap({ name, signed }) {
 function unitKey(event) {
   const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (!way || event.ctrlKey || event.metaKey || event.altKey) return false;
-  const rank = choice.unit === null ? (way > 0 ? 0 : order.length - 1) : order.indexOf(choice.unit) + way;
-  choose({ unit: order[Math.max(0, Math.min(order.length - 1, rank))] });
+  const last = order().length - 1;
+  const rank = choice.unit === null ? (way > 0 ? 0 : last) : order().indexOf(choice.unit) + way;
+  choose({ unit: order()[Math.max(0, Math.min(last, rank))] });
   event.preventDefault();
   return true;
 }
@@ -100,9 +105,10 @@ function updateMap(map, changed, sorted) {
   const scale = map.signed || apart ? "signed" : "gate";
   if (sorted || changed.has("theme")) {
     const frame = map.box.parentElement.style;
-    frame.setProperty("--height", `${Math.min(HEIGHT, ROW * order.length)}px`);
-    frame.setProperty("--full", `${ROW * order.length}px`);
-    map.box.classList.toggle("fine", shown.length > 400 || order.length > HEIGHT);
+    const { units: H } = layerOf(0);
+    frame.setProperty("--height", `${Math.min(HEIGHT, ROW * H)}px`);
+    frame.setProperty("--full", `${ROW * H}px`);
+    map.box.classList.toggle("fine", shown.length > 400 || H > HEIGHT);
     clearTimeout(map.timer);
     map.paint = () => {
       paintMap(map, shown, scale, range);
@@ -125,14 +131,14 @@ function updateMap(map, changed, sorted) {
 function pixelsAcross(map, steps) {
   const most = Math.max(SHARP, Math.ceil(map.across * devicePixelRatio));
   if (steps > most) return most;
-  return steps * (order.length > HEIGHT ? Math.ceil(SHARP / steps) : 1);
+  return steps * (layerOf(0).units > HEIGHT ? Math.ceil(SHARP / steps) : 1);
 }
 
 function paintMap(map, shown, scale, range) {
   const { pixels } = scales[scale];
   const texts = choice.shown === "difference" ? [0, 1] : [choice.shown];
   const arrays = texts.map((text) => layerOf(text)[map.name]);
-  const H = order.length;
+  const H = order().length;
   const wide = pixelsAcross(map, shown.length);
   map.canvas.width = wide;
   map.canvas.height = H;
@@ -157,7 +163,7 @@ function paintMap(map, shown, scale, range) {
     }
     if (!count) continue;
     for (let row = 0, at = x; row < H; row++, at += wide) {
-      const k = Math.round((sum[order[row]] / count - low) * factor);
+      const k = Math.round((sum[ranked[row]] / count - low) * factor);
       into[at] = pixels[k < 0 ? 0 : k >= SHADES ? SHADES - 1 : k];
     }
   }
@@ -171,8 +177,9 @@ function markMap({ name, box, overlays: [column, row, spanned] }, shown) {
   const t = choice.positions[text];
   Object.assign(column.style, { left: percent(columnOf(t), shown.length), width: percent(1, shown.length) });
   row.hidden = choice.unit === null;
-  const rank = order.indexOf(choice.unit);
-  Object.assign(row.style, { top: percent(rank, order.length), height: percent(1, order.length) });
+  const { units: H } = layerOf(0);
+  const rank = choice.unit === null ? -1 : order().indexOf(choice.unit);
+  Object.assign(row.style, { top: percent(rank, H), height: percent(1, H) });
   spanned.hidden = !choice.span || text !== choice.text;
   if (!spanned.hidden) {
     const [from, to] = choice.span.map(columnOf);
@@ -180,10 +187,10 @@ function markMap({ name, box, overlays: [column, row, spanned] }, shown) {
   }
   box.setAttribute("aria-label", `${say(name)}: ${say("unit")}`);
   box.setAttribute("aria-valuemin", "0");
-  box.setAttribute("aria-valuemax", String(order.length));
+  box.setAttribute("aria-valuemax", String(H));
   box.setAttribute("aria-valuenow", String(rank + 1));
   const pair = shown[columnOf(t)];
-  const spoken = choice.unit === null ? say("ofAllUnits", { count: order.length }) : cellTip(choice.unit, pair).join(", ");
+  const spoken = choice.unit === null ? say("ofAllUnits", { count: H }) : cellTip(choice.unit, pair).join(", ");
   box.setAttribute("aria-valuetext", spoken);
 }
 
@@ -224,7 +231,7 @@ function listHeld() {
   const kept = held(layer, choice.span);
   const [from, to] = choice.span;
   list.replaceChildren(
-    table(say("held", { from: counted(choice.text, from), to: counted(choice.text, to) }), [say("unit"), say("share"), say("halfLife")], order.slice(0, LISTED).map((unit) => [
+    table(say("held", { from: counted(choice.text, from), to: counted(choice.text, to) }), [say("unit"), say("share"), say("halfLife")], order().slice(0, LISTED).map((unit) => [
       unitButton(unit),
       bar(share(kept[unit]), kept[unit], "gate"),
       life(layer, unit),

@@ -8,10 +8,16 @@ function buildPosition(text) {
     const trace = traces[text];
     const t = choice.positions[text];
     const heading = say(layerOf(text).reverse ? "readFromEndAt" : "afterPosition", { position: counted(text, t) });
-    panel.replaceChildren(make("h3", {}, heading, ...(trace.tokens ? [" ", inContext(trace, t)] : [])));
-    if (trace.expected) panel.append(...expectation(trace, t));
-    if (trace.channels) panel.append(inputTable(trace, t));
-    panel.append(choice.bars === "contributions" ? contributionTable(text) : attentionTable(text));
+    panel.replaceChildren(
+      make(
+        "div",
+        {},
+        make("h3", {}, heading, ...(trace.tokens ? [" ", inContext(trace, t)] : [])),
+        ...(trace.expected ? expectation(trace, t) : []),
+        ...(trace.channels ? [inputTable(trace, t)] : []),
+      ),
+      choice.bars === "contributions" ? contributionTable(text) : attentionTable(text),
+    );
     if (text === choice.text) announce(text);
   };
   return { element: panel, update };

@@ -1,6 +1,7 @@
 // The story: the moments that tell most (moments.js), each as a sentence with its numbers, a picture and a way to it. It is
 // found anew for other traces: at once when the page opens, later when the reader pauses.
 
+const RESTED = 250; // milliseconds without another text: the story is not told between two keys
 const CONTEXT = 12; // characters by which a place in the text is named
 
 function buildStory() {
@@ -18,7 +19,7 @@ function buildStory() {
     if (moments.length) resized.observe(list.querySelector(".picture"));
   };
   const drawPictures = () => {
-    if (list.inert || !width) return;
+    if (list.ariaBusy === "true" || !width) return;
     list.querySelectorAll(".picture").forEach((picture, k) => picture.replaceChildren(momentPicture(moments[k], width)));
   };
   const resized = new ResizeObserver(([{ contentRect }]) => {
@@ -35,18 +36,18 @@ function buildStory() {
       return;
     }
     moments = step.value;
-    list.inert = false;
+    list.ariaBusy = "false";
     draw();
   };
   onChoice((changed) => {
-    if (!changed.has("language")) return;
+    if (!changed.has("traces") && !changed.has("language")) return;
     if (told === traces) {
-      if (!list.inert) draw();
+      if (list.ariaBusy !== "true") draw();
       return;
     }
     clearTimeout(timer);
-    list.inert = true; // what it tells is of other traces
-    if (told) timer = setTimeout(() => search(findMoments()), PAUSE);
+    list.ariaBusy = "true"; // what it tells is of other traces
+    if (told) timer = setTimeout(() => search(findMoments()), RESTED);
     else search(findMoments());
     told = traces;
   });
@@ -57,7 +58,7 @@ function momentCard(moment) {
   const unit = unitName(moment.layer, moment.unit);
   const name = kind[0].toUpperCase() + kind.slice(1);
   const button = make("button", { type: "button" }, say(`go${name}`, { unit }));
-  button.addEventListener("click", () => goTo(moment));
+  button.addEventListener("click", () => byId("moments").ariaBusy === "true" || goTo(moment));
   const title = say(`title${name}`, { unit });
   const says = say(`picture${name}`, { unit, from: counted(text, from), at: counted(text, at) });
   const caption = make("figcaption", { className: "note" }, says);

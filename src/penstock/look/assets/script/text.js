@@ -4,7 +4,6 @@ const BAR = 15; // pixels of a full bar; the room for it is in page.css
 const MOST_UP = 400; // tokens looked through for the line above or below
 
 function buildText(text) {
-  const trace = traces[text];
   const list = make("div", {
     className: "text",
     id: `text-${text}`,
@@ -14,18 +13,10 @@ function buildText(text) {
     "aria-multiselectable": "true",
     "aria-orientation": "horizontal",
   });
-  const option = make("span", { role: "option", "aria-selected": "false" });
-  const tokens = trace.tokens.map((token, t) => {
-    const element = option.cloneNode(); // there may be thousands
-    element.id = `t${text}-${t}`;
-    const kind = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
-    element.className = isUnknown(trace, t) ? `${kind} unknown`.trim() : kind;
-    element.textContent = shownInText(token);
-    return element;
-  });
   // its own direction, which is not the text's
   const before = make("span", { className: "before", dir: "auto", "aria-hidden": "true" });
-  list.append(...tokens);
+  list.append(before);
+  const view = { list, before, shown: [], tokens: [], selected: [] };
 
   const tokenAt = (event) => {
     const [, of, t] = event.target.id?.match(/^t(\d)-(\d+)$/) ?? [];
@@ -51,15 +42,34 @@ function buildText(text) {
   });
   list.addEventListener("keydown", (event) => {
     const leftwards = getComputedStyle(list).direction === "rtl";
-    positionKey(event, text, (t, way) => otherLine(tokens, t, way), leftwards);
+    positionKey(event, text, (t, way) => otherLine(view.tokens, t, way), leftwards);
   });
 
-  const view = { list, tokens, before, shades: [], bars: [], selected: [] };
   return { element: list, update: (changed) => updateText(text, view, changed) };
 }
 
-function shownInText(token) {
-  return token in NAMED ? token : sign(token);
+// Of another text the elements stay whose tokens stayed, before and after what is new: to lay them out anew takes longest.
+function fitTokens({ list, shown, tokens }, text) {
+  const trace = traces[text];
+  const next = trace.tokens.map((token, t) => (isUnknown(trace, t) ? `unknown ${token}` : token));
+  const most = Math.min(shown.length, next.length);
+  let [start, end] = [0, 0];
+  while (start < most && shown[start] === next[start]) start++;
+  while (end < most - start && shown.at(-1 - end) === next.at(-1 - end)) end++;
+  const option = make("span", { role: "option", "aria-selected": "false" });
+  const made = trace.tokens.slice(start, next.length - end).map((token, k) => {
+    const element = option.cloneNode(); // there may be thousands
+    const kind = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
+    element.className = isUnknown(trace, start + k) ? `${kind} unknown`.trim() : kind;
+    element.textContent = token in NAMED ? token : sign(token);
+    return element;
+  });
+  const after = tokens[shown.length - end];
+  if (after) after.before(...made);
+  else list.append(...made);
+  for (const gone of tokens.splice(start, shown.length - start - end, ...made)) gone.remove();
+  shown.splice(0, shown.length, ...next);
+  for (let t = start; t < tokens.length; t++) tokens[t].id = `t${text}-${t}`;
 }
 
 // Whether the model never saw the character.
@@ -75,22 +85,27 @@ function textOf(text, [from, to]) {
 function updateText(text, view, changed) {
   const trace = traces[text];
   const layer = layerOf(text);
+  if (changed.has("traces")) fitTokens(view, text);
   if (changed.has("language")) {
     view.before.textContent = say("before");
     view.before.title = say("beforeLong");
+  }
+  if (changed.has("traces") || changed.has("language")) {
     view.tokens.forEach((element, t) => {
-      const name = visible(trace.tokens[t]);
-      const unknown = isUnknown(trace, t) ? `, ${say("unknown")}` : "";
-      if (name + unknown !== trace.tokens[t]) element.setAttribute("aria-label", name + unknown);
+      const name = visible(trace.tokens[t]) + (isUnknown(trace, t) ? `, ${say("unknown")}` : "");
+      if (name !== trace.tokens[t] && isNew(element, "name", name)) element.ariaLabel = name;
     });
   }
-  if (changed.has("layer")) layer.reverse ? view.list.append(view.before) : view.list.prepend(view.before);
+  if (changed.has("traces") || changed.has("layer")) {
+    const at = layer.reverse ? view.list.lastChild : view.list.firstChild;
+    if (at !== view.before) layer.reverse ? at.after(view.before) : at.before(view.before);
+  }
   if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
     const written = writtenOf(text);
     const range = writtenRange();
     view.tokens.forEach((element, t) => {
       const colour = scales.text.css[writtenShade(written[t], range)];
-      setOnce(view.shades, t, colour, (value) => (element.style.backgroundColor = value));
+      if (isNew(element, "shade", colour)) element.style.backgroundColor = colour;
     });
   }
   if (["positions", "layer", "unit", "bars", "theme"].some((name) => changed.has(name))) {
@@ -99,7 +114,7 @@ function updateText(text, view, changed) {
       const height = Math.round(2 * BAR * Math.abs(heights[k])) / 2;
       const colour = heights[k] < 0 ? "var(--against)" : "var(--bar)";
       const drawn = height ? `inset 0 -${height}px 0 ${colour}` : "none";
-      setOnce(view.bars, k, drawn, (value) => (element.style.boxShadow = value));
+      if (isNew(element, "bar", drawn)) element.style.boxShadow = drawn;
     });
   }
   if (changed.has("positions") || changed.has("span") || changed.has("text")) select(text, view);
@@ -130,12 +145,6 @@ function scrollWithin(list, chosen) {
   const top = chosen.offsetTop - list.offsetTop;
   if (top < list.scrollTop) list.scrollTop = top - 8;
   if (top + 56 > list.scrollTop + list.clientHeight) list.scrollTop = top + 56 - list.clientHeight;
-}
-
-function setOnce(known, k, value, set) {
-  if (known[k] === value) return;
-  known[k] = value;
-  set(value);
 }
 
 // The nearest token on the line above (way −1) or below.

@@ -9,7 +9,7 @@ function buildTriangle(text) {
   const marker = make("div", { className: "marker row" });
   const box = make("div", { className: "triangle", role: "img" }, canvas, marker);
   const axis = make("div", { className: "axis", "aria-hidden": "true" });
-  const view = { canvas, marker, box, axis, weights: null, from: 0, to: -1, before: 1, timer: null, drawn: null };
+  const view = { canvas, marker, box, axis, weights: null, from: 0, to: -1, before: 1, timer: null, of: null, key: "", done: 0 };
   const point = (event) => {
     if (!triangleCell(view, text, event)) return hideTip();
     showTip(event, () => {
@@ -23,19 +23,22 @@ function buildTriangle(text) {
     if (cell) choosePosition(text, cell[0]);
   });
   const update = (changed) => {
-    const L = traces[text].length;
+    const trace = traces[text];
+    const L = trace.length;
     const t = choice.positions[text];
     if (changed.has("language")) box.setAttribute("aria-label", say("triangle"));
     if (changed.has("theme") || changed.has("language")) legendOfTriangle();
     const moved = placeWindow(view, t, L);
     const { from, to } = view;
-    const wanted = `${choice.layer} ${choice.unit} ${from}`;
-    if (view.drawn === wanted) {
-      if (changed.has("theme")) paintRows(view, 0, to - from + 1); // at once: paper does not wait
-    } else if (moved || ["layer", "unit", "theme"].some((name) => changed.has(name))) {
+    const key = `${choice.layer} ${choice.unit} ${from}`;
+    view.done = view.key !== key ? 0 : Math.max(0, Math.min(view.done, sameSteps(view.of, trace) - from));
+    Object.assign(view, { key, of: trace });
+    if (view.done === to - from + 1) {
+      if (changed.has("theme")) paintRows(view, 0, view.done); // at once: paper does not wait
+    } else if (moved || ["traces", "layer", "unit", "theme"].some((name) => changed.has(name))) {
       clearTimeout(view.timer);
       box.ariaBusy = "true";
-      const compute = () => drawSoon(box, () => computeTriangle(view, text, wanted));
+      const compute = () => drawSoon(box, () => computeTriangle(view, text));
       if (moved && changed.size === 1) view.timer = setTimeout(compute, PAUSE);
       else compute();
     }
@@ -59,15 +62,17 @@ function legendOfTriangle() {
 // The part that is shown: it stays while the position is well inside. Returns whether it moved.
 function placeWindow(view, t, L) {
   const margin = 24;
-  const inside = (from, to) => (from === 0 || t >= from + margin) && (to === L - 1 || t <= to - margin);
-  if (view.to >= 0 && t >= view.from && t <= view.to && inside(view.from, view.to)) return false;
   const size = L <= WHOLE ? L : PART;
+  const inside = (from, to) => (from === 0 || t >= from + margin) && (to === L - 1 || t <= to - margin);
+  const fits = view.to - view.from + 1 === size && view.to < L;
+  if (fits && t >= view.from && t <= view.to && inside(view.from, view.to)) return false;
   view.from = Math.max(0, Math.min(L - size, t - Math.floor(size / 2)));
   view.to = view.from + size - 1;
   return true;
 }
 
-function computeTriangle(view, text, wanted) {
+// Goes on after the rows that are there already.
+function computeTriangle(view, text) {
   const layer = layerOf(text);
   const units = unitsOf(text);
   const L = traces[text].length;
@@ -75,31 +80,30 @@ function computeTriangle(view, text, wanted) {
   const size = to - from + 1;
   view.before = Math.max(1, Math.round(size / 40)); // columns that stand for what came before, and one of space
   view.reverse = layer.reverse;
+  const [weights, wide] = [view.weights, view.canvas.height + 1];
   view.weights = new Float32Array(size * (size + 1));
+  for (let row = 0; row < view.done; row++) view.weights.set(weights.subarray(row * wide, row * wide + row + 2), row * (size + 1));
   view.canvas.width = size + view.before + 1;
   view.canvas.height = size;
   view.box.classList.toggle("fine", size > 300);
-  view.drawn = null;
   const beside = (100 * (view.before + 1)) / view.canvas.width;
   view.axis.style.margin = `0 ${view.reverse ? beside : 0}% 0 ${view.reverse ? 0 : beside}%`;
   const tokenAt = traces[text].tokens && ((column) => traces[text].tokens[from + column]);
   const width = view.axis.clientWidth;
   placeLabels(view.axis, axisLabels(size, width, tokenAt, counted(text, from)), size);
-  let t = from;
+  let painted = 0;
   const slice = () => {
     const until = performance.now() + SLICE;
-    const first = t;
-    for (; t <= to && performance.now() < until; t++) {
+    for (; view.done < size && performance.now() < until; view.done++) {
+      const t = from + view.done;
       const row = attentionRow(layer, t, units, L, layer.reverse ? to : from);
       view.weights[(t - from) * (size + 1)] = row[0];
       view.weights.set(row.subarray(from + 1, to + 2), (t - from) * (size + 1) + 1);
     }
-    paintRows(view, first - from, t - from);
-    if (t <= to) view.timer = setTimeout(slice, 0);
-    else {
-      view.drawn = wanted;
-      view.box.ariaBusy = "false";
-    }
+    paintRows(view, painted, view.done);
+    painted = view.done;
+    if (view.done < size) view.timer = setTimeout(slice, 0);
+    else view.box.ariaBusy = "false";
   };
   slice();
 }
@@ -132,7 +136,7 @@ function columnStep(view, x, size) {
 function triangleCell(view, text, event) {
   if (!view.weights) return null;
   const { left, top, width, height } = view.box.getBoundingClientRect();
-  const size = view.to - view.from + 1;
+  const size = view.canvas.height;
   const row = Math.floor(((event.clientY - top) / height) * size);
   const s = columnStep(view, Math.floor(((event.clientX - left) / width) * view.canvas.width), size);
   if (row < 0 || row >= size || s === null || (s >= 0 && (view.reverse ? s < row : s > row))) return null;

@@ -5,11 +5,11 @@ const STEADY = 400; // tokens of a text after each of which one token is written
 function buildLive() {
   const boxes = [0, 1].map((k) => byId(`live-text-${k}`));
   boxes.forEach((box, k) => {
-    box.addEventListener("input", () => {
+    box.addEventListener("input", (event) => {
       stopWriting();
       live.texts[k] = box.value;
       live.more = [[], []];
-      refresh();
+      refresh(event.timeStamp);
     });
   });
   byId("second").addEventListener("click", () => {
