@@ -12,6 +12,7 @@ LIGHT = [
     "penstock.equations",
     "penstock.native",
     "penstock.text",
+    "penstock.series",
     "penstock.runtime",
     "penstock.look.models",
     "penstock.look.pairs",

@@ -24,7 +24,7 @@ FLOORS = (
     "nn",
     "ops runtime web",
     "model_folder",
-    "native text",
+    "native text series",
     "folder",
     "equations gates files layout",
     "errors",
@@ -32,7 +32,7 @@ FLOORS = (
 """From the top down: a file imports from its own room and from lower floors. ``__init__`` is the package's own file,
 which names what users take from the rooms below."""
 
-LIGHT = "errors files layout folder gates equations native text model_folder runtime web look score"
+LIGHT = "errors files layout folder gates equations native text series model_folder runtime web look score"
 """The rooms that never import torch, whatever one calls."""
 
 LIGHT_VERBS = "agree eval generate look prepare score"

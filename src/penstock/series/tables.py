@@ -1,0 +1,203 @@
+"""Tables of any kind of file as one: the names and kinds of their columns, and the columns that are asked for."""
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from penstock.errors import PenstockError
+from penstock.series import packed, sniff
+from penstock.series.packages import package
+
+if TYPE_CHECKING:
+    import polars
+
+SAMPLE = 1 << 20
+"""Bytes of a table of text that it is judged by."""
+HEAD = 20_000
+"""FileRows by which columns are guessed."""
+ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson")
+As = Literal["number", "exact", "text", "time"]
+"""How a column is read: float32, float64, as written, or as written but a date where the file has dates."""
+
+
+class File(NamedTuple):
+    """A table that has been looked into."""
+
+    path: Path
+    name: str
+    """What a person calls it."""
+    kinds: dict[str, sniff.Kind]
+    """Of each column, in order."""
+    text: sniff.Format | None
+    """How it is written, if it is text."""
+    scan: Any
+    """A lazy frame of what is no text."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of its columns."""
+        return list(self.kinds)
+
+    @property
+    def named(self) -> bool:
+        """Whether the file has names for its columns."""
+        return self.text is None or self.text.header
+
+
+def opened(path: Path) -> File:
+    """Looks into a table.
+
+    Raises:
+        PenstockError: it cannot be read, is empty, or is no table.
+    """
+    name, end = str(path), packed.ending(path.name)
+    pl = package("polars", name)
+    if end in (".parquet", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson"):
+        try:
+            scan = _scan(pl, path, end)
+            schema = scan.collect_schema()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(path, end, error) from None
+        kinds = {column: _kind(pl, scan, column, dtype) for column, dtype in schema.items()}
+        return File(path, name, kinds, None, scan)
+    sample = packed.content(path, SAMPLE)
+    text = sniff.sniffed(sample, len(sample) < SAMPLE, name)
+    columns = zip(*text.rows, strict=True)
+    if text.decimal_comma:
+        columns = zip(*([cell.replace(",", ".") for cell in row] for row in text.rows), strict=True)
+    kinds = {column: sniff.kind_of(cells) for column, cells in zip(text.names, columns, strict=True)}
+    return File(path, name, kinds, text, None)
+
+
+def _scan(pl: Any, path: Path, end: str) -> Any:
+    how = packed.packing(path)
+    source: Any = path if how is None else io.BytesIO(packed.content(path))
+    if end == ".parquet":
+        return pl.scan_parquet(source, glob=False)
+    if end in (".jsonl", ".ndjson"):
+        content = packed.content(path)
+        if not content.strip():
+            raise PenstockError(f"{path}: empty: expected lines of JSON")
+        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None).lazy()
+    with path.open("rb") as file:
+        stream = file.read(6) != b"ARROW1"
+    return pl.read_ipc_stream(source).lazy() if stream else pl.scan_ipc(source)
+
+
+def _unreadable(path: Path, end: str, error: Exception) -> PenstockError:
+    if end in (".jsonl", ".ndjson"):
+        import json
+
+        for number, line in enumerate(packed.content(path).splitlines(), 1):
+            try:
+                row = json.loads(line) if line.strip() else {}
+            except ValueError as why:
+                return PenstockError(f"{path}: line {number}: not JSON: {why}")
+            if not isinstance(row, dict):
+                return PenstockError(f"{path}: line {number}: expected an object, got {type(row).__name__}")
+    kind = {".parquet": "a Parquet", ".jsonl": "a JSON lines", ".ndjson": "a JSON lines"}.get(end, "an Arrow")
+    return PenstockError(f"{path}: not {kind} file that can be read: {str(error).splitlines()[0]}")
+
+
+def _kind(pl: Any, scan: Any, column: str, dtype: Any) -> sniff.Kind:
+    if dtype.is_numeric():
+        return "number"
+    if dtype.is_temporal():
+        return "time"
+    if dtype == pl.String:
+        return sniff.kind_of([cell or "" for cell in scan.select(column).head(sniff.LINES).collect()[column]])
+    return "number" if dtype == pl.Null else "text"
+
+
+def read(file: File, wanted: Mapping[str, As], rows: int | None = None) -> "polars.DataFrame":
+    """Columns of a table, in the order of ``wanted``; missing cells are null.
+
+    Raises:
+        PenstockError: text stands where a number was expected, or the file is not what its beginning says.
+    """
+    import polars as pl
+
+    numbers = [column for column, how in wanted.items() if how in ("number", "exact")]
+    if file.text is None:
+        scan = file.scan.head(rows) if rows is not None else file.scan
+        frame = scan.select(*wanted).collect()
+        return _cast(frame, wanted, file.name)
+    try:
+        frame = _read_text(file, dict.fromkeys(numbers, pl.Float64), wanted, rows)
+    except pl.exceptions.PolarsError as error:
+        # slowly, as text, which finds missing cells that the beginning of the file did not show, or the cell to blame
+        try:
+            text = _read_text(file, {}, wanted, rows)
+        except pl.exceptions.PolarsError:
+            raise _not_a_table(file, error) from None
+        return _cast(text, wanted, file.name)
+    single = [pl.col(column).cast(pl.Float32) for column in numbers if wanted[column] == "number"]
+    return frame.with_columns(single)
+
+
+def _read_text(file: File, numbers: Mapping[str, Any], wanted: Iterable[str], rows: int | None) -> "polars.DataFrame":
+    """By Polars' own parser; what is not among ``numbers`` is read as written."""
+    import polars as pl
+
+    text = file.text
+    assert text is not None
+    source: Any = file.path
+    if text.separator == " ":
+        source = b"\n".join(b" ".join(line.split()) for line in packed.content(file.path).splitlines())
+    elif packed.packing(file.path) is not None:
+        source = packed.content(file.path)
+    seen = {cell for row in text.rows for cell in row} if numbers else set()
+    wanted = list(wanted)
+    return pl.read_csv(
+        source,
+        has_header=text.header,
+        new_columns=list(text.names),
+        columns=[text.names.index(column) for column in wanted],
+        separator=text.separator,
+        decimal_comma=text.decimal_comma,
+        schema_overrides=[numbers.get(column, pl.String) for column in text.names],
+        null_values=[sign for sign in sniff.MISSING if sign in seen or not numbers],
+        n_rows=rows,
+        infer_schema=False,
+        glob=False,
+    ).select(wanted)
+
+
+def _cast(frame: "polars.DataFrame", wanted: Mapping[str, As], name: str) -> "polars.DataFrame":
+    """Columns of any type as they are wanted; the first cell that cannot be is named."""
+    import polars as pl
+
+    out = []
+    for column, how in wanted.items():
+        cells = frame[column]
+        if isinstance(cells.dtype, pl.String):
+            cells = cells.set(cells.is_in(list(sniff.MISSING)), None)
+        if how == "text" or (how == "time" and not cells.dtype.is_temporal()):
+            found = cells.cast(pl.String, strict=False)
+        elif how == "time":
+            found = cells
+        else:
+            given = cells.str.strip_chars() if isinstance(cells.dtype, pl.String) else cells
+            found = given.cast(pl.Float64, strict=False)
+            wrong = found.is_null() & cells.is_not_null()
+            if wrong.any():
+                row = int(wrong.arg_max() or 0)
+                raise PenstockError(
+                    f"{name}: row {row + 1}, column {column!r}: expected a number, got {str(cells[row])!r:.40}"
+                )
+            found = found.cast(pl.Float32) if how == "number" else found
+        out.append(found.alias(column))
+    return pl.DataFrame(out)
+
+
+def _not_a_table(file: File, error: Exception) -> PenstockError:
+    """Names the row of too many cells, if that is what is wrong."""
+    text = file.text
+    assert text is not None
+    lines = packed.content(file.path).decode("utf-8", "replace").splitlines(keepends=True)
+    rows = sniff.cells(lines, text.separator)[text.header :]
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(text.names):
+            return PenstockError(f"{file.name}: row {number}: expected {len(text.names):,} columns, got {len(row):,}")
+    return PenstockError(f"{file.name}: not a table that can be read: {str(error).splitlines()[0]}")
