@@ -12,9 +12,10 @@ from lightning_fabric import Fabric
 
 from penstock import LanguageModel
 from penstock.model_folder import LanguageConfig, StackConfig
+from penstock.tasks.language.streams import TextStreams
+from penstock.tasks.language.task import TASK
 from penstock.text import CharVocabulary, Tokens
 from penstock.train.step import Stepper
-from penstock.train.streams import Streams
 
 
 def main(path: str, steps: int = 100) -> None:
@@ -24,23 +25,24 @@ def main(path: str, steps: int = 100) -> None:
     text = Path(path).read_text(encoding="utf-8")
     vocabulary = CharVocabulary(text)
     ids = vocabulary.encode(text)
-    streams = Streams(Tokens(ids, torch.zeros(1).long().numpy(), len(text)), 0, len(ids), N=8, L=32)
+    streams = TextStreams(Tokens(ids, torch.zeros(1).long().numpy(), len(text)), 0, len(ids), N=8, L=32)
     mine = slice(fabric.global_rank, streams.N, fabric.world_size)
 
     torch.manual_seed(0)
     model = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(32, 64)), vocabulary)
     stepper = Stepper(
         model,
+        TASK.loss,
         learning_rate=0.02,
         weight_decay=0.01,
         clip=1.0,
         wrapped=fabric.setup_module(model),
         ranks=fabric.world_size,
     )
-    state = stepper.initial_state(len(range(streams.N)[mine]))
+    state = model.layers.initial_state(len(range(streams.N)[mine]))
     for k in range(steps):
         at = k % len(streams)
-        step = stepper.step(streams.chunk(at, mine), state, predictions=streams.predictions(at))
+        step = stepper.step(streams.chunk(at, mine), state)
         state = step.state if at + 1 < len(streams) else torch.zeros_like(step.state)
         if k % 20 == 0 or k + 1 == steps:
             loss = fabric.all_reduce(torch.tensor(step.loss), reduce_op="sum")

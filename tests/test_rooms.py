@@ -18,6 +18,7 @@ FLOORS = (
     "__main__",
     "cli",
     "lab bench",
+    "tasks",
     "train",
     "__init__",
     "look score",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_every_vocabulary_is_saved_with_the_model(kind: str, tmp_path: Path) -> 
         ({"tied": True}, "input_size: tied weights need the hidden size, 7, got 5"),
     ],
 )
-def test_sizes_that_cannot_be(change: dict[str, object], message: str) -> None:
+def test_sizes_that_cannot_be(change: dict[str, Any], message: str) -> None:
+    tied, sizes = change.pop("tied", False), {"input_size": 5, "hidden_size": 7, **change}
     with pytest.raises(PenstockError, match=message):
-        stack = dataclasses.replace(StackConfig(5, 7), **{k: v for k, v in change.items() if k != "tied"})
-        LanguageConfig(3, stack, tied="tied" in change)
+        LanguageConfig(3, StackConfig(**sizes), tied=tied)

@@ -7,36 +7,42 @@ import numpy as np
 import pytest
 
 from penstock import PenstockError
+from penstock.tasks.language.data import TextData
+from penstock.tasks.language.settings import LanguageSettings
+from penstock.tasks.language.task import TASK
 from penstock.text import CharVocabulary
 from penstock.text.tokens import Prepared, Tokens
 from penstock.train import plan as module
-from penstock.train.plan import PRESETS, Plan, make_plan
+from penstock.train.plan import Plan, make_plan
 from penstock.train.settings import Settings
+from penstock.train.task import Begun
 
 VOCABULARY = CharVocabulary("abcdefgh")
+OWN = {field.name for field in dataclasses.fields(LanguageSettings)}
 
 
 def planned(count: int = 1_000_000, **settings: Any) -> Plan:
     tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
-    chosen = Settings(**{"device": "cpu", **settings})
-    prepared = Prepared(tokens, round(count * (1 - chosen.holdout)), VOCABULARY, {}, "digest")
-    return make_plan(chosen, prepared, ["corpus"], "tokens")
+    own = LanguageSettings(**{name: settings.pop(name) for name in OWN & settings.keys()})
+    prepared = Prepared(tokens, round(count * (1 - own.holdout)), VOCABULARY, {}, "digest")
+    begun = Begun(own, TextData(prepared), "tokens")
+    return make_plan(TASK, Settings(**{"device": "cpu", **settings}), begun, ["corpus"])
 
 
 @pytest.fixture(autouse=True)
 def speed(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """A machine that trains 1e10 parameters × tokens a second, until a test says otherwise."""
+    """A machine that trains 1e10 parameters × steps a second, until a test says otherwise."""
     machine = {"parameters": 1e10}
 
-    def tokens_per_second(model: Any, *_: Any) -> float:
-        return machine["parameters"] / module._parameters(model)
+    def steps_per_second(_task: Any, model: Any, *_: Any) -> float:
+        return machine["parameters"] / model.parameters()
 
-    monkeypatch.setattr(module, "_tokens_per_second", tokens_per_second)
+    monkeypatch.setattr(module, "_steps_per_second", steps_per_second)
     return machine
 
 
 def hidden(size: str) -> int:
-    return PRESETS[size]["hidden"]
+    return TASK.presets[size]["hidden"]
 
 
 def test_more_time_or_speed_makes_a_larger_model(speed: dict[str, float]) -> None:
@@ -92,8 +98,8 @@ def test_the_budget() -> None:
 
 def test_the_split() -> None:
     plan = planned(1000, holdout=0.25)
-    assert (plan.train_tokens, plan.held_out_tokens) == (750, 250)
-    assert planned(1000, holdout=0).held_out_tokens == 0
+    assert (plan.training, plan.held_out) == (750, 250)
+    assert planned(1000, holdout=0).held_out == 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -128,4 +134,4 @@ def test_a_device_that_is_not_there() -> None:
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(PenstockError, match=message):
-        Settings(**settings)
+        (LanguageSettings if settings.keys() <= OWN else Settings)(**settings)

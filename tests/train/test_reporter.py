@@ -3,22 +3,32 @@
 import io
 import math
 import re
+from collections.abc import Callable
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from penstock.layout import clipped, visible
 from penstock.train.reporter import Display
 
 
 def printed(width: int, terminal: bool = False) -> tuple[Display, io.StringIO]:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
-    return Display(console, 0.5), console.file  # type: ignore[return-value]
+    return Display(console, "token", "nats", told), console.file  # type: ignore[return-value]
+
+
+def told(loss: float) -> str:
+    return f"{loss:.3f} nats a token, {loss * 0.5 / math.log(2):.3f} bits a character"
+
+
+def written(text: str) -> Callable[[int], str]:
+    return lambda room: f"writes “{clipped(visible(text.strip()), room - 9)}”"
 
 
 def test_the_bar_fits_a_terminal_of_80_columns() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
-    with Display(console, 1.0) as display:
+    with Display(console, "token", "nats") as display:
         display.update(0.42, 123_456, 12.345, 123_456, 754)
         display._bar.refresh()
         shown = console.file.getvalue()  # type: ignore[attr-defined]
@@ -34,7 +44,7 @@ def test_nothing_is_wider_than_the_console_and_no_number_is_cut(width: int, term
             display.update(k / 10, 123_456 * k, 12.345 / k, 1_123_456, 7540 / k)
             display._bar.refresh()
             display.validated(k / 10, 123_456 * k, 12.345 / k, True)
-            display.wrote(k / 10, "the cat sat on the 垫子\n\x1b[31m" * 9)
+            display.sampled(k / 10, written("the cat sat on the 垫子\n\x1b[31m" * 9))
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()))
     assert not [line for line in lines if cell_len(line) > width]
     whole = {f"{number:.3f}" for k in range(1, 11) for number in (12.345 / k, 12.345 / k * 0.5 / math.log(2))}
@@ -50,7 +60,7 @@ def test_the_curve_and_the_sample_of_a_piped_run() -> None:
     for k, loss in enumerate([4.0, 2.0, 1.0], 1):
         display.update(k / 3, k, loss + 0.1, 10, 1)
         display.validated(k / 3, k, loss, True)
-        display.wrote(k / 3, " the\tcat\x1b\n")
+        display.sampled(k / 3, written(" the\tcat\x1b\n"))
     lines = out.getvalue().splitlines()
     assert lines[0] == " 33%  step 1  held out 4.000 nats a token, 2.885 bits a character, best yet"
     assert [line.split()[0] for line in lines[1::2]] == ["▁", "█▁", "█▃▁"]
@@ -61,5 +71,5 @@ def test_without_held_out_text_the_curve_is_of_the_training_loss() -> None:
     display, out = printed(80)
     for k, loss in enumerate([4.0, 2.0, 1.0], 1):
         display.update(k / 3, k, loss, 10, 1)
-        display.wrote(k / 3, "a")
+        display.sampled(k / 3, written("a"))
     assert out.getvalue().splitlines()[-1] == "100%  █▃▁  writes “a”"

@@ -23,11 +23,14 @@ from rich.console import Console
 
 from penstock import LanguageModel, load
 from penstock.errors import PenstockError
+from penstock.tasks.language import task as of_language
+from penstock.tasks.language.settings import LanguageSettings
+from penstock.tasks.language.task import TASK
 from penstock.text import CharVocabulary
-from penstock.train import results
-from penstock.train.fit import MODEL
 from penstock.train.run import train
 from penstock.train.settings import Settings
+
+LANGUAGE = LanguageSettings()
 
 SMALL = ("--hidden", "24", "--streams", "4", "--chunk", "16", "--dropout", "0.2", "--device", "cpu")
 pytestmark = pytest.mark.slow
@@ -51,7 +54,7 @@ def log_of(out: Path) -> list[dict[str, Any]]:
     """The log without what the clock decides."""
     lines = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
     return [
-        {k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second", "input_share")} for line in lines
+        {k: v for k, v in line.items() if k not in ("seconds", "steps_per_second", "input_share")} for line in lines
     ]
 
 
@@ -258,16 +261,16 @@ def test_an_interrupted_replacement_is_taken_up(corpus: Path, tmp_path: Path, ki
         left = iter(range(moved))
 
         def interrupted(source: Any, to: Any, left: Iterator[int] = left, replace: Any = os.replace) -> None:
-            if Path(source).parent.name == "model" and Path(source).name in MODEL and next(left, None) is None:
+            if Path(source).parent.name == "model" and Path(source).name in TASK.files and next(left, None) is None:
                 raise KeyboardInterrupt
             replace(source, to)
 
-        settings = Settings(steps=5, hidden=24, vocab=kind)
+        settings, own = Settings(steps=5, hidden=24), LanguageSettings(vocab=kind)
         with mock.patch.object(os, "replace", interrupted), pytest.raises(KeyboardInterrupt):
-            train(settings, [str(corpus)], folder, force=True)
+            train(TASK, settings, own, [str(corpus)], folder, force=True)
         with pytest.raises(PenstockError):  # between two models there is none, and never a mixture
             load(folder)
-        train(Settings(), [], folder, resume=True)
+        train(TASK, Settings(), LANGUAGE, [], folder, resume=True)
         assert load(folder).vocabulary.kind == kind
         assert (folder / "tokenizer.json").exists() == (kind == "bpe")
 
@@ -347,8 +350,8 @@ def test_epochs_are_passes_and_what_was_read_is_counted(tmp_path: Path, characte
     with (out / "training" / "log.jsonl").open() as log:
         steps = [line for line in map(json.loads, log) if line["kind"] == "step"]
     plan = json.loads((out / "train.json").read_text())["plan"]
-    N = max(1, min(plan["streams"], plan["train_tokens"] // 2))
-    length = (plan["train_tokens"] - 1) // N
+    N = max(1, min(plan["streams"], plan["training"] // 2))
+    length = (plan["training"] - 1) // N
     assert len(steps) == 4 * -(-length // min(64, length))
     assert json.loads(done.stdout)["tokens_read"] == 4 * N * length
     assert plan["expected_passes"] == pytest.approx(4)
@@ -401,7 +404,7 @@ def test_without_held_out_text(corpus: Path, tmp_path: Path) -> None:
     done = penstock("train", corpus, "--out", out, "--steps", 10, "--holdout", 0, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bits_per_character"] is None
-    assert "scoring the held-out text" not in done.stderr
+    assert "scoring what was held out" not in done.stderr
     load(out)
 
 
@@ -409,9 +412,9 @@ def test_what_the_model_writes_meanwhile_changes_no_bit(corpus: Path, tmp_path: 
     settings = Settings(
         hidden=24, streams=4, chunk=16, dropout=0.2, steps=40, device="cpu", learning_rate=0.01, minutes=None
     )
-    for name, put in (("with", results.written), ("without", lambda model, prompt, seed: "")):
-        with mock.patch("penstock.train.fit.written", side_effect=put) as written:
-            train(settings, [str(corpus)], tmp_path / name, console=Console(quiet=True))
+    for name, put in (("with", of_language.written), ("without", lambda model, prompt, seed: "")):
+        with mock.patch("penstock.tasks.language.task.written", side_effect=put) as written:
+            train(TASK, settings, LANGUAGE, [str(corpus)], tmp_path / name, console=Console(quiet=True))
         assert written.call_count == 10
     assert_same_run(tmp_path / "with", tmp_path / "without")
 
@@ -437,9 +440,9 @@ def test_minutes_are_kept_and_the_clock_goes_on_over_a_stop(corpus: Path, tmp_pa
         return ticks / 10
 
     small = {"hidden": 24, "streams": 4, "chunk": 16, "dropout": 0.2, "device": "cpu"}
-    stopped = train(Settings(minutes=0.1, **small), [str(corpus)], out, clock=clock)
+    stopped = train(TASK, Settings(minutes=0.1, **small), LANGUAGE, [str(corpus)], out, clock=clock)
     assert stopped.interrupted == signal.SIGINT
-    assert train(Settings(), [], out, resume=True, clock=clock).results is not None
+    assert train(TASK, Settings(), LANGUAGE, [], out, resume=True, clock=clock).results is not None
     log = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
     *before, end = [line["seconds"] for line in log if line["kind"] == "step"]
     assert before == sorted(before)
@@ -451,10 +454,10 @@ def test_a_run_is_made_longer(undisturbed: tuple[Path, Path], tmp_path: Path) ->
     corpus, whole = undisturbed
     out = tmp_path / "out"
     short = train_of(whole, steps=3)
-    assert train(short, [str(corpus)], out).results is not None
+    assert train(TASK, short, LANGUAGE, [str(corpus)], out).results is not None
     with pytest.raises(PenstockError, match=r"--steps: the run in .* has 3 steps behind it, got 2; say more to go on"):
-        train(Settings(steps=2), [], out, resume=True)
-    longer = train(Settings(steps=6), [], out, resume=True)
+        train(TASK, Settings(steps=2), LANGUAGE, [], out, resume=True)
+    longer = train(TASK, Settings(steps=6), LANGUAGE, [], out, resume=True)
     assert longer.results is not None
     assert longer.results.steps == 6
     record = json.loads((out / "train.json").read_text())["plan"]
@@ -462,7 +465,7 @@ def test_a_run_is_made_longer(undisturbed: tuple[Path, Path], tmp_path: Path) ->
     rates = [line["learning_rate"] for line in log_of(out) if line["kind"] == "step"]
     assert rates[3] == pytest.approx(record["learning_rate"] / 2, rel=0.1)  # where a run of six is after half of it
     assert [line["step"] for line in log_of(out) if line["kind"] == "validation"][-1] == 6
-    epochs = train(Settings(epochs=0.1), [], out, resume=True)
+    epochs = train(TASK, Settings(epochs=0.1), LANGUAGE, [], out, resume=True)
     assert epochs.results is not None
     assert json.loads((out / "train.json").read_text())["plan"]["settings"]["steps"] is None
 

@@ -5,17 +5,20 @@ import torch
 
 from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn import LanguageModel
+from penstock.tasks.language.streams import IGNORED
+from penstock.tasks.language.task import TASK
 from penstock.text import CharVocabulary
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import IGNORED, Chunk
+from penstock.train.task import Chunk
 
 VOCABULARY = CharVocabulary("abc")
+STATE = torch.zeros(1, 1, 5)
 
 
 def make() -> Stepper:
     torch.manual_seed(0)
     model = LanguageModel(LanguageConfig(len(VOCABULARY), StackConfig(4, 5)), VOCABULARY)
-    return Stepper(model, learning_rate=0.01, weight_decay=0.1, clip=1.0)
+    return Stepper(model, TASK.loss, learning_rate=0.01, weight_decay=0.1, clip=1.0)
 
 
 TOKENS = torch.tensor([[1, 2, 3, 1, 2, 3, 1, 2]]).t()
@@ -23,7 +26,7 @@ TOKENS = torch.tensor([[1, 2, 3, 1, 2, 3, 1, 2]]).t()
 
 def test_it_learns() -> None:
     stepper = make()
-    losses = [stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None), stepper.initial_state(1)).loss for _ in range(80)]
+    losses = [stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None, 7), STATE).loss for _ in range(80)]
     assert losses[-1] < 0.2 * losses[0]
 
 
@@ -31,19 +34,17 @@ def test_targets_that_start_a_document_do_not_count() -> None:
     targets = TOKENS[1:].clone()
     targets[3:] = IGNORED
     stepper = make()
-    few = make().step(Chunk(TOKENS[:3], TOKENS[1:4], None), stepper.initial_state(1))
-    assert stepper.step(Chunk(TOKENS[:-1], targets, None), stepper.initial_state(1)).loss == pytest.approx(
-        few.loss, rel=1e-6
-    )
+    few = make().step(Chunk(TOKENS[:3], TOKENS[1:4], None, 3), STATE)
+    assert stepper.step(Chunk(TOKENS[:-1], targets, None, 3), STATE).loss == pytest.approx(few.loss, rel=1e-6)
     none = torch.full_like(targets, IGNORED)
-    assert make().step(Chunk(TOKENS[:-1], none, None), stepper.initial_state(1)).loss == 0
+    assert make().step(Chunk(TOKENS[:-1], none, None, 0), STATE).loss == 0
 
 
 def test_a_loss_that_is_not_finite_changes_nothing() -> None:
     stepper = make()
     before = {k: v.clone() for k, v in stepper.model.state_dict().items()}
     with pytest.raises(NotFinite, match=r"loss nan"):
-        stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None), torch.full_like(stepper.initial_state(1), torch.nan))
+        stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None, 7), torch.full_like(STATE, torch.nan))
     assert all(torch.equal(before[k], v) for k, v in stepper.model.state_dict().items())
 
 

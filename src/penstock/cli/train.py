@@ -11,15 +11,17 @@ from cyclopts import Parameter
 from penstock.cli.console import Console
 from penstock.cli.parameters import SAID, Flag, Json
 from penstock.errors import PenstockError
+from penstock.tasks.language.settings import LanguageSettings
 from penstock.train.settings import Settings
 
-DEFAULTS = Settings()
+DEFAULTS, LANGUAGE = Settings(), LanguageSettings()
 
 
 def train(
     *files: str,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
     settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    language: Annotated[LanguageSettings, Parameter(name="*")] = LANGUAGE,
     resume: Flag = False,
     force: Flag = False,
     tensorboard: Flag = False,
@@ -34,6 +36,7 @@ def train(
             made. Without any: the Python language reference that comes with Python.
         out: The folder for the model and for what --resume needs. Required.
         settings: How to train.
+        language: How text is read.
         resume: Go on with the run in --out from its last checkpoint.
         force: Replace the model in --out.
         tensorboard: Also write a TensorBoard log, into OUT/training/tensorboard.
@@ -41,13 +44,14 @@ def train(
         json_: Print the results as one JSON object; everything else goes to standard error.
     """
     if dry_run:
-        print(_account(files, settings))
+        print(_account(files, settings.init, language))
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")
     if resume and force:
         raise PenstockError("expected one of --resume and --force, got both")
     try:
+        from penstock.tasks import task
         from penstock.train import run
     except ModuleNotFoundError as error:
         if error.name != "torch":
@@ -56,7 +60,16 @@ def train(
     console = Console(stderr=json_)
     try:
         outcome = run.train(
-            settings, files, out, resume=resume, force=force, tensorboard=tensorboard, said=SAID, console=console
+            task("language"),
+            settings,
+            language,
+            files,
+            out,
+            resume=resume,
+            force=force,
+            tensorboard=tensorboard,
+            said=SAID,
+            console=console,
         )
     except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError, and says why in words alone
         if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("memory", "overflow")):
@@ -69,7 +82,7 @@ def train(
     return 0
 
 
-def _account(files: Sequence[str], settings: Settings) -> str:
+def _account(files: Sequence[str], init: str | None, settings: LanguageSettings) -> str:
     """What a run would read, in one line."""
     from penstock.model_folder import load_model
     from penstock.text.corpus import account_of
@@ -80,6 +93,6 @@ def _account(files: Sequence[str], settings: Settings) -> str:
         tokens = sum(shard["training"] + shard["held_out"] for shard in index["shards"])
         return f"{folder}: {tokens:,} tokens, made of {index['account']}"
     decoding = settings.decoding
-    if settings.init is not None and load_model(Path(settings.init))[1].kind == "byte":
+    if init is not None and load_model(Path(init))[1].kind == "byte":
         decoding = "surrogateescape"
     return account_of(files, settings.column, decoding)

@@ -32,6 +32,15 @@ class LanguageConfig:
                 f"input_size: tied weights need the hidden size, {self.stack.hidden_size}, got {self.stack.input_size}"
             )
 
+    @property
+    def outputs(self) -> int:
+        """Numbers that come out at each step."""
+        return self.vocabulary_size
+
+    def parameters(self) -> int:
+        """Of the stack and the output; an embedding's row is touched by its own token alone."""
+        return self.stack.parameters() + self.stack.hidden_size * self.vocabulary_size
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight."""
         V, E, H = self.vocabulary_size, self.stack.input_size, self.stack.hidden_size

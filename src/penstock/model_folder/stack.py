@@ -40,6 +40,11 @@ class StackConfig:
             shapes[f"layers.{k}.reset_after"] = ()
         return shapes
 
+    def parameters(self) -> int:
+        """Of its matrices."""
+        D, H = self.input_size, self.hidden_size
+        return 3 * H * (D + H) + (self.num_layers - 1) * 6 * H * H
+
 
 def check_positive(name: str, value: Any) -> None:
     """Raises PenstockError unless it is a positive integer."""

@@ -20,10 +20,10 @@ import penstock
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.folder import Folder
-from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.train.plan import Plan
 from penstock.train.settings import Settings
 from penstock.train.step import Stepper
+from penstock.train.task import Task
 
 FORMAT = "penstock-checkpoint"
 NAME = "checkpoint-{:09}.safetensors"
@@ -41,14 +41,14 @@ class Progress:
 
     step: int = 0
     chunk: int = 0
-    """The next chunk of the pass; the position in the text."""
+    """The next chunk of the pass."""
     passes: int = 0
     seconds: float = 0.0
     """Spent training and validating, over all sittings."""
     input_seconds: float = 0.0
-    """Of them, those that training waited for its text."""
+    """Of them, those that training waited for its data."""
     best: float | None = None
-    """The lowest validation loss, nats a token."""
+    """The lowest validation loss."""
     validations: int = 0
     stale: int = 0
     """Validations since the best one."""
@@ -122,7 +122,7 @@ def found(folder: Path) -> list[Path]:
 
 
 def newest(
-    folder: Path, passed_over: Callable[[Path, Broken], object] = lambda *_: None
+    folder: Path, task: Task, passed_over: Callable[[Path, Broken], object] = lambda *_: None
 ) -> tuple[Plan, Progress, dict[str, Tensor]]:
     """The newest checkpoint that is whole; ``passed_over`` hears of each newer one that is not.
 
@@ -135,7 +135,7 @@ def newest(
     broken: list[tuple[Path, Broken]] = []
     for path in paths:
         try:
-            content = read_checkpoint(path)
+            content = read_checkpoint(path, task)
         except Broken as error:
             if path == paths[-1]:
                 raise
@@ -145,6 +145,17 @@ def newest(
             passed_over(*one)
         return content
     raise AssertionError
+
+
+def task_of(folder: Path) -> str | None:
+    """The task's name of the run in a folder; None where nothing there says it."""
+    for path in found(folder):
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                return str(json.loads((file.metadata() or {})["plan"])["task"])
+        except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError):
+            continue  # which is said when it is read
+    return None
 
 
 def nothing_to_resume(folder: Path) -> PenstockError:
@@ -165,9 +176,7 @@ def put_away(folder: Folder, tell: Callable[[str], object]) -> Callable[[Path, B
 def _content(
     plan: Plan, progress: Progress, stepper: Stepper, state: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    tensors = {f"model.{name}": value for name, value in stepper.model.state_dict().items()}
-    if plan.model.tied:
-        del tensors["model.output.weight"]
+    tensors = {f"model.{name}": value for name, value in _weights(stepper).items()}
     for name, moments in _moments(stepper).items():
         tensors |= {f"adam.{key}.{name}": value for key, value in moments.items()}
     tensors["state"] = state
@@ -192,7 +201,7 @@ def _checksum(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
+def read_checkpoint(path: Path, task: Task) -> tuple[Plan, Progress, dict[str, Tensor]]:
     """What ``Checkpoints.save`` wrote, the tensors on the CPU.
 
     Raises:
@@ -219,8 +228,10 @@ def read_checkpoint(path: Path) -> tuple[Plan, Progress, dict[str, Tensor]]:
         )
     try:
         plan = json.loads(about["plan"])
-        plan["settings"], stack = Settings(**plan["settings"]), StackConfig(**plan["model"].pop("stack"))
-        plan["model"] = LanguageConfig(stack=stack, **plan["model"])
+        if plan["task"] != task.name:
+            raise ValueError(f"it is of the task {plan['task']}, not of {task.name}")
+        plan["settings"], plan["own"] = Settings(**plan["settings"]), task.own(**plan["own"])
+        plan["model"] = task.config_of(plan["model"])
         return Plan(**plan), Progress(**json.loads(about["progress"])), tensors
     except (ValueError, KeyError, TypeError, PenstockError) as error:
         raise PenstockError(f"{path}: its plan and progress cannot be understood: {error}; {ANEW}") from None
@@ -239,16 +250,21 @@ def restore(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
 
 
 def _restored(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
-    model = stepper.model
-    weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    if model.config.tied:
-        weights["output.weight"] = weights["embedding.weight"]
-    model.load_state_dict(weights)
-    for name, parameter in model.named_parameters():
+    with torch.no_grad():
+        for name, value in _weights(stepper).items():
+            if (saved := tensors[f"model.{name}"]).shape != value.shape:
+                raise KeyError(f"model.{name}")
+            value.copy_(saved)
+    for name, parameter in stepper.model.named_parameters():
         moments = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
         moments = {key: value.to(stepper.device) for key, value in moments.items()}
         stepper.optimizer.state[parameter] = moments
     return tensors["state"].to(stepper.device)
+
+
+def _weights(stepper: Stepper) -> dict[str, Tensor]:
+    """Each once, also where two parts of a model share one."""
+    return dict(stepper.model.named_parameters()) | dict(stepper.model.named_buffers())
 
 
 def _moments(stepper: Stepper) -> dict[str, dict[str, Any]]:

@@ -17,25 +17,20 @@ from torch import Tensor
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.folder import Folder, held
-from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
-from penstock.nn.language_model import LanguageModel
-from penstock.text.tokens import Prepared
+from penstock.model_folder import CONFIG, WEIGHTS
 from penstock.train.checkpoint import Checkpoints, Progress, restore
 from penstock.train.plan import Plan, learning_rate, length_of, usable_device
 from penstock.train.ranks import Ranks
 from penstock.train.reporter import VALIDATIONS, Display, Log, duration
-from penstock.train.results import Results, prompt_of, written
 from penstock.train.schedule import learning_rate_share
 from penstock.train.step import NotFinite, Stepper
-from penstock.train.streams import Chunk, Streams
+from penstock.train.task import Chunk, Data, Task
 
 TRAINING = "training"
-"""The run's own folder inside the model folder: tokens, checkpoint, log. The model works without it."""
+"""The run's own folder inside the model folder: data, checkpoint, log. The model works without it."""
 LOG, RECORD = "log.jsonl", "train.json"
 BEST = "model"
 """In the run's own folder: its best model so far, where the model folder still holds another run's."""
-MODEL = (CONFIG, TOKENIZER, WEIGHTS)
-"""A model's files, in the order in which they are written."""
 
 
 class Run:
@@ -43,30 +38,26 @@ class Run:
 
     def __init__(
         self,
+        task: Task,
         plan: Plan,
-        prepared: Prepared,
+        data: Data,
         out: Path,
         ranks: Ranks,
         resumed: tuple[Progress, dict[str, Tensor]] | None = None,
-        before: LanguageModel | None = None,
+        before: Any = None,
     ) -> None:
-        self.plan, self.out, self.ranks = plan, out, ranks
+        self.task, self.plan, self.data, self.out, self.ranks = task, plan, data, out, ranks
         self.model_folder: Folder | None = None  # the first rank's, as is the run's own
         self.folder: Folder | None = None
         self.replaces = self.lengthened = False
-        self.tokens, self.vocabulary = tokens, vocabulary = prepared.tokens, prepared.vocabulary
         torch.manual_seed(plan.settings.seed)
-        model = LanguageModel(plan.model, vocabulary)
-        if before is not None:
-            model.load_state_dict(before.widened(vocabulary).state_dict())
-        model.to(ranks.device(usable_device(plan.device)))
-        split, end = plan.train_tokens, plan.train_tokens + plan.held_out_tokens
-        self.streams = Streams(tokens, 0, split, N=plan.streams, L=plan.settings.chunk)
-        self.held_out = Streams(tokens, split, end, N=plan.streams, L=256) if end - split > 1 else None
-        self.prompt = prompt_of(vocabulary, tokens.ids[split:end])
+        model: Any = task.model(plan.model, data, before).to(ranks.device(usable_device(plan.device)))
+        self.streams = data.streams(plan.streams, plan.settings.chunk)
+        self.held_out = data.held_out_streams(plan.streams)
         self.mine = ranks.shard(self.streams.N)
         self.stepper = Stepper(
             model,
+            task.loss,
             learning_rate=plan.learning_rate,
             weight_decay=plan.settings.weight_decay,
             clip=plan.settings.clip,
@@ -75,7 +66,7 @@ class Run:
             ranks=ranks.size,
         )
         self.progress = Progress() if resumed is None else resumed[0]
-        state = self.stepper.initial_state(self.streams.N) if resumed is None else restore(resumed[1], self.stepper)
+        state = model.layers.initial_state(self.streams.N) if resumed is None else restore(resumed[1], self.stepper)
         self.state = state[:, self.mine].clone()
 
     def set_length(self, name: str) -> None:
@@ -106,12 +97,6 @@ class Run:
         models = (self.out, self.out / TRAINING / BEST)
         self.replaces = before != self.plan.run and any((place / WEIGHTS).exists() for place in models)
 
-    def tokens_per_unit(self) -> tuple[float, str]:
-        """In what the loss is told beside nats a token: how many tokens are one, and what it is called."""
-        if self.vocabulary.kind == "byte":
-            return 1.0, "byte"
-        return len(self.tokens.ids) / max(self.tokens.characters, 1), "character"
-
     def log(self, tensorboard: bool) -> Log:
         """Its log, which the first rank alone writes."""
         if self.folder is None:
@@ -136,12 +121,12 @@ class Run:
         best = self.folder.path / BEST
         if not (best / WEIGHTS).exists():
             return
-        self.model_folder.claim(name for name in MODEL if (best / name).exists())
+        self.model_folder.claim(name for name in self.task.files if (best / name).exists())
         self.record(None)
         if (best / CONFIG).exists():  # the first to move: between the two there is no model, and never a mixture
-            for name in (WEIGHTS, TOKENIZER):
+            for name in {*self.task.files} - {CONFIG}:
                 (self.out / name).unlink(missing_ok=True)
-        for name in MODEL:
+        for name in self.task.files:
             if (best / name).exists():
                 os.replace(best / name, self.out / name)
         self.folder.remove(BEST)
@@ -173,11 +158,10 @@ class Run:
             chunk = ahead.result()
             waited = clock() - asked
             ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
-            predictions = self.streams.predictions(at.chunk)
             rate = learning_rate_share(share, settings.warmup)
             torch.manual_seed(_seed(settings.seed, at.step, ranks.rank))
             try:
-                step = self.stepper.step(chunk, self.state, rate, predictions)
+                step = self.stepper.step(chunk, self.state, rate)
             except NotFinite as error:
                 raise self._not_finite(at.step + 1, str(error)) from None
             self.state = step.state
@@ -193,7 +177,7 @@ class Run:
             counted, stopped = now, int(stops)
             at.seconds += seconds
             at.input_seconds += waited
-            share, read = self.share(), self.streams.N * chunk.tokens.shape[0]
+            share, read = self.share(), self.streams.N * len(chunk.inputs)
             loss += (of_all - loss) / min(at.step, 20) if loss else of_all
             speed += (read / seconds - speed) * 0.05 if speed else read / seconds
             log.write(
@@ -202,7 +186,7 @@ class Run:
                 loss=of_all,
                 gradient_norm=step.gradient_norm,
                 learning_rate=plan.learning_rate * rate,
-                tokens_per_second=read / seconds,
+                steps_per_second=read / seconds,
                 input_share=waited / seconds,
                 seconds=at.seconds,
             )
@@ -236,28 +220,29 @@ class Run:
         return max(0.0, plan.minutes * 60 - at.seconds)
 
     def _validate(self, share: float, log: Log, display: Display) -> None:
-        """Measures on held-out text and keeps the model if it is the best so far."""
+        """Measures on held-out data and keeps the model if it is the best so far."""
         at = self.progress
         at.validations = int(share * VALIDATIONS + 1e-9)
         if self.held_out is None:
             self.keep_model()
-            self._show_writing(share, display)
+            self._show_sample(share, display)
             return
         mine = self.ranks.shard(self.held_out.N)
-        (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation_tokens, mine))
+        (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation, mine))
         if not math.isfinite(loss):
-            raise self._not_finite(at.step, f"loss {loss} on held-out text")
+            raise self._not_finite(at.step, f"loss {loss} on held-out data")
         best = at.best is None or loss < at.best
         at.best, at.stale = (loss, 0) if best or at.best is None else (at.best, at.stale + 1)
         if best:
             self.keep_model()
         log.write("validation", at.step, loss=loss, best=best, seconds=at.seconds)
         display.validated(share, at.step, loss, best)
-        self._show_writing(share, display)
+        self._show_sample(share, display)
 
-    def _show_writing(self, share: float, display: Display) -> None:
+    def _show_sample(self, share: float, display: Display) -> None:
         if self.ranks.first:
-            display.wrote(share, written(self.stepper.model, self.prompt, self.plan.settings.seed))
+            seed = self.plan.settings.seed
+            display.sampled(share, lambda room: self.task.sample(self.stepper.model, self.data, seed, room))
 
     def _not_finite(self, step: int, what: str) -> NotFinite:
         kept = "checkpoint and the best model are" if (self.out / WEIGHTS).exists() else "checkpoint is"
@@ -275,7 +260,7 @@ class Run:
             self.progress.log_bytes = log.length()
             checkpoints.save(self.plan, self.progress, self.stepper, state, log.sync)
 
-    def record(self, results: Results | None) -> None:
+    def record(self, results: Any | None) -> None:
         """Writes train.json: the resolved settings, and the results once there are some."""
         content: dict[str, Any] = {"version": 1, "plan": dataclasses.asdict(self.plan)}
         if results is not None:

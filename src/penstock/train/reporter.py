@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,7 @@ from rich.text import Text
 from penstock.errors import PenstockError
 from penstock.files import cannot_write
 from penstock.folder import Folder
-from penstock.layout import clipped, curve, say, visible, wrap
+from penstock.layout import curve, say, wrap
 
 TENSORBOARD = "tensorboard"
 VALIDATIONS = 10
@@ -94,7 +93,14 @@ def _tensorboard(folder: Folder) -> Any:
 
 
 class Display:
-    """Progress on a console; a context manager. ``share`` is how much of the run is done, 0 … 1."""
+    """Progress on a console; a context manager. ``share`` is how much of the run is done, 0 … 1.
+
+    Args:
+        console: where.
+        step: what a step of the data is called.
+        unit: what the loss is measured in.
+        held_out: how a loss on held-out data is told.
+    """
 
     PERIOD = 10.0
     """Seconds between plain lines."""
@@ -103,9 +109,11 @@ class Display:
     MARGIN = " " * 6
     """Before what belongs to a line that begins with a share."""
 
-    def __init__(self, console: Console, tokens_per_unit: float, unit: str = "character") -> None:
-        self._console = console
-        self._bits, self._unit = tokens_per_unit / math.log(2), unit
+    def __init__(
+        self, console: Console, step: str = "step", unit: str = "", held_out: Callable[[float], str] = str
+    ) -> None:
+        self._console, self._step, self._said = console, step, held_out
+        self._loss_unit = f" {unit}" * bool(unit)
         self._losses: dict[int, float] = {}  # by the part of the run
         self._held_out: list[float] = []
         self._bar = _Bar(console, self._curve)
@@ -119,14 +127,14 @@ class Display:
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def update(self, share: float, step: int, loss: float, tokens_per_second: float, left: float) -> None:
-        """Shows where the run stands; ``loss`` in nats a token."""
+    def update(self, share: float, step: int, loss: float, speed: float, left: float) -> None:
+        """Shows where the run stands; ``speed`` in steps of the data a second."""
         self._losses[int(share * self.POINTS)] = loss
         said = (
             f"{duration(left)} left",
             f"step {step:,}",
-            f"loss {loss:.3f} nats",
-            f"{tokens_per_second:,.0f} tokens/s",
+            f"loss {loss:.3f}{self._loss_unit}",
+            f"{speed:,.0f} {self._step}s/s",
         )
         self._bar.update(self._task, completed=share, description=_as_many_as_fit(said, self._console.width - BESIDE))
         if self._bar.disable and time.monotonic() - self._printed >= self.PERIOD:
@@ -136,18 +144,16 @@ class Display:
     def validated(self, share: float, step: int, loss: float, best: bool) -> None:
         """Shows a validation, on a line that stays."""
         self._held_out.append(loss)
-        bits = f"{loss * self._bits:.3f} bits a {self._unit}"
-        self._say(share, f"step {step:,}  held out {loss:.3f} nats a token, {bits}{', best yet' * best}")
+        self._say(share, f"step {step:,}  held out {self._said(loss)}{', best yet' * best}")
 
-    def wrote(self, share: float, sample: str) -> None:
-        """Shows the loss so far as a curve, of held-out text if there is some, and what the model writes by now."""
+    def sampled(self, share: float, sample: Callable[[int], str | None]) -> None:
+        """Shows the loss so far as a curve, of held-out data if there are some, and a sample in the room beside it."""
         drawn = curve(self._held_out or [*self._losses.values()][-VALIDATIONS:])
         begun = f"{self.MARGIN if self._held_out else f'{share:4.0%}  '}{drawn}  "
         if self._console.width - cell_len(begun) < LEAST:
             self.say([begun.rstrip()])
             begun = self.MARGIN
-        room = self._console.width - cell_len(begun) - len("writes “”")
-        self.say([f"{begun}writes “{clipped(visible(sample.strip()), room)}”"])
+        self.say([f"{begun}{sample(self._console.width - cell_len(begun)) or ''}".rstrip()])
 
     def say(self, lines: str | Iterable[str]) -> None:
         """A text, or lines, above the bar."""
@@ -160,7 +166,7 @@ class Display:
         """The training loss over the run so far, in one line."""
         if not (losses := [loss for _, loss in sorted(self._losses.items())]):
             return ""
-        ends = f"{losses[0]:.3f} → {losses[-1]:.3f} nats"
+        ends = f"{losses[0]:.3f} → {losses[-1]:.3f}{self._loss_unit}"
         room = max(self._console.width - len("loss    ") - len(ends), 1)
         return f"loss  {curve(losses[:: -(-len(losses) // room)])}  {ends}"
 

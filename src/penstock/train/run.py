@@ -14,13 +14,13 @@ from rich.console import Console
 
 import penstock
 from penstock.layout import command, say, wrap
-from penstock.train.begin import Said, begin
+from penstock.train.begin import begin
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.fit import Run
 from penstock.train.ranks import joined
 from penstock.train.reporter import Display, duration
-from penstock.train.results import Results, measure, print_results
-from penstock.train.settings import Settings
+from penstock.train.settings import Settings, flag
+from penstock.train.task import Said, Task
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -31,11 +31,14 @@ class Outcome:
 
     interrupted: int | None
     """The signal that stopped it early, if one did; ``--resume`` then goes on."""
-    results: Results | None
+    results: Any | None
+    """The task's figures, a dataclass."""
 
 
 def train(
+    task: Task,
     settings: Settings,
+    own: Any,
     inputs: Sequence[str],
     out: Path,
     *,
@@ -46,14 +49,16 @@ def train(
     console: Console | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
-    """Trains a language model on ``inputs`` (see ``Corpus``) into the model folder ``out``.
+    """Trains a model of a task on ``inputs`` into the model folder ``out``.
 
     SIGINT, SIGTERM and SIGHUP end the run after the step at hand, with a checkpoint. Killed outright, it loses what
     came after the last checkpoint. A resumed run goes on bit for bit as the uninterrupted one would have on a CPU with
     the same number of threads and processes, where ``steps`` or ``epochs`` and not the clock decide its length.
 
     Args:
+        task: what is learned.
         settings: how to train.
+        own: the task's own settings.
         inputs: what to read.
         out: the model folder.
         resume: go on with the run in ``out``.
@@ -64,20 +69,20 @@ def train(
         clock: in seconds; by it the run's minutes pass.
 
     Started by torchrun, each process trains on its share of the streams (see ``ranks``). The first one alone reads the
-    corpus, reports and writes; a process started again by torchrun goes on from the last checkpoint.
+    data, reports and writes; a process started again by torchrun goes on from the last checkpoint.
 
     Raises:
-        PenstockError: a setting, the corpus or the folder cannot be used. What the folder held is unchanged.
+        PenstockError: a setting, the data or the folder cannot be used. What the folder held is unchanged.
         NotFinite: the loss left the finite numbers; the last checkpoint is kept.
     """
     console = console or Console()
     with contextlib.ExitStack() as stack:
         with joined() as ranks:
             console.quiet = console.quiet or not ranks.first
-            ranks.agree(_said(settings, inputs, out, resume))
-            run = begin(Said(settings, inputs, said), out, resume, force, console, ranks, stack)
+            ranks.agree(_said(task, settings, own, inputs, out, resume))
+            run = begin(task, Said(settings, own, inputs, frozenset(said)), out, resume, force, console, ranks, stack)
             _describe(run, console)
-            display = Display(console, *run.tokens_per_unit())
+            display = Display(console, task.step, task.loss_unit, lambda loss: task.held_out_loss(loss, run.data))
             checkpoints = Checkpoints(run.folder, run.plan.settings.keep)
             with contextlib.closing(run.log(tensorboard)) as log, checkpoints, display, _stop_signals() as received:
                 stopped = run.fit(log, display, checkpoints, received, clock)
@@ -95,16 +100,17 @@ def train(
             )
         run.put_in_place()
         if run.held_out is not None:
-            display.say("scoring the held-out text with the best model")
-        results = measure(run.plan, run.progress, run.tokens, out)
+            display.say("scoring what was held out with the best model")
+        results = task.measure(run.plan, run.progress, run.data, out)
         run.record(results)
-        print_results(results, out, run.tokens_per_unit()[1], console)
+        task.print_results(results, run.data, out, console)
         return Outcome(None, results)
 
 
-def _said(settings: Settings, inputs: Sequence[str], out: Path, resume: bool) -> dict[str, Any]:
+def _said(task: Task, settings: Settings, own: Any, inputs: Sequence[str], out: Path, resume: bool) -> dict[str, Any]:
     """What every process of a run must have been started with."""
-    flags = {f"--{name.replace('_', '-')}": value for name, value in dataclasses.asdict(settings).items()}
+    values = {"task": task.name, **dataclasses.asdict(settings), **dataclasses.asdict(own)}
+    flags = {flag(name): value for name, value in values.items()}
     versions = {"Penstock's version": penstock.__version__, "PyTorch's version": torch.__version__}
     return versions | flags | {"FILE": list(inputs), "--out": str(out.absolute()), "--resume": resume}
 
@@ -115,11 +121,11 @@ def _describe(run: Run, console: Console) -> None:
     length = f"{plan.steps:,} steps" if plan.steps is not None else duration(60 * (plan.minutes or 0))
     began = f", from step {run.progress.step:,}" if run.progress.step else ""
     lines = {
-        "text": f"{plan.train_tokens:,} tokens to train on, {plan.held_out_tokens:,} held out; "
-        f"vocabulary of {len(run.vocabulary):,} ({run.vocabulary.kind})",
+        "data": f"{plan.training:,} {run.task.step}s to train on, {plan.held_out:,} held out; "
+        f"{run.task.about(run.data)}",
         "model": f"{parameters:,} parameters: {stack.num_layers} × {stack.hidden_size} hidden units, "
         f'reset="{stack.reset}", dropout {stack.dropout:g}',
-        "run": f"{length}{began}, about {plan.expected_passes:.1f} passes over the text; "
+        "run": f"{length}{began}, about {plan.expected_passes:.1f} passes over them; "
         f"{run.streams.N} streams × {plan.settings.chunk} steps, learning rate {plan.learning_rate:.2g}, "
         f"on {plan.device}" + (f", {run.ranks.size} processes" if run.ranks.size > 1 else ""),
     }

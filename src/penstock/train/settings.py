@@ -5,42 +5,31 @@ import math
 from typing import Literal
 
 from penstock.errors import PenstockError
-from penstock.text.prepare import Recipe
 
 Size = Literal["tiny", "small", "medium", "large", "huge"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(Recipe):
-    """Settings of a run, those of its text among them; the command line has the same names.
+class Settings:
+    """Settings of a run, whatever its task; the command line has the same names.
 
     Attributes:
-        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
-        vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
-            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
-        column: Of tables and lines of JSON, where the text stands.
-        errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
-        holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
-            documents, the share of the text at its end.
-        init: A model that the run begins from: its weights, sizes and form, and its vocabulary, to which the text's new
-            characters are added.
-        size: Sizes of the model by name; chosen from the corpus, the time allowed and the speed of this machine.
+        init: A model that the run begins from: its weights, sizes and form; and of a language model its vocabulary, to
+            which the text's new characters are added.
+        size: Sizes of the model by name; chosen from the data, the time allowed and the speed of this machine.
         hidden: Hidden units of a layer, instead of --size.
-        embedding: Features of a token's embedding; half of --hidden.
         layers: GRU layers.
         reset: The form of the GRU: the reset gate acts before the recurrent product (the textbook's) or after it.
-        dropout: On the input, between layers and on the output; chosen from how often the text will be read.
-        tied: The output layer's weight is the embedding's.
+        dropout: On the input, between layers and on the output; chosen from how often the data will be read.
         residual: Each layer but the first adds to what it reads instead of replacing it.
         minutes: Train this long; 3 unless --steps or --epochs is given.
         steps: Train for this many steps of optimisation.
-        epochs: Train for this many passes over the text.
-        streams: Stretches of the corpus read side by side, the batch, over all processes; 32 for each on a CPU, 128 for
+        epochs: Train for this many passes over the data.
+        streams: Stretches of the data read side by side, the batch, over all processes; 32 for each on a CPU, 128 for
             each on a GPU.
         accumulate: Parts that a process reads its streams in, one after the other, for less memory; the same result.
         chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
-        learning_rate: Of AdamW, at its height; chosen from the hidden size, the steps, the streams and the vocabulary.
+        learning_rate: Of AdamW, at its height; chosen from the hidden size, the steps, the streams and the outputs.
         weight_decay: Of AdamW, on matrices.
         warmup: The share of the run in which the learning rate rises; a cosine to 0 follows.
         clip: The norm that gradients are clipped to.
@@ -51,16 +40,12 @@ class Settings(Recipe):
         keep: Checkpoints that are kept: if the newest is not whole, the one before is taken up.
     """
 
-    holdout: float = 0.1
-
     init: str | None = None
     size: Size | None = None
     hidden: int | None = None
-    embedding: int | None = None
     layers: int | None = None
     reset: Literal["before", "after"] = "before"
     dropout: float | None = None
-    tied: bool = False
     residual: bool = False
 
     minutes: float | None = None
@@ -80,19 +65,18 @@ class Settings(Recipe):
     keep: int = 2
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.init == "":
             raise PenstockError("--init: expected a path, got an empty one")
         budgets = [name for name in ("minutes", "steps", "epochs") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise PenstockError(f"expected one of --minutes, --steps and --epochs, got --{' and --'.join(budgets)}")
-        positive = ("hidden", "embedding", "layers", "streams", "accumulate", "chunk", "patience", "keep", "minutes")
+        positive = ("hidden", "layers", "streams", "accumulate", "chunk", "patience", "keep", "minutes")
         for name in (*positive, "steps", "epochs", "learning_rate", "clip", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise PenstockError(f"{_flag(name)}: expected more than 0, got {value}")
+                raise PenstockError(f"{flag(name)}: expected more than 0, got {value}")
             if isinstance(value, int) and value >= 2**31:
-                raise PenstockError(f"{_flag(name)}: expected less than {2**31}, got {value}")
+                raise PenstockError(f"{flag(name)}: expected less than {2**31}, got {value}")
         for name, low, high in (
             ("dropout", 0, 0.95),
             ("warmup", 0, 1),
@@ -100,14 +84,15 @@ class Settings(Recipe):
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise PenstockError(f"{_flag(name)}: expected {low} to {high}, got {value}")
+                raise PenstockError(f"{flag(name)}: expected {low} to {high}, got {value}")
         if self.weight_decay < 0:
             raise PenstockError(f"--weight-decay: expected 0 or more, got {self.weight_decay}")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float) and not math.isfinite(value):
-                raise PenstockError(f"{_flag(field.name)}: expected a finite number, got {value}")
+                raise PenstockError(f"{flag(field.name)}: expected a finite number, got {value}")
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """A setting as the command line calls it."""
     return "--" + name.replace("_", "-")

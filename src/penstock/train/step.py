@@ -2,15 +2,14 @@
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from penstock.errors import PenstockError
-from penstock.nn.language_model import LanguageModel
-from penstock.train.streams import IGNORED, Chunk, Streams
+from penstock.train.task import Chunk, Streams
 
 
 class NotFinite(PenstockError):
@@ -22,7 +21,7 @@ class NotFinite(PenstockError):
 class Step(NamedTuple):
     """What one step of optimisation measured."""
 
-    loss: float  # nats a token
+    loss: float  # of a prediction, on average
     gradient_norm: float  # before clipping
     state: Tensor  # (num_layers, N, H), detached
 
@@ -33,7 +32,8 @@ class Stepper:
     On CUDA devices with bfloat16 the products run in it under autocast; the state stays float32.
 
     Args:
-        model: what learns.
+        model: what learns: a module with a ``Stack`` inside, ``layers``; (inputs, state, resets) → (outputs, state).
+        loss: of outputs and targets, all that count together.
         learning_rate: at its height.
         weight_decay: of AdamW.
         clip: the norm that gradients are clipped to.
@@ -45,7 +45,8 @@ class Stepper:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Any,
+        loss: Callable[[Tensor, Tensor], Tensor],
         *,
         learning_rate: float,
         weight_decay: float,
@@ -54,27 +55,22 @@ class Stepper:
         wrapped: nn.Module | None = None,
         ranks: int = 1,
     ) -> None:
-        self.model, self.learning_rate, self._clip = model, learning_rate, clip
+        self.model, self.learning_rate, self._loss, self._clip = model, learning_rate, loss, clip
         self._wrapped, self._ranks, self._accumulate = model if wrapped is None else wrapped, ranks, accumulate
-        self.device = model.output.weight.device
+        self.device = next(model.parameters()).device
         groups = [
             {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": weight_decay},
             {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
 
-    def initial_state(self, N: int) -> Tensor:
-        """Zeros (num_layers, N, H)."""
-        return self.model.layers.initial_state(N)
-
-    def step(self, chunk: Chunk, state: Tensor, rate: float = 1.0, predictions: int | None = None) -> Step:
+    def step(self, chunk: Chunk, state: Tensor, rate: float = 1.0) -> Step:
         """Learns from one chunk, at ``rate`` × the learning rate.
 
         Args:
             chunk: of this process's streams.
             state: of them, (num_layers, N, H).
             rate: 0 … 1.
-            predictions: in the chunks of all processes; None where this is the only one.
 
         Returns:
             The loss is this process's share: that of all is the sum.
@@ -82,19 +78,18 @@ class Stepper:
         Raises:
             NotFinite: nothing was changed.
         """
-        tokens, targets, resets = chunk
+        inputs, targets, resets, predictions = chunk
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        count = (targets != IGNORED).sum() if predictions is None else torch.tensor(predictions)
         total, states = torch.zeros((), device=self.device), []
-        parts = torch.arange(tokens.shape[1]).tensor_split(min(self._accumulate, max(tokens.shape[1], 1)))
+        parts = torch.arange(inputs.shape[1]).tensor_split(min(self._accumulate, max(inputs.shape[1], 1)))
         for k, part in enumerate(parts):
             of_part = slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0)
             with self._synchronised(k == len(parts) - 1):
                 with self._autocast():
                     starts = None if resets is None else resets[:, of_part]
-                    logits, new = self._wrapped(tokens[:, of_part], state[:, of_part], starts)
-                loss = _nats(logits, targets[:, of_part]) / count.clamp(min=1)
+                    outputs, new = self._wrapped(inputs[:, of_part], state[:, of_part], starts)
+                loss = self._loss(outputs, targets[:, of_part]) / max(predictions, 1)
                 # the average of the ranks' gradients is then that of the sum of their losses
                 (loss * self._ranks).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
@@ -115,24 +110,19 @@ class Stepper:
 
     @torch.no_grad()
     def validate(self, streams: Streams, limit: int, part: slice = slice(None)) -> float:
-        """Nats of the streams in ``part``, a token of at most about ``limit`` of all ``streams``, from a zero state."""
+        """The loss of the streams in ``part``, of at most about ``limit`` predictions of all, from a zero state."""
         self.model.eval()
-        state, nats, count = self.initial_state(len(range(streams.N)[part])), 0.0, 0
+        state, total, count = self.model.layers.initial_state(len(range(streams.N)[part])), 0.0, 0
         for k in range(len(streams)):
-            tokens, targets, resets = streams.chunk(k, part).to(self.device)
+            inputs, targets, resets, predictions = streams.chunk(k, part).to(self.device)
             with self._autocast():
-                logits, state = self.model(tokens, state, resets)
-            nats += float(_nats(logits, targets))
-            count += streams.predictions(k)
+                outputs, state = self.model(inputs, state, resets)
+            total += float(self._loss(outputs, targets))
+            count += predictions
             if count >= limit:
                 break
-        return nats / max(count, 1)
+        return total / max(count, 1)
 
     def _autocast(self) -> Any:
         lower = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.autocast(self.device.type, torch.bfloat16, enabled=lower)
-
-
-def _nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """Of all targets together, in float32."""
-    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")

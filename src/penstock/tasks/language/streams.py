@@ -1,34 +1,16 @@
 """The corpus as N contiguous streams read in order, chunk by chunk: truncated backpropagation through time."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from penstock.text.tokens import Tokens
+from penstock.train.task import Chunk
 
 IGNORED = -100
 """The target where nothing is to be predicted; ``torch.nn.functional.cross_entropy`` skips it."""
 
 
-class Chunk(NamedTuple):
-    """The next steps of every stream."""
-
-    tokens: Tensor  # (L, N) int64
-    targets: Tensor  # (L, N) int64: the token after; IGNORED where that one starts a document
-    resets: Tensor | None  # (L, N) bool: a document starts here; None where none can
-
-    def to(self, device: torch.device) -> "Chunk":
-        """The same on another device."""
-        return Chunk(
-            self.tokens.to(device),
-            self.targets.to(device),
-            None if self.resets is None else self.resets.to(device),
-        )
-
-
-class Streams:
+class TextStreams:
     """``tokens.ids[start:stop]`` as N contiguous streams; the state is carried from chunk to chunk within a pass.
 
     A corpus shorter than N × 2 tokens makes fewer streams. At most N − 1 tokens at the end are left out.
@@ -46,7 +28,11 @@ class Streams:
         return -(-self.length // self._L)
 
     def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
-        """The k-th chunk of a pass, of the streams in ``part``."""
+        """The k-th chunk of a pass, of the streams in ``part``.
+
+        Its inputs are tokens (L, N) int64, its targets the tokens after them; ``IGNORED`` where that one starts a
+        document.
+        """
         begins, length = self._begins(k)[part], self._length(k)
         ids = np.empty((length + 1, len(begins)), np.int64)
         for n, a in enumerate(begins):
@@ -59,7 +45,7 @@ class Streams:
                 starts[self._tokens.starts[low:high] - a, n] = True
             resets = torch.from_numpy(starts[:-1].copy())
             targets.masked_fill_(torch.from_numpy(starts[1:]), IGNORED)
-        return Chunk(tokens, targets, resets)
+        return Chunk(tokens, targets, resets, self.predictions(k))
 
     def predictions(self, k: int) -> int:
         """How many tokens are to be predicted in the k-th chunk of all streams: those that start no document."""

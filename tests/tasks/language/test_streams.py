@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.tasks.language.streams import IGNORED, TextStreams
 from penstock.text.tokens import Tokens
-from penstock.train.streams import IGNORED, Streams
 
 
 def tokens_of(count: int, starts: list[int]) -> Tokens:
@@ -24,20 +24,21 @@ def tokens_of(count: int, starts: list[int]) -> Tokens:
 )
 def test_streams(count: int, start: int, N: int, L: int, starts: list[int]) -> None:
     tokens = tokens_of(start + count, [s for s in starts if s < start + count])
-    streams = Streams(tokens, start, start + count, N=N, L=L)
+    streams = TextStreams(tokens, start, start + count, N=N, L=L)
     chunks = [streams.chunk(k) for k in range(len(streams))]
     part = slice(streams.N // 3, streams.N)
     for k, chunk in enumerate(chunks):
-        assert streams.predictions(k) == int((chunk.targets != IGNORED).sum())
+        assert chunk.predictions == int((chunk.targets != IGNORED).sum())
         of_part = streams.chunk(k, part)
-        assert torch.equal(of_part.tokens, chunk.tokens[:, part])
+        assert of_part.predictions == chunk.predictions
+        assert torch.equal(of_part.inputs, chunk.inputs[:, part])
         assert torch.equal(of_part.targets, chunk.targets[:, part])
         assert (of_part.resets is None) == (chunk.resets is None)
         assert of_part.resets is None or torch.equal(of_part.resets, chunk.resets[:, part])
-    read = torch.cat([chunk.tokens for chunk in chunks])  # (steps, N)
+    read = torch.cat([chunk.inputs for chunk in chunks])  # (steps, N)
     targets = torch.cat([chunk.targets for chunk in chunks])
     assert read.shape == (streams.length, streams.N)
-    assert all(len(chunk.tokens) <= L for chunk in chunks)
+    assert all(len(chunk.inputs) <= L for chunk in chunks)
     # ids are their own positions here: contiguous, in order, from the start on, at most N left over at the end
     assert read.T.flatten().tolist() == list(range(start, start + streams.N * streams.length))
     assert start + count - 1 - (start + streams.N * streams.length) < streams.N
@@ -54,4 +55,4 @@ def test_the_corpus_stays_on_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "tokens.bin"
     np.arange(1000, dtype=np.uint16).tofile(path)
     tokens = Tokens(np.memmap(path, np.uint16, "r"), np.zeros(1, np.int64), 1000)
-    assert Streams(tokens, 0, 1000, N=4, L=8).chunk(0).tokens[:, 1].tolist() == list(range(249, 257))
+    assert TextStreams(tokens, 0, 1000, N=4, L=8).chunk(0).inputs[:, 1].tolist() == list(range(249, 257))

@@ -1,30 +1,25 @@
-"""What a finished run is measured by, and how a person is told."""
+"""What a finished language model is measured by, and how a person is told."""
 
 import dataclasses
 import lzma
 import math
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from rich.console import Console
 
 from penstock.layout import command, facts, say, visible, wrap
 from penstock.nn.language_model import LanguageModel
 from penstock.runtime.model import Model, load
 from penstock.runtime.score import count_characters
-from penstock.text.tokens import Tokens, documents
-from penstock.text.vocabulary import Vocabulary
+from penstock.tasks.language.data import TextData
+from penstock.text.tokens import documents
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
-from penstock.train.streams import Streams
 
 SAMPLE_TEMPERATURE = 0.7
 WRITTEN = 60
 """Tokens of a sample while the model trains."""
-PROMPT, PROMPTED = 80, 2000
-"""Characters of the prompt at most, and of the text that it is chosen from."""
 MANY, OFTEN = 1000, 200
 """Tokens of a large vocabulary, and how often each must be seen to be learned."""
 SCORED_TOKENS = 1 << 18
@@ -58,19 +53,18 @@ class Results:
     """What the model writes after it."""
 
 
-def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Results:
+def measure(plan: Plan, progress: Progress, data: TextData, out: Path) -> Results:
     """Scores the best model on the held-out text with the scorer of ``penstock eval``, and lets it write."""
-    model = load(out)
+    model, tokens = load(out), data.tokens
     shapes = plan.model.shapes()
     parameters = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("reset_after"))
-    start = plan.train_tokens
-    stop = start + min(plan.held_out_tokens, SCORED_TOKENS)
+    start = data.training
+    stop = start + min(data.held_out, SCORED_TOKENS)
     utf8 = model.vocabulary.utf8(tokens.ids[start:stop])
-    prompt = prompt_of(model.vocabulary, tokens.ids[start:stop])
-    sample = "".join(model.generate(prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
+    sample = "".join(model.generate(data.prompt, length=400, temperature=SAMPLE_TEMPERATURE, seed=plan.settings.seed))
     nats_per_token = nats_per_character = bits = of_byte = perplexity = xz = xz_of_byte = None
     scored = 0
-    streams = Streams(tokens, 0, plan.train_tokens, N=plan.streams, L=plan.settings.chunk)
+    streams = data.streams(plan.streams, plan.settings.chunk)
     if stop - start > 1:
         score = model.score_documents(documents(tokens, start, stop))
         scored = score.tokens
@@ -81,7 +75,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
             xz, xz_of_byte = packed / count_characters(utf8), packed / len(utf8)
     return Results(
         parameters=parameters,
-        vocabulary=plan.model.vocabulary_size,
+        vocabulary=len(data.vocabulary),
         seconds=progress.seconds,
         steps=progress.step,
         tokens_read=streams.read(progress.passes, progress.chunk),
@@ -94,7 +88,7 @@ def measure(plan: Plan, progress: Progress, tokens: Tokens, out: Path) -> Result
         perplexity=perplexity,
         xz_bits_per_character=xz,
         xz_bits_per_byte=xz_of_byte,
-        prompt=prompt,
+        prompt=data.prompt,
         sample=sample,
     )
 
@@ -103,13 +97,6 @@ def written(model: LanguageModel, prompt: str, seed: int) -> str:
     """What a model in training writes by now; torch's random numbers stay as they are."""
     frozen = Model(model.config, model.vocabulary, model.weights())
     return "".join(frozen.generate(prompt, length=WRITTEN, temperature=SAMPLE_TEMPERATURE, seed=seed))
-
-
-def prompt_of(vocabulary: Vocabulary, ids: NDArray[Any]) -> str:
-    """The line with the most letters, of the first few of a text: prose rather than a table, in any script."""
-    lines = vocabulary.utf8(ids[: 4 * PROMPTED]).decode("utf-8", "replace")[:PROMPTED].splitlines() or [""]
-    line = max(lines, key=lambda line: sum(character.isalpha() for character in line[:PROMPT]))
-    return line[:PROMPT] + ("\n" if len(line) <= PROMPT else "")
 
 
 def print_results(results: Results, out: Path, unit: str, console: Console) -> None:

@@ -1,0 +1,1 @@
+"""Language: what token comes next in a text."""
