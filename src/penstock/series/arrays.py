@@ -82,7 +82,7 @@ def _series(array: Any, where: str) -> list[NDArray[Any]] | str:
     large = np.asarray(array, np.float32) if array.dtype.kind != "f" or array.dtype.itemsize < 4 else array
     with np.errstate(over="ignore"):
         large = large.astype(np.float32, copy=False)
-    return list(large) if array.ndim == 3 else [large.reshape(len(large), -1)]
+    return list(large) if array.ndim == 3 else [large if large.ndim == 2 else large[:, None]]
 
 
 def _widths(found: list[NDArray[Any]]) -> str:
@@ -103,6 +103,8 @@ def _npz(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _loaded(raw: bytes, where: str) -> Any:
+    if not raw.startswith(np.lib.format.MAGIC_PREFIX):
+        raise PenstockError(f"{where}: not an array that can be read: it does not begin as .npy files do")
     try:
         return np.load(io.BytesIO(raw), allow_pickle=False)
     except ValueError as error:

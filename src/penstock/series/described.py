@@ -11,7 +11,7 @@ from penstock.errors import PenstockError
 from penstock.series import sniff, tables
 from penstock.series.read import found_files, kind_of_file, read_series, recoded
 from penstock.series.roles import Roles
-from penstock.series.series_set import Column, SeriesSet, Unused, no_such_column
+from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused, no_such_column
 from penstock.series.times import moment
 
 
@@ -44,7 +44,11 @@ def read_as_described(names: Sequence[str], description: Mapping[str, Any], patt
     if wide or not kinds:
         said = Roles(wide=wide or None)
     else:
+        for one in columns:
+            if one.name not in kinds and one.role not in ("target", "split"):
+                raise _lacking(names[0], one.name, kinds)
         said = Roles(
+            features=tuple(one.name for one in columns if one.role == "seen"),
             target=tuple(name for name in of["target"] if name in kinds),
             known=of["known"],
             static=of["static"],
@@ -65,7 +69,7 @@ def _of_tables(names: Sequence[str]) -> list[str]:
 
 def matched(series: SeriesSet, columns: Sequence[Column]) -> SeriesSet:
     """The columns that a model knows, in its order and with its codes; others are left out. A target or a column for
-    splitting may lack, and is then missing throughout.
+    splitting may lack, as may one whose cells are all empty, and is then missing throughout.
 
     Raises:
         PenstockError: another column lacks, or is a category here and a number there.
@@ -74,9 +78,9 @@ def matched(series: SeriesSet, columns: Sequence[Column]) -> SeriesSet:
     out = np.full((len(series.values), len(columns)), np.nan, np.float32)
     for k, column in enumerate(columns):
         if column.name not in names:
-            if column.role in ("target", "split"):
+            if column.role in ("target", "split") or Unused(column.name, ALL_MISSING) in series.unused:
                 continue
-            raise PenstockError(f"{no_such_column(series.name, column.name, names)}; the model was trained on it")
+            raise _lacking(series.name, column.name, names)
         own = series.columns[names.index(column.name)]
         if own.kind != column.kind:
             raise PenstockError(
@@ -84,8 +88,13 @@ def matched(series: SeriesSet, columns: Sequence[Column]) -> SeriesSet:
             )
         out[:, k] = recoded(series, names.index(column.name), column)
     known = {column.name for column in columns}
+    before = tuple(one for one in series.unused if one.name not in known)
     unused = tuple(Unused(name, "not in training") for name in names if name not in known)
-    return dataclasses.replace(series, values=out, columns=tuple(columns), unused=(*series.unused, *unused))
+    return dataclasses.replace(series, values=out, columns=tuple(columns), unused=(*before, *unused))
+
+
+def _lacking(where: str, name: str, names: Sequence[str]) -> PenstockError:
+    return PenstockError(f"{no_such_column(where, name, names)}; the model was trained on it")
 
 
 class StreamRow(NamedTuple):
@@ -125,7 +134,7 @@ class RowReader:
         values: list[float] = []
         for name, codes, column in self._columns:
             if name not in row and column.role not in ("target", "split"):
-                raise PenstockError(f"{no_such_column(where, name, list(row))}; the model was trained on it")
+                raise _lacking(where, name, list(row))
             cell = row.get(name)
             if cell is None or (isinstance(cell, str) and cell.strip() in sniff.MISSING):
                 values.append(math.nan)

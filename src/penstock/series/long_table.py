@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.series import times as clock
 from penstock.series.roles import TablePlan
-from penstock.series.series_set import Column, SeriesSet, Unused
+from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused
 from penstock.series.tables import As, File, read
 
 if TYPE_CHECKING:
@@ -232,6 +232,9 @@ def _columns(
     columns: dict[str, Column] = {}
     unused = []
     for k, (name, role, category, why) in enumerate(plan.columns):
+        if not category and role != "target" and np.isnan(values[0, k]) and np.isnan(values[:, k]).all():
+            unused.append(Unused(name, ALL_MISSING))
+            continue
         if not category:
             columns[name] = Column(name, role, None, why)
             continue

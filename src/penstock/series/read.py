@@ -129,11 +129,20 @@ def together(sets: Sequence[SeriesSet]) -> SeriesSet:
         values=np.concatenate(values),
         columns=columns,
         times=None if first.times is None else np.concatenate([one.times for one in sets if one.times is not None]),
+        episodes=_episodes(sets),
         sources=tuple(source for one in sets for source in one.sources),
         source_of=np.concatenate(
             [(one.source_of if one.source_of is not None else 0) + k for one, k in zip(sets, before, strict=False)]
         ),
         unused=tuple(unused for one in sets for unused in one.unused),
+    )
+
+
+def _episodes(sets: Sequence[SeriesSet]) -> NDArray[np.bool_] | None:
+    if all(one.episodes is None for one in sets):
+        return None
+    return np.concatenate(
+        [one.episodes if one.episodes is not None else np.zeros(len(one.values), bool) for one in sets]
     )
 
 

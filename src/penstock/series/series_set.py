@@ -164,6 +164,10 @@ def no_such_column(where: str, name: str, names: Sequence[str]) -> PenstockError
     return PenstockError(f"{where}: no column {name!r}; {hint}")
 
 
+ALL_MISSING = "all cells missing"
+"""Why a column is left out."""
+
+
 def long_enough(series: SeriesSet, steps: int) -> SeriesSet:
     """The series of at least so many steps; the others are counted among what is left out.
 
