@@ -94,7 +94,7 @@ def matched(series: SeriesSet, columns: Sequence[Column]) -> SeriesSet:
 
 
 def _lacking(where: str, name: str, names: Sequence[str]) -> PenstockError:
-    return PenstockError(f"{no_such_column(where, name, names)}; the model was trained on it")
+    return no_such_column(where, name, names, ", which the model was trained on")
 
 
 class StreamRow(NamedTuple):

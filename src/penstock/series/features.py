@@ -207,7 +207,7 @@ class FeatureStream:
         features: list[float] = []
         seen, last, exp = self._seen, self._last, math.exp
         for k, number in enumerate(self._numbers):
-            value = row[k]
+            value = float(row[k])  # one of NumPy's float32 would compute in float32
             if number is None:
                 features += self._one_of(k, value)
                 continue

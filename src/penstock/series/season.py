@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from penstock.series.series_set import SeriesSet
 from penstock.series.spacing import spacing
 
-LEAST = 0.15
-"""Of the variance about the moving average that the season must explain in the half that it was not learned on."""
+LEAST = 0.1
+"""Of the variance about the moving average that the season must explain in the half that it was not learned on, when
+cycles are many; of few, by which chance explains more, two over their number are added, of the calendar's own one."""
 NEARLY = 0.6
 """Of the best share: the shortest season that explains so much is taken, since its multiples repeat too."""
 CYCLES = 4
@@ -32,8 +33,8 @@ class Season(NamedTuple):
 def find_season(series: SeriesSet, column: str | None = None) -> Season | None:
     """The season of a column, by default of the first target, or else of the first number; None if there is none.
 
-    Candidates are the highest peaks of the mean autocorrelation of differences and, of dated series, the calendar's
-    day, week and year. Each is judged by decomposition: a moving average over one season is taken away (Hyndman and
+    Candidates are the highest peaks of the mean autocorrelation and, of dated series, the calendar's day, week and
+    year. Each is judged by decomposition: a moving average over one season is taken away (Hyndman and
     Athanasopoulos, "Forecasting: principles and practice", 3.4), and the means of the phases in one half of the series
     must explain the other.
     """
@@ -47,16 +48,20 @@ def find_season(series: SeriesSet, column: str | None = None) -> Season | None:
     some = [one for one in some if len(one) >= 2 * CYCLES and one.std() > 1e-6 * max(1e-30, np.abs(one).max())]
     if not some:
         return None
-    candidates = {**dict.fromkeys(_peaks(some), "autocorrelation"), **_calendar(series)}
+    calendar = _calendar(series)
+    candidates = {**dict.fromkeys(_candidates(some), "autocorrelation"), **calendar}
     shares = {}
     for steps in candidates:
-        found = [_explained(one, steps) for one in some if len(one) >= CYCLES * steps]
-        if len(found) >= 0.5 * len(some):
-            shares[steps] = float(np.median(found))
-    best = max(shares.values(), default=0.0)
-    if best < LEAST:
+        long = [one for one in some if len(one) >= CYCLES * steps]
+        if len(long) >= 0.5 * len(some):
+            share = float(np.median([_explained(one, steps) for one in long]))
+            chance = steps / float(np.median([len(one) for one in long]))
+            if share >= LEAST + (1 if steps in calendar else 2) * chance:
+                shares[steps] = share
+    if not shares:
         return None
-    steps = min(steps for steps, share in shares.items() if share >= max(NEARLY * best, LEAST))
+    shortest = min(steps for steps, share in shares.items() if share >= NEARLY * max(shares.values()))
+    steps = max((one for one in shares if abs(one - shortest) <= 2), key=lambda one: shares[one])
     how = f"{candidates[steps]}: {steps:,} steps explain {100 * shares[steps]:.0f}% of what a moving average leaves"
     return Season(steps, shares[steps], how)
 
@@ -70,24 +75,38 @@ def _filled(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.interp(inside, there, values[there].astype(np.float64))
 
 
-def _peaks(some: list[NDArray[np.float64]]) -> list[int]:
+def _candidates(some: list[NDArray[np.float64]]) -> list[int]:
+    """Peaks of the mean autocorrelation, of differences and of what a straight line leaves, their neighbours, which
+    noise may hide, and their halves and thirds, of which they may be multiples."""
     longest = max(map(len, some)) // CYCLES
-    total, weight = np.zeros(longest + 2), np.zeros(longest + 2)
+    found: list[int] = []
+    for change in (np.diff, _without_line):
+        mean = _autocorrelation([change(one) for one in some], longest + 2)
+        lags = np.arange(2, longest + 1)
+        tops = lags[(mean[lags] > mean[lags - 1]) & (mean[lags] >= mean[lags + 1]) & (mean[lags] > 0)]
+        best = tops[np.argsort(-mean[tops], kind="stable")[:MOST_PEAKS]]
+        found += [int(lag) for lag in (*best, *tops[:2])]
+    around = [lag + by for lag in found for by in (0, -1, 1, -2, 2)] + [round(lag / n) for lag in found for n in (2, 3)]
+    return [lag for lag in dict.fromkeys(around) if 2 <= lag <= longest]
+
+
+def _without_line(one: NDArray[np.float64]) -> NDArray[np.float64]:
+    t = np.arange(len(one)) - (len(one) - 1) / 2
+    left: NDArray[np.float64] = one - one.mean() - t * ((t @ one) / (t @ t))
+    return left
+
+
+def _autocorrelation(some: list[NDArray[np.float64]], lags: int) -> NDArray[np.float64]:
+    """(lags,) the mean over series."""
+    total, weight = np.zeros(lags), np.zeros(lags)
     for one in some:
-        change = np.diff(one)
-        change -= change.mean()
-        size = 1 << (2 * len(change) - 1).bit_length()
-        power = np.abs(np.fft.rfft(change, size)) ** 2
-        own = np.fft.irfft(power, size)[: min(len(one) // CYCLES, longest) + 2]
+        size = 1 << (2 * len(one) - 1).bit_length()
+        own = np.fft.irfft(np.abs(np.fft.rfft(one - one.mean(), size)) ** 2, size)[: min(len(one) // CYCLES + 2, lags)]
         if own[0] > 0:
             total[: len(own)] += own / own[0]
             weight[: len(own)] += 1
-    mean = total / np.maximum(weight, 1)
-    lags = np.arange(2, longest + 1)
-    tops = lags[(mean[lags] > mean[lags - 1]) & (mean[lags] >= mean[lags + 1]) & (mean[lags] > 0)]
-    best = tops[np.argsort(-mean[tops], kind="stable")[:MOST_PEAKS]]
-    # of a smooth series a peak may be a multiple of the season
-    return [int(lag) for lag in best] + [int(lag) for lag in tops[:2]]
+    mean: NDArray[np.float64] = total / np.maximum(weight, 1)
+    return mean
 
 
 def _calendar(series: SeriesSet) -> dict[int, str]:
@@ -104,8 +123,10 @@ def _whole(count: float) -> bool:
 
 def _explained(one: NDArray[np.float64], steps: int) -> float:
     """R² of the phases' means of one half of the cycles in the other half, both ways."""
-    weights = np.ones(steps) if steps % 2 else np.concatenate([[0.5], np.ones(steps - 1), [0.5]])
-    trend = np.convolve(one, weights / steps, "valid")
+    sums = np.concatenate([[0.0], np.cumsum(one - one.mean())])
+    trend = (sums[steps:] - sums[:-steps]) / steps + one.mean()
+    if steps % 2 == 0:  # centred, by the mean of two
+        trend = (trend[1:] + trend[:-1]) / 2
     left = (len(one) - len(trend)) // 2
     rest = one[left : left + len(trend)] - trend
     cycles = len(rest) // steps

@@ -153,15 +153,15 @@ class SeriesSet:
         )
 
 
-def no_such_column(where: str, name: str, names: Sequence[str]) -> PenstockError:
-    """The error for a name that is none; offers the nearest."""
+def no_such_column(where: str, name: str, names: Sequence[str], more: str = "") -> PenstockError:
+    """The error for a name that is none, of which there may be ``more`` to say; offers the nearest."""
     import difflib
 
     lower = {other.lower(): other for other in names}
     near = difflib.get_close_matches(name.lower(), lower, 1)
     shown = ", ".join(map(repr, names[:8])) + (", …" if len(names) > 8 else "") if names else "none"
     hint = f"did you mean {lower[near[0]]!r}?" if near else f"it has {shown}"
-    return PenstockError(f"{where}: no column {name!r}; {hint}")
+    return PenstockError(f"{where}: no column {name!r}{more}; {hint}")
 
 
 ALL_MISSING = "all cells missing"
