@@ -11,8 +11,7 @@ from accelerate import Accelerator
 
 from penstock import LanguageModel
 from penstock.model_folder import LanguageConfig, StackConfig
-from penstock.tasks.language.streams import TextStreams
-from penstock.tasks.language.task import TASK
+from penstock.tasks.language.streams import TextStreams, nats
 from penstock.text import CharVocabulary, Tokens
 from penstock.train.step import Stepper
 
@@ -30,7 +29,7 @@ def main(path: str, steps: int = 100) -> None:
     model = LanguageModel(LanguageConfig(len(vocabulary), StackConfig(32, 64)), vocabulary)
     stepper = Stepper(
         model,
-        TASK.loss,
+        nats,
         learning_rate=0.02,
         weight_decay=0.01,
         clip=1.0,

@@ -13,6 +13,7 @@ from penstock.folder import held
 from penstock.nn import LanguageModel
 from penstock.tasks.language.data import TextData
 from penstock.tasks.language.settings import LanguageSettings
+from penstock.tasks.language.streams import nats
 from penstock.tasks.language.task import TASK
 from penstock.text import CharVocabulary, Prepared, Tokens
 from penstock.train.checkpoint import (
@@ -37,10 +38,11 @@ VOCABULARY = CharVocabulary("ab")
 def saved(tmp_path: Path) -> tuple[Path, Plan, Stepper]:
     tokens = Tokens(np.array([1, 2] * 50, np.uint8), np.zeros(1, np.int64), 100)
     prepared = Prepared(tokens, 90, VOCABULARY, {}, "digest")
-    begun = Begun(LanguageSettings(), TextData(prepared), "tokens")
-    plan = make_plan(TASK, Settings(hidden=4, steps=9, dropout=0.0, device="cpu"), begun, ["corpus"])
+    settings = Settings(hidden=4, steps=9, dropout=0.0, device="cpu")
+    begun = Begun(settings, LanguageSettings(), TextData(prepared), "tokens")
+    plan = make_plan(TASK, begun, ["corpus"])
     torch.manual_seed(0)
-    stepper = Stepper(LanguageModel(plan.model, VOCABULARY), TASK.loss, learning_rate=0.1, weight_decay=0, clip=1)
+    stepper = Stepper(LanguageModel(plan.model, VOCABULARY), nats, learning_rate=0.1, weight_decay=0, clip=1)
     x = torch.ones(3, 1, dtype=torch.int64)
     state = stepper.step(Chunk(x, x, None, 3), stepper.model.layers.initial_state(1)).state
     with held(tmp_path, "run") as place, Checkpoints(place, keep=2) as checkpoints:
@@ -53,7 +55,7 @@ def test_all_of_it_comes_back(saved: tuple[Path, Plan, Stepper]) -> None:
     again_plan, progress, tensors = read_checkpoint(path, TASK)
     assert again_plan == plan
     assert progress == Progress(step=1, seconds=0.1 + 0.2)
-    other = Stepper(LanguageModel(plan.model, VOCABULARY), TASK.loss, learning_rate=0.1, weight_decay=0, clip=1)
+    other = Stepper(LanguageModel(plan.model, VOCABULARY), nats, learning_rate=0.1, weight_decay=0, clip=1)
     state = restore(tensors, other)
     x = torch.ones(3, 1, dtype=torch.int64)
     assert stepper.step(Chunk(x, x, None, 3), state).loss == other.step(Chunk(x, x, None, 3), state).loss

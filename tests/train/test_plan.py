@@ -24,9 +24,10 @@ OWN = {field.name for field in dataclasses.fields(LanguageSettings)}
 def planned(count: int = 1_000_000, **settings: Any) -> Plan:
     tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
     own = LanguageSettings(**{name: settings.pop(name) for name in OWN & settings.keys()})
-    prepared = Prepared(tokens, round(count * (1 - own.holdout)), VOCABULARY, {}, "digest")
-    begun = Begun(own, TextData(prepared), "tokens")
-    return make_plan(TASK, Settings(**{"device": "cpu", **settings}), begun, ["corpus"])
+    chosen = Settings(**{"device": "cpu", **settings})
+    prepared = Prepared(tokens, round(count * (1 - chosen.holdout)), VOCABULARY, {}, "digest")
+    begun = Begun(chosen, own, TextData(prepared), "tokens")
+    return make_plan(TASK, begun, ["corpus"])
 
 
 @pytest.fixture(autouse=True)

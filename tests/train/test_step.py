@@ -5,8 +5,7 @@ import torch
 
 from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn import LanguageModel
-from penstock.tasks.language.streams import IGNORED
-from penstock.tasks.language.task import TASK
+from penstock.tasks.language.streams import IGNORED, nats
 from penstock.text import CharVocabulary
 from penstock.train.step import NotFinite, Stepper
 from penstock.train.task import Chunk
@@ -18,7 +17,7 @@ STATE = torch.zeros(1, 1, 5)
 def make() -> Stepper:
     torch.manual_seed(0)
     model = LanguageModel(LanguageConfig(len(VOCABULARY), StackConfig(4, 5)), VOCABULARY)
-    return Stepper(model, TASK.loss, learning_rate=0.01, weight_decay=0.1, clip=1.0)
+    return Stepper(model, nats, learning_rate=0.01, weight_decay=0.1, clip=1.0)
 
 
 TOKENS = torch.tensor([[1, 2, 3, 1, 2, 3, 1, 2]]).t()

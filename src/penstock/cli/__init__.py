@@ -23,11 +23,12 @@ app = App(
     help_format="markdown",
 )
 # Named, not imported: a verb loads what it needs when it is called.
-app.command("penstock.cli.train:train", help="Train a language model on text.")
+app.command("penstock.cli.train:train", help="Train a model on text, or on series of numbers.")
 app.command("penstock.cli.prepare:prepare", help="Make tokens of a corpus that is larger than memory.")
-app.command("penstock.cli.eval:evaluate", name="eval", help="Measure how well a model expects text.")
+app.command("penstock.cli.eval:evaluate", name="eval", help="Measure a model on other text, or other series.")
 app.command("penstock.cli.score:score", help="Score every row of many files: perplexity, bits a byte, embeddings.")
 app.command("penstock.cli.generate:generate", help="Let a model write on, as it writes.")
+app.command("penstock.cli.predict:predict", help="Answer new series with a model of series.")
 app.command("penstock.cli.look:look", help="See what a model's gates keep and forget.")
 app.command("penstock.cli.agree:agree", help="Measure how often a model prefers the good of two sentences.")
 app.command("penstock.cli.lab:lab", help="Run the textbook's claims, and show which hold.")

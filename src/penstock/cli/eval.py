@@ -24,19 +24,22 @@ def evaluate(
     errors: Literal["strict", "replace"] = "strict",
     json_: Json = False,
 ) -> int:
-    """Measure how well a model expects text: nats a token, bits a character and byte, perplexity.
+    """Measure a model: how well it expects text, or how good its answers to series are, beside a naive answer's.
 
     Args:
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
-            its first token is given, not scored.
+            its first token is given, not scored. For a model of series: series with the target's column.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
+    from penstock.model_folder.content import read_config
     from penstock.runtime import load
     from penstock.text import token_folder
 
+    if read_config(dir_)["task"] != "language":
+        return _evaluate_series(dir_, files, json_)
     model = load(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
@@ -61,6 +64,29 @@ def evaluate(
     del said["unknown characters"]
     if score.unknown:
         said["unknown characters"] = f"{score.unknown:,}, each scored as the vocabulary's unknown character"
+    print(*facts(said.items(), columns()), sep="\n")
+    return 0
+
+
+def _evaluate_series(dir_: Path, files: Sequence[str], json_: bool) -> int:
+    from penstock.runtime.series_model import load_series
+    from penstock.runtime.series_score import score_series
+    from penstock.series import account
+    from penstock.series.asked import read_asked
+
+    model = load_series(dir_)
+    if not files:
+        raise PenstockError("FILE: expected series to score, got none; name files of rows")
+    series = read_asked(files, model.reads)
+    print(*account(series, columns()), sep="\n", file=sys.stderr)
+    figures = score_series(model, series)
+    if json_:
+        print(json.dumps(figures))
+        return 0
+    said = {"answers": f"{figures.pop('answers'):,}"}
+    for whose, metrics in figures.items():
+        for name, value in metrics.items():
+            said[f"{name.replace('_', ' ')}{'' if whose == 'model' else f' of {whose}'}"] = f"{value:.4g}"
     print(*facts(said.items(), columns()), sep="\n")
     return 0
 

@@ -4,39 +4,49 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from penstock.cli.console import Console
 from penstock.cli.parameters import SAID, Flag, Json
 from penstock.errors import PenstockError
+from penstock.layout import columns
 from penstock.tasks.language.settings import LanguageSettings
-from penstock.train.settings import Settings
+from penstock.tasks.series_settings import SeriesSettings
+from penstock.train.settings import Settings, flag
 
-DEFAULTS, LANGUAGE = Settings(), LanguageSettings()
+DEFAULTS, LANGUAGE, SERIES = Settings(), LanguageSettings(), SeriesSettings()
+TaskName = Literal["language", "sequence", "steps"]
 
 
 def train(
     *files: str,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
+    task: TaskName | None = None,
     settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
     language: Annotated[LanguageSettings, Parameter(name="*")] = LANGUAGE,
+    series: Annotated[SeriesSettings, Parameter(name="*")] = SERIES,
     resume: Flag = False,
     force: Flag = False,
     tensorboard: Flag = False,
     dry_run: Flag = False,
     json_: Json = False,
 ) -> int:
-    """Train a language model on text.
+    """Train a model on text, or with --task on series of numbers.
 
     Args:
         files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, packed or not, folders,
             globs, - for standard input, addresses such as s3://… and https://…, or a folder that penstock prepare
-            made. Without any: the Python language reference that comes with Python.
+            made. Without any: the Python language reference that comes with Python. With --task: tables (a row a step,
+            or a row a series), .npy, .npz, .ts, .wav or .flac.
         out: The folder for the model and for what --resume needs. Required.
+        task: What is learned: what comes next in a text (language, unless you say), one answer for each series
+            (sequence), or an answer at every step (steps): a class, labels or numbers. Steps without a target: the
+            numbers of the next step.
         settings: How to train.
         language: How text is read.
+        series: How series are read.
         resume: Go on with the run in --out from its last checkpoint.
         force: Replace the model in --out.
         tensorboard: Also write a TensorBoard log, into OUT/training/tensorboard.
@@ -44,25 +54,32 @@ def train(
         json_: Print the results as one JSON object; everything else goes to standard error.
     """
     if dry_run:
-        print(_account(files, settings.init, language))
+        if task in (None, "language"):
+            print(_account(files, settings.init, language))
+        else:
+            print(*_series_account(files, series), sep="\n")
         return 0
     if out is None:
         raise PenstockError("--out: expected the folder for the model, got none; add --out DIR")
     if resume and force:
         raise PenstockError("expected one of --resume and --force, got both")
     try:
-        from penstock.tasks import task
+        from penstock import tasks
         from penstock.train import run
+        from penstock.train.checkpoint import task_of
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
+    name = task or (task_of(out / "training") if resume else None) or "language"
+    own: Any = language if name == "language" else series
+    _expect_of_task(name, own, series if own is language else language)
     console = Console(stderr=json_)
     try:
         outcome = run.train(
-            task("language"),
+            tasks.task(name),
             settings,
-            language,
+            own,
             files,
             out,
             resume=resume,
@@ -80,6 +97,23 @@ def train(
     if json_ and outcome.results is not None:
         print(json.dumps(dataclasses.asdict(outcome.results)))
     return 0
+
+
+def _expect_of_task(name: str, own: Any, other: Any) -> None:
+    """Raises PenstockError for a setting of another task."""
+    shared = {field.name for field in dataclasses.fields(own)}
+    for field in dataclasses.fields(other):
+        if field.name not in shared and getattr(other, field.name) != field.default:
+            raise PenstockError(
+                f"{flag(field.name)}: means nothing to the task {name}; leave it out, or name another --task"
+            )
+
+
+def _series_account(files: Sequence[str], series: SeriesSettings) -> list[str]:
+    """What a run would read, in lines."""
+    from penstock.series import account, read_series
+
+    return account(read_series(files, series.roles(), series.pattern), columns())
 
 
 def _account(files: Sequence[str], init: str | None, settings: LanguageSettings) -> str:

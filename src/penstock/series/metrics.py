@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.series.packages import needed
+from penstock.series.packages import package
 
 Floats = NDArray[np.floating[Any]]
 
@@ -34,7 +34,7 @@ def measured(kind: str, answers: Floats, truths: Floats, name: str) -> dict[str,
         and of precision and recall. labels: nats (of a row's labels together) and the same of all labels pooled.
         numbers: root of the mean squared error, mean absolute error.
     """
-    sklearn = needed("sklearn.metrics", name, "scikit-learn")
+    sklearn = package("sklearn.metrics", name)
     if kind == "class":
         there = ~np.isnan(truths[:, 0])
         codes, odds = truths[there, 0].astype(int), answers[there]

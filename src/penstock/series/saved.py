@@ -43,15 +43,18 @@ def open_series_set(path: Path) -> SeriesSet:
         if about.pop("format") != FORMAT:
             raise ValueError("of another version")
         about["columns"] = tuple(
-            Column(**{k: tuple(v) if isinstance(v, list) else v for k, v in column.items()})
-            for column in about["columns"]
+            Column(**{**column, "categories": _tuple(column["categories"])}) for column in about["columns"]
         )
-        about["keys"] = Keys(*(tuple(value) if isinstance(value, list) else value for value in about["keys"]))
+        about["keys"] = Keys(tuple(about["keys"][0]), *about["keys"][1:])
         about["unused"] = tuple(Unused(*one) for one in about["unused"])
         about |= {name: tuple(about[name]) for name in ("ids", "sources")}
         return SeriesSet(**about, **arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise PenstockError(f"{path}: not the file that was written: {error}") from None
+
+
+def _tuple(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
 
 
 def digest(series: SeriesSet) -> str:

@@ -70,8 +70,36 @@ Report = Callable[[str, float], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Tokenization:
     """How text becomes tokens; the command line has the same names.
+
+    Attributes:
+        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
+            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
+        vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
+            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
+        column: Of tables and lines of JSON, where the text stands.
+        errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
+    """
+
+    vocab: Literal["byte", "char", "bpe"] | None = None
+    vocab_size: int | None = None
+    column: str = "text"
+    errors: Literal["strict", "replace"] = "strict"
+
+    def __post_init__(self) -> None:
+        if self.vocab_size is not None and not 1 <= self.vocab_size <= 2**20:
+            raise PenstockError(f"--vocab-size: expected 1 to {2**20}, got {self.vocab_size}")
+
+    @property
+    def decoding(self) -> str:
+        """What becomes of bytes that are no UTF-8; a vocabulary of bytes keeps them."""
+        return "surrogateescape" if self.vocab == "byte" else self.errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(Tokenization):
+    """How text becomes a token folder; the command line has the same names.
 
     Attributes:
         vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
@@ -84,22 +112,12 @@ class Recipe:
             documents, the share of the text at its end.
     """
 
-    vocab: Literal["byte", "char", "bpe"] | None = None
-    vocab_size: int | None = None
-    column: str = "text"
-    errors: Literal["strict", "replace"] = "strict"
     holdout: float = 0.01
 
     def __post_init__(self) -> None:
-        for name, low, high in (("holdout", 0, 0.9), ("vocab_size", 1, 2**20)):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise PenstockError(f"--{name.replace('_', '-')}: expected {low} to {high}, got {value}")
-
-    @property
-    def decoding(self) -> str:
-        """What becomes of bytes that are no UTF-8; a vocabulary of bytes keeps them."""
-        return "surrogateescape" if self.vocab == "byte" else self.errors
+        super().__post_init__()
+        if not 0 <= self.holdout <= 0.9:
+            raise PenstockError(f"--holdout: expected 0 to 0.9, got {self.holdout}")
 
 
 def prepare(

@@ -98,7 +98,7 @@ def _prepared(task: Task, said: Said, folder: Folder, force: bool, console: Cons
     try:
         with held(folder.place(BEGUN), RUN) as begun:
             read = task.begin(said, begun, out, lambda line: say(console, line), console)
-            plan = make_plan(task, said.settings, read, said.inputs, ranks, launch())
+            plan = make_plan(task, read, said.inputs, ranks, launch())
             run = Run(task, plan, read.data, out, Ranks(), before=read.before)
             with Checkpoints(begun, plan.settings.keep) as checkpoints:
                 checkpoints.save(plan, run.progress, run.stepper, run.state)

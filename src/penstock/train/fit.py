@@ -57,7 +57,7 @@ class Run:
         self.mine = ranks.shard(self.streams.N)
         self.stepper = Stepper(
             model,
-            task.loss,
+            task.loss(data),
             learning_rate=plan.learning_rate,
             weight_decay=plan.settings.weight_decay,
             clip=plan.settings.clip,
@@ -152,12 +152,12 @@ class Run:
         loss = speed = 0.0  # running means
         stopped = 0
         reader = ThreadPoolExecutor(1)  # reads the next chunk while this one is learnt from
-        ahead = reader.submit(self._chunk, at.chunk)
+        ahead = reader.submit(self._chunk, at.passes * len(self.streams) + at.chunk)
         while (share := self.share()) < 1 and not stopped and at.stale < settings.patience:
             asked = clock()
             chunk = ahead.result()
             waited = clock() - asked
-            ahead = reader.submit(self._chunk, (at.chunk + 1) % len(self.streams))
+            ahead = reader.submit(self._chunk, at.passes * len(self.streams) + at.chunk + 1)
             rate = learning_rate_share(share, settings.warmup)
             torch.manual_seed(_seed(settings.seed, at.step, ranks.rank))
             try:

@@ -71,7 +71,6 @@ class Plan:
 
 def make_plan(
     task: Task,
-    settings: Settings,
     begun: Begun,
     inputs: Sequence[str],
     ranks: int = 1,
@@ -84,8 +83,8 @@ def make_plan(
     Raises:
         PenstockError: there are too few data, or the device is not there.
     """
-    own, data = begun.own, begun.data
-    if (why := task.too_few(data, own, inputs)) is not None:
+    settings, own, data = begun.settings, begun.own, begun.data
+    if (why := task.too_few(data, settings, inputs)) is not None:
         raise PenstockError(why)
     device = usable_device(settings.device)
     streams = settings.streams or ranks * (32 if device.type == "cpu" else 128)
@@ -168,7 +167,7 @@ def _steps_per_second(task: Task, model: Any, data: Data, N: int, L: int, device
     """The speed of real training: the median of five steps of optimisation after one to warm up."""
     with torch.random.fork_rng():
         module: Any = task.model(model, data).to(device)
-        stepper = Stepper(module, task.loss, learning_rate=0.0, weight_decay=0.0, clip=1.0)
+        stepper = Stepper(module, task.loss(data), learning_rate=0.0, weight_decay=0.0, clip=1.0)
         streams = data.streams(N, L)
         chunk, state = streams.chunk(0).to(device), module.layers.initial_state(streams.N)
         seconds = []

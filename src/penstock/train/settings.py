@@ -14,6 +14,8 @@ class Settings:
     """Settings of a run, whatever its task; the command line has the same names.
 
     Attributes:
+        holdout: The share of the data that is not trained on but validates: of documents or of series, drawn by their
+            hash; of few, the share at the end.
         init: A model that the run begins from: its weights, sizes and form; and of a language model its vocabulary, to
             which the text's new characters are added.
         size: Sizes of the model by name; chosen from the data, the time allowed and the speed of this machine.
@@ -39,6 +41,8 @@ class Settings:
         checkpoint_every: Seconds between checkpoints; what a killed process can lose.
         keep: Checkpoints that are kept: if the newest is not whole, the one before is taken up.
     """
+
+    holdout: float = 0.1
 
     init: str | None = None
     size: Size | None = None
@@ -78,6 +82,7 @@ class Settings:
             if isinstance(value, int) and value >= 2**31:
                 raise PenstockError(f"{flag(name)}: expected less than {2**31}, got {value}")
         for name, low, high in (
+            ("holdout", 0, 0.9),
             ("dropout", 0, 0.95),
             ("warmup", 0, 1),
             ("seed", 0, 2**63 - 1),

@@ -43,7 +43,7 @@ class Streams(Protocol):
         """Chunks in one pass; the last may be shorter."""
 
     def chunk(self, k: int, part: slice = ...) -> Chunk:
-        """The k-th chunk of a pass, of the streams in ``part``."""
+        """The k-th chunk, counted over all passes, of the streams in ``part``."""
 
     def read(self, passes: int, chunks: int) -> int:
         """How many steps so many passes, and so many chunks of another, read."""
@@ -96,8 +96,9 @@ class Model(Protocol):
 class Begun(NamedTuple):
     """What a task read as a run began."""
 
+    settings: Settings
     own: Any
-    """The task's own settings, resolved."""
+    """The task's own settings; both are resolved."""
     data: Data
     place: str
     """Where the data can be opened again: relative to the run's own folder, or absolute."""
@@ -155,7 +156,7 @@ class Task(Protocol):
     def changed(self, inputs: Sequence[str], place: Path) -> str | None:
         """How the inputs are not what they were when the data in ``place`` were made of them."""
 
-    def too_few(self, data: Any, own: Any, inputs: Sequence[str]) -> str | None:
+    def too_few(self, data: Any, settings: Settings, inputs: Sequence[str]) -> str | None:
         """Why the data are too few to train on."""
 
     def config(self, settings: Settings, own: Any, size: str | None, data: Any, before: Any = None) -> Any:
@@ -167,8 +168,8 @@ class Task(Protocol):
     def model(self, config: Any, data: Any, before: Any = None) -> nn.Module:
         """A model, its weights drawn or those of the one before."""
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of all targets that count together, in float32."""
+    def loss(self, data: Any) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of outputs and targets, all that count together, in float32."""
 
     def held_out_loss(self, loss: float, data: Any) -> str:
         """A loss as a person reads it."""

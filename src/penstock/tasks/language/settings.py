@@ -3,11 +3,11 @@
 import dataclasses
 
 from penstock.errors import PenstockError
-from penstock.text.prepare import Recipe
+from penstock.text.prepare import Tokenization
 
 
 @dataclasses.dataclass(frozen=True)
-class LanguageSettings(Recipe):
+class LanguageSettings(Tokenization):
     """Settings of a language model; the command line has the same names.
 
     Attributes:
@@ -17,13 +17,10 @@ class LanguageSettings(Recipe):
             4,096 for one of more than 100 MB. The other kinds are as large as they must be.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
-        holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
-            documents, the share of the text at its end.
         embedding: Features of a token's embedding; half of --hidden.
         tied: The output layer's weight is the embedding's.
     """
 
-    holdout: float = 0.1
     embedding: int | None = None
     tied: bool = False
 

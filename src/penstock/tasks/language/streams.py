@@ -2,12 +2,19 @@
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from penstock.text.tokens import Tokens
 from penstock.train.task import Chunk
 
 IGNORED = -100
 """The target where nothing is to be predicted; ``torch.nn.functional.cross_entropy`` skips it."""
+
+
+def nats(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The loss of all targets together, in float32: logits (L, N, V) and tokens (L, N)."""
+    return cross_entropy(outputs.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
 class TextStreams:
@@ -28,11 +35,12 @@ class TextStreams:
         return -(-self.length // self._L)
 
     def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
-        """The k-th chunk of a pass, of the streams in ``part``.
+        """The k-th chunk, counted over all passes, of the streams in ``part``.
 
         Its inputs are tokens (L, N) int64, its targets the tokens after them; ``IGNORED`` where that one starts a
         document.
         """
+        k %= len(self)
         begins, length = self._begins(k)[part], self._length(k)
         ids = np.empty((length + 1, len(begins)), np.int64)
         for n, a in enumerate(begins):

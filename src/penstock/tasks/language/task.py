@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from penstock.errors import PenstockError
 from penstock.folder import Folder, expect_outside
@@ -18,7 +17,7 @@ from penstock.nn.language_model import LanguageModel
 from penstock.tasks.language.data import TextData
 from penstock.tasks.language.results import Results, measure, print_results, written
 from penstock.tasks.language.settings import LanguageSettings
-from penstock.tasks.language.streams import IGNORED
+from penstock.tasks.language.streams import nats
 from penstock.text import reference
 from penstock.text.prepare import Recipe, changed, prepare
 from penstock.text.progress import shown
@@ -61,13 +60,15 @@ class Language:
         if folder := token_folder(said.inputs):
             expect_outside([folder], out)
             prepared = open_tokens(folder)
-            own = _agreed(said, prepared, folder)
+            _expect_agreed(said, prepared, folder)
             _tell_of_lost(before, prepared, folder, tell)
         else:
             known = None if before is None else before.vocabulary
             prepared = _tokens_of(said, begun.place(TOKENS), out, known, tell, console)
-            own = dataclasses.replace(said.own, **prepared.recipe)
-        return Begun(own, TextData(prepared), str(folder.resolve()) if folder else TOKENS, before)
+        recipe = prepared.recipe
+        settings = dataclasses.replace(said.settings, holdout=recipe["holdout"])
+        own = dataclasses.replace(said.own, **{name: recipe[name] for name in recipe if name != "holdout"})
+        return Begun(settings, own, TextData(prepared), str(folder.resolve()) if folder else TOKENS, before)
 
     def open(self, place: Path, own: LanguageSettings) -> TextData:
         """What ``begin`` left."""
@@ -77,12 +78,12 @@ class Language:
         """Which text is not what it was when the tokens in ``place`` were made of it."""
         return changed(inputs, place)
 
-    def too_few(self, data: TextData, own: LanguageSettings, inputs: Sequence[str]) -> str | None:
+    def too_few(self, data: TextData, settings: Settings, inputs: Sequence[str]) -> str | None:
         """Why the text is too short to train on."""
-        if data.training >= 2 and not (own.holdout and data.held_out < 2):
+        if data.training >= 2 and not (settings.holdout and data.held_out < 2):
             return None
         if data.end >= 100:
-            return f"--holdout: {own.holdout} of {data.end} tokens is too few to score; hold out more, or 0"
+            return f"--holdout: {settings.holdout} of {data.end} tokens is too few to score; hold out more, or 0"
         return (
             f"{', '.join(inputs)}: {data.end} tokens are too few to train on and hold out; "
             "expected some hundreds at least"
@@ -118,9 +119,9 @@ class Language:
             model.load_state_dict(before.widened(data.vocabulary).state_dict())
         return model
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Nats of all targets together, in float32."""
-        return cross_entropy(outputs.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+    def loss(self, data: TextData) -> Callable[[Tensor, Tensor], Tensor]:
+        """Nats."""
+        return nats
 
     def held_out_loss(self, loss: float, data: TextData) -> str:
         """A loss as a person reads it."""
@@ -148,7 +149,7 @@ TASK: Task = Language()
 def _tokens_of(
     said: Said, folder: Path, out: Path, known: Vocabulary | None, tell: Callable[[str], None], console: Console
 ) -> Prepared:
-    recipe = Recipe(**{field.name: getattr(said.own, field.name) for field in dataclasses.fields(Recipe)})
+    recipe = Recipe(**{field.name: said.value(field.name) for field in dataclasses.fields(Recipe)})
 
     def tell_indented(line: str) -> None:
         for part in wrap(line, console.width, " " * 8):
@@ -187,13 +188,11 @@ def _of_model(said: Said, model: LanguageModel) -> LanguageSettings:
     return own
 
 
-def _agreed(said: Said, prepared: Prepared, folder: Path) -> LanguageSettings:
-    """The settings with those that the tokens were prepared with; what was said must be the same."""
+def _expect_agreed(said: Said, prepared: Prepared, folder: Path) -> None:
+    """What was said must be what the tokens were prepared with."""
     for name, value in prepared.recipe.items():
         if said.differs(name, value):
             raise PenstockError(
                 f"{flag(name)}: {folder} was prepared with {value}, got {said.value(name)}; "
                 "leave it out, or prepare the text anew"
             )
-    own: LanguageSettings = dataclasses.replace(said.own, **prepared.recipe)
-    return own

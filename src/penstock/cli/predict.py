@@ -1,0 +1,88 @@
+"""``penstock predict``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from penstock.cli.parameters import Folder
+from penstock.errors import PenstockError
+from penstock.files import expect_place_for, replacing
+from penstock.layout import columns
+
+if TYPE_CHECKING:
+    from penstock.runtime.series_model import SeriesModel
+
+ENDINGS = (".csv", ".jsonl", ".parquet")
+
+
+def predict(
+    dir_: Folder,
+    /,
+    *files: str,
+    out: Annotated[Path | None, Parameter(show_default=False)] = None,
+    state: Annotated[Path | None, Parameter(show_default=False)] = None,
+) -> int:
+    """Answer new series: a class, labels or numbers for each, or at each of their rows, with ids and times.
+
+    Args:
+        dir_: The model, of series.
+        files: As for train; or - for rows on standard input, JSON objects or CSV below a header: a line in, a line out,
+            as soon as it is there, the state of every id kept until the input ends.
+        out: A .csv, .jsonl or .parquet file to write; standard output otherwise, as JSON lines from a stream, else CSV.
+        state: Of a stream: a file from which the states of all ids are taken, and into which they are put at the end.
+    """
+    from penstock.runtime.series_model import load_series
+
+    model = load_series(dir_)
+    if not files:
+        raise PenstockError("FILE: expected rows to answer, got none; name files, or - for standard input")
+    if files == ("/dev/stdin",):
+        if out is not None:
+            raise PenstockError("--out: a stream is answered on standard output; leave it out")
+        return _stream(model, state)
+    if state is not None:
+        raise PenstockError("--state: expected with a stream, on standard input: penstock predict DIR -")
+    if out is not None and out.suffix not in ENDINGS:
+        raise PenstockError(f"--out: expected a name that ends in {', '.join(ENDINGS)}, got {out}")
+    return _files(model, files, out)
+
+
+def _files(model: "SeriesModel", files: tuple[str, ...], out: Path | None) -> int:
+    from penstock.runtime.answers import answers_to, as_lines
+    from penstock.series import account
+    from penstock.series.asked import read_asked
+
+    if out is not None:
+        expect_place_for(out)
+    series = read_asked(files, model.reads)
+    print(*account(series, columns()), sep="\n", file=sys.stderr)
+    rows = answers_to(model, series)
+    if out is None:
+        sys.stdout.writelines(as_lines(rows, ".csv"))
+    elif out.suffix == ".parquet":
+        from penstock.series.packages import package
+
+        table: Any = package("polars", str(out)).DataFrame(list(rows))
+        with replacing(out) as file:
+            table.write_parquet(file)
+    else:
+        with replacing(out) as file:
+            file.writelines(line.encode() for line in as_lines(rows, out.suffix))
+    return 0
+
+
+def _stream(model: "SeriesModel", state: Path | None) -> int:
+    from penstock.runtime.answers import Streams, as_lines, load_states, rows_of_lines, save_states
+
+    streams = Streams(model, {} if state is None else load_states(state, model))
+    try:
+        rows = (streams.row(row, where) for row, where in rows_of_lines(sys.stdin))
+        for line in as_lines(rows, ".jsonl"):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    finally:
+        if state is not None:
+            save_states(state, streams)
+    return 0

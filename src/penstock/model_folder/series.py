@@ -1,0 +1,110 @@
+"""The folder of a model of series: rows of numbers in, a class, labels or numbers out."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from penstock.errors import PenstockError
+from penstock.folder import Folder
+from penstock.model_folder.content import CONFIG, WEIGHTS, Weights, described, read_config, read_weights, write_content
+from penstock.model_folder.stack import StackConfig, check_bool, check_positive
+
+Kind = Literal["class", "labels", "numbers"]
+"""What comes out: one of some classes, any of some labels, or numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesConfig:
+    """The sizes of a model of series: features → stack → output layer, at each step."""
+
+    outputs: int
+    """Numbers that come out at each step."""
+    stack: StackConfig
+    pooled: bool = False
+    """The output layer reads, beside the top layer's state, the mean of its states so far."""
+
+    def __post_init__(self) -> None:
+        check_positive("outputs", self.outputs)
+        check_bool("pooled", self.pooled)
+
+    @property
+    def readout_size(self) -> int:
+        """What the output layer reads."""
+        return self.stack.hidden_size * (1 + self.pooled)
+
+    def parameters(self) -> int:
+        """Of the stack and the output."""
+        return self.stack.parameters() + self.readout_size * self.outputs
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The name and shape of every weight."""
+        output = {"output.weight": (self.outputs, self.readout_size), "output.bias": (self.outputs,)}
+        return {**self.stack.shapes(), **output}
+
+
+class SeriesAnswer(NamedTuple):
+    """What comes out of a model of series."""
+
+    kind: Kind
+    targets: tuple[str, ...]
+    """The columns that it answers for."""
+    classes: tuple[str, ...] = ()
+    """Of one target, by their codes."""
+    center: tuple[float, ...] = ()
+    spread: tuple[float, ...] = ()
+    """Of numbers: times the spread and plus the center they are as the columns were."""
+    next: bool = False
+    """Whether the answer at a step is about the step after it."""
+
+
+class SeriesFiles(NamedTuple):
+    """What a folder of a model of series holds."""
+
+    task: str
+    reads: dict[str, Any]
+    """The columns of the rows, and how they become features; see ``penstock.series``."""
+    answer: SeriesAnswer
+    config: SeriesConfig
+    weights: Weights
+
+
+def save_series_model(folder: Folder, of: SeriesFiles) -> None:
+    """Writes the folder's files, each whole or not at all; the weights come last.
+
+    Raises:
+        PenstockError: the folder cannot be written; what was there before is unchanged.
+    """
+    output = {"outputs": of.config.outputs, "pooled": of.config.pooled, **of.answer._asdict()}
+    write_content(folder, of.task, of.reads, dataclasses.asdict(of.config.stack), output, of.weights)
+
+
+def load_series_model(folder: Path) -> SeriesFiles:
+    """What ``save_series_model`` wrote.
+
+    Raises:
+        PenstockError: it is no folder of a model of series, of another version, or its files do not fit each other.
+    """
+    content = read_config(folder)
+    if content["task"] == "language":
+        raise PenstockError(f"{folder}: expected a model of series, got a language model")
+    output = dict(content["output"])
+    sizes = {name: output.pop(name) for name in ("outputs", "pooled") if name in output}
+    try:
+        stack = described(StackConfig, "stack", content["stack"])
+        config = described(SeriesConfig, "output", sizes, stack=stack)
+        answer = _answer(output)
+    except PenstockError as error:
+        raise PenstockError(f"{folder}{os.sep}{CONFIG}: {error}") from None
+    return SeriesFiles(content["task"], content["input"], answer, config, read_weights(folder / WEIGHTS, config))
+
+
+def _answer(saved: dict[str, Any]) -> SeriesAnswer:
+    try:
+        lists: dict[str, Any] = {name: tuple(value) for name, value in saved.items() if isinstance(value, list)}
+        answer = SeriesAnswer(**{**saved, **lists})
+    except TypeError:
+        raise PenstockError(f"output: expected {', '.join(SeriesAnswer._fields)}, got {', '.join(saved)}") from None
+    if answer.kind not in ("class", "labels", "numbers"):
+        raise PenstockError(f'output: kind: expected "class", "labels" or "numbers", got {answer.kind!r}')
+    return answer

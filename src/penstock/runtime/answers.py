@@ -1,0 +1,151 @@
+"""A model's answers as rows: for files as a whole, and for a stream of rows, a line in and a line out."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import PenstockError
+from penstock.files import replacing
+from penstock.runtime.series_model import Floats, SeriesModel, SeriesState
+from penstock.series import RowReader, SeriesSet
+from penstock.series.times import said
+
+FORMAT = "penstock-stream-1"
+
+
+def answered(model: SeriesModel, outputs: Floats) -> dict[str, Any]:
+    """One answer, (outputs,), under the names of what it answers for; of classes the likeliest, and how likely each."""
+    answer, values = model.answer, model.answers(outputs).tolist()
+    if answer.kind == "class":
+        odds = {f"p({name})": value for name, value in zip(answer.classes, values, strict=True)}
+        return {answer.targets[0]: answer.classes[int(np.argmax(values))], **odds}
+    names = answer.targets if answer.kind == "numbers" else [f"p({name})" for name in answer.targets]
+    return dict(zip(names, values, strict=True))
+
+
+def answers_to(model: SeriesModel, series: SeriesSet) -> Iterator[dict[str, Any]]:
+    """A row for each series, or for each of its rows, with its id and time."""
+    for k, outputs in enumerate(model.read(series)):
+        one = series.one(k)
+        if model.task == "sequence":
+            if len(outputs):
+                yield {"id": one.id, **answered(model, outputs[-1])}
+            continue
+        for t, output in enumerate(outputs):
+            when = {} if one.times is None else {series.keys.time or "time": said(one.times[t], series.dated)}
+            yield {"id": one.id, **when, **answered(model, output)}
+
+
+class Streams:
+    """Many streams at once, each with its state: rows in any order of ids, an answer to each.
+
+    Of a series the answers are the same to the last bit as those to the whole of it.
+    """
+
+    def __init__(self, model: SeriesModel, states: dict[str, SeriesState] | None = None) -> None:
+        self.model, self.states = model, states or {}
+        self._rows = RowReader(model.reads)
+        names = [column["name"] for column in model.reads["columns"]]
+        self._places = [names.index(name) for name in model.columns]
+
+    def row(self, row: Mapping[str, Any], where: str = "row") -> dict[str, Any]:
+        """The answer to a row, with its id and time.
+
+        Raises:
+            PenstockError: a column lacks, or is not what it was in training.
+        """
+        read = self._rows.read(row, where)
+        values = [read.values[k] for k in self._places]
+        outputs, self.states[read.id] = self.model.step(values, self.states.get(read.id), read.time)
+        ids = {name: row[name] for name in (*self.model.reads["id"], self.model.reads["time"]) if name}
+        return {**ids, **answered(self.model, outputs)}
+
+
+def rows_of_lines(lines: Iterable[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each line as a row, and what to call it: JSON objects, or CSV below a header; as soon as it is there.
+
+    Raises:
+        PenstockError: a line is neither.
+    """
+    header: list[str] | None = None
+    for number, line in enumerate(lines, 1):
+        where = f"line {number}"
+        if not line.strip():
+            continue
+        if header is None and line.lstrip().startswith("{"):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise PenstockError(f"{where}: not JSON: {error}") from None
+            yield row, where
+            continue
+        cells = next(csv.reader([line]))
+        if header is None:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) != len(header):
+            raise PenstockError(f"{where}: expected {len(header)} cells, as the header has, got {len(cells)}")
+        else:
+            yield dict(zip(header, cells, strict=True)), where
+
+
+def save_states(path: Path, streams: Streams) -> None:
+    """Writes where each stream stands, to go on from after a restart.
+
+    Raises:
+        PenstockError: it cannot be written; what was there before is unchanged.
+    """
+    states = list(streams.states.values())
+    about = {"format": FORMAT, "model": streams.model.digest, "ids": list(streams.states)}
+    arrays: Any = {
+        "features": np.array([state.features for state in states]),
+        "hidden": np.array([state.hidden for state in states]),
+        "total": np.array([state.total for state in states]),
+        "rows": np.array([state.rows for state in states], np.int64),
+    }
+    with replacing(path) as file:
+        np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+
+
+def load_states(path: Path, model: SeriesModel) -> dict[str, SeriesState]:
+    """What ``save_states`` wrote; none where there is no file yet.
+
+    Raises:
+        PenstockError: it is not whole, or the states of another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about, arrays = json.loads(file["about"].tobytes()), {name: file[name] for name in file.files}
+        if about["format"] != FORMAT:
+            raise ValueError("of another version")
+        if about["model"] != model.digest:
+            raise PenstockError(f"--state: {path}: the states of another model; name another file")
+        columns = (arrays[name] for name in ("features", "hidden", "total", "rows"))
+        return {
+            id: SeriesState(features, hidden, total, int(rows))
+            for id, features, hidden, total, rows in zip(about["ids"], *columns, strict=True)
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise PenstockError(f"--state: {path}: not the file that was written: {error}") from None
+
+
+def as_lines(rows: Iterable[Mapping[str, Any]], ending: str) -> Iterator[str]:
+    """Rows as lines of JSON (``.jsonl``) or CSV (any other), as soon as each is there."""
+    first = True
+    for row in rows:
+        if ending == ".jsonl":
+            yield json.dumps(row, ensure_ascii=False) + "\n"
+            continue
+        line = io.StringIO()
+        writer = csv.writer(line, lineterminator="\n")
+        if first:
+            writer.writerow(row)
+        writer.writerow(row.values())
+        first = False
+        yield line.getvalue()

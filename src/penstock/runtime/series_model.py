@@ -1,0 +1,163 @@
+"""A trained model of series without torch: whole series, or row by row, with the same bits."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.model_folder.series import SeriesFiles, load_series_model
+from penstock.runtime.layer import layer, output_layer
+from penstock.series import Features, FeatureStream, SeriesSet
+
+Floats = NDArray[np.float32]
+
+BATCH = 64
+"""Series that are read side by side."""
+
+
+class SeriesState(NamedTuple):
+    """Where a series stands between two of its rows."""
+
+    features: NDArray[np.float64]
+    """What turning rows into features remembers; see ``penstock.series.FeatureStream``."""
+    hidden: Floats
+    """(K, H) of the stack."""
+    total: Floats
+    """(H,) the sum of the top layer's states so far, and how many they are; of a model that is not pooled, unused."""
+    rows: int
+
+
+class SeriesModel:
+    """A model of series to run. Letters: L steps, C columns that are read, H hidden units; everything is float32.
+
+    It never changes and may be used from many threads at once.
+    """
+
+    def __init__(self, files: SeriesFiles) -> None:
+        self.task, self.reads, self.answer, self.config = files.task, files.reads, files.answer, files.config
+        self.features = Features.from_json(files.reads["features"])
+        self._files = files
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        stack = files.config.stack
+        self._layers = [
+            layer(*(files.weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset)
+            for k in range(stack.num_layers)
+        ]
+        self._output_layer = output_layer(files.weights["output.weight"], files.weights["output.bias"])
+        if self.features.size != stack.input_size:
+            raise PenstockError(
+                f"features: expected {stack.input_size} numbers a row, as the weights have, got {self.features.size}"
+            )
+
+    def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
+        return type(self), (self._files,)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The same where the model is the same."""
+        found = hashlib.blake2b(digest_size=16)
+        for name in sorted(self._files.weights):
+            found.update(np.ascontiguousarray(self._files.weights[name]).data)
+        found.update(json.dumps([self.reads, self.answer], sort_keys=True).encode())
+        return found.hexdigest()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """(C,) the names of the columns that are read, in the order of a row."""
+        return tuple(column.name for column in self.features.columns)
+
+    def initial_state(self) -> SeriesState:
+        """The state before a series."""
+        stack = self.config.stack
+        zeros = np.zeros((stack.num_layers, stack.hidden_size), np.float32)
+        return SeriesState(self.features.stream().state, zeros, np.zeros(stack.hidden_size, np.float32), 0)
+
+    def step(
+        self, row: Sequence[float], state: SeriesState | None = None, time: float | None = None
+    ) -> tuple[Floats, SeriesState]:
+        """Reads one row.
+
+        Args:
+            row: (C,) by ``columns``; NaN where missing.
+            state: of the series so far; None at its beginning.
+            time: of the row, where rows had times in training.
+
+        Returns:
+            what is answered, (outputs,): see ``answers``; and the new state.
+
+        Raises:
+            ValueError: a shape cannot work, or the time is missing.
+        """
+        state = self.initial_state() if state is None else state
+        stream: FeatureStream = self.features.stream()
+        stream.state = state.features
+        x: Floats = stream.step(row, time)[None]
+        hidden = np.empty_like(state.hidden)
+        for k, run in enumerate(self._layers):
+            h = run.step(x, state.hidden[k : k + 1], out=hidden[k : k + 1])
+            x = x + h if k and self.config.stack.residual else h
+        total, rows = state.total + x[0], state.rows + 1
+        return self._output(x, total[None], np.array([rows]))[0], SeriesState(stream.state, hidden, total, rows)
+
+    def read(self, series: SeriesSet) -> list[Floats]:
+        """What is answered at each row of each series: arrays (L, outputs), in the series' order."""
+        found: list[Floats] = [np.zeros((0, self.config.outputs), np.float32)] * len(series)
+        order = sorted(range(len(series)), key=lambda k: -int(series.lengths[k]))  # those of about one length together
+        for start in range(0, len(order), BATCH):
+            some = order[start : start + BATCH]
+            for k, outputs in zip(some, self._read([self._whole(series, k) for k in some]), strict=True):
+                found[k] = outputs
+        return found
+
+    def _whole(self, series: SeriesSet, k: int) -> Floats:
+        one = series.one(k)
+        chosen = [series.index(name) for name in self.columns]
+        return self.features.whole(one.values[:, chosen], one.times)
+
+    def _read(self, features: list[Floats]) -> list[Floats]:
+        """Of (L, D) each, side by side."""
+        lengths = np.array([len(one) for one in features], np.int64)
+        x = np.zeros((max(int(lengths.max(initial=0)), 1), len(features), self.features.size), np.float32)
+        for n, one in enumerate(features):
+            x[: len(one), n] = one
+        zeros = np.zeros((len(features), self.config.stack.hidden_size), np.float32)
+        for k, run in enumerate(self._layers):
+            h, _ = run(x, zeros, lengths=lengths)
+            x = x + h if k and self.config.stack.residual else h
+        found = []
+        for n, length in enumerate(lengths):
+            top = np.ascontiguousarray(x[:length, n])
+            totals = np.add.accumulate(top, axis=0, dtype=np.float32) if self.config.pooled else top
+            found.append(self._output(top, totals, np.arange(1, length + 1)))
+        return found
+
+    def _output(self, top: Floats, totals: Floats, rows: NDArray[Any]) -> Floats:
+        """Of rows (L, H) of the top layer, (L, outputs)."""
+        if self.config.pooled:
+            top = np.concatenate([top, totals / rows[:, None].astype(np.float32)], axis=1)
+        return self._output_layer.logits(top)
+
+    def answers(self, outputs: Floats) -> NDArray[np.float64]:
+        """Outputs (…, outputs) as probabilities of classes or labels, or as numbers of the columns' own size."""
+        wide = outputs.astype(np.float64)
+        if self.answer.kind == "class":
+            odds = np.exp(wide - wide.max(-1, keepdims=True))
+            return np.asarray(odds / odds.sum(-1, keepdims=True))
+        if self.answer.kind == "labels":
+            return np.asarray(1 / (1 + np.exp(-wide)))
+        return np.asarray(wide * np.array(self.answer.spread) + np.array(self.answer.center))
+
+
+def load_series(folder: str | Path) -> SeriesModel:
+    """The model of series of a folder.
+
+    Raises:
+        PenstockError: the folder holds none that is whole.
+    """
+    return SeriesModel(load_series_model(Path(folder)))

@@ -1,0 +1,73 @@
+"""How good a model's answers to series are, beside those that need no network."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.model_folder.series import SeriesAnswer
+from penstock.runtime.series_model import SeriesModel
+from penstock.series import SeriesSet, naive
+from penstock.series.metrics import measured
+
+ALWAYS = {"class": "the commonest class", "labels": "how often each comes", "numbers": "the mean"}
+BEFORE = "the row before"
+
+
+def answered_at(series: SeriesSet, columns: NDArray[np.int64], next: bool, last: bool) -> NDArray[np.float32]:
+    """The targets (rows, T) at the rows where they are answered, NaN elsewhere: at the last row of each series, at the
+    row before, or at their own."""
+    y = series.values[:, columns]
+    out = np.full_like(y, np.nan)
+    if last:
+        for k in np.flatnonzero(series.lengths > 0):
+            rows = slice(int(series.starts[k]), int(series.starts[k + 1]))
+            for t in range(y.shape[1]):
+                there = y[rows, t][~np.isnan(y[rows, t])]
+                out[rows.stop - 1, t] = there[-1] if len(there) else np.nan
+    elif next:
+        out[:-1] = y[1:]
+        out[series.starts[1:][series.lengths > 0] - 1] = np.nan
+    else:
+        out[:] = y
+    return out
+
+
+def baselines(
+    answer: SeriesAnswer, known: NDArray[Any], before: NDArray[Any], now: NDArray[Any], count: int
+) -> dict[str, NDArray[Any]]:
+    """The naive answers to so many rows: learned from ``known`` targets (rows, T), the rows ``before`` them, and the
+    rows ``now`` that are answered."""
+    classes = len(answer.classes)
+    found = {ALWAYS[answer.kind]: naive.always(answer.kind, known, count, classes)}
+    if answer.next:
+        found[BEFORE] = naive.as_before(answer.kind, before, known, now, classes)
+    return found
+
+
+def score_series(model: SeriesModel, series: SeriesSet) -> dict[str, Any]:
+    """The metrics of the model, and of naive answers that were learned from these very series, which flatters them.
+
+    Raises:
+        PenstockError: no row has a target, or a class that training never saw.
+    """
+    columns = np.array([series.index(name) for name in model.answer.targets])
+    y = answered_at(series, columns, model.answer.next, model.task == "sequence").astype(np.float64)
+    asked = np.flatnonzero(~np.isnan(y).all(1))
+    if not len(asked):
+        raise PenstockError(f"{series.name}: no row has a target to score: column {model.answer.targets[0]!r}")
+    if model.answer.kind == "class" and (y[asked, 0] >= len(model.answer.classes)).any():
+        raise PenstockError(
+            f"{series.name}: column {model.answer.targets[0]!r}: a class that training never saw; "
+            f"it knows {', '.join(model.answer.classes[:8])}"
+        )
+    outputs = np.concatenate(model.read(series))[asked]
+    found: dict[str, Any] = {
+        "answers": len(asked),
+        "model": measured(model.answer.kind, model.answers(outputs), y[asked], series.name),
+    }
+    now = series.values[asked][:, columns]
+    for name, answers in baselines(model.answer, y[asked], now, now, len(asked)).items():
+        found[name] = measured(model.answer.kind, answers, y[asked], series.name)
+    return found

@@ -1,0 +1,1 @@
+"""One answer for each series: a class, labels or numbers."""

@@ -1,0 +1,6 @@
+"""The task as the trainer asks for it."""
+
+from penstock.tasks.series_task import SeriesTask
+from penstock.train.task import Task
+
+TASK: Task = SeriesTask("sequence", last=True)

@@ -1,0 +1,197 @@
+"""Series as training reads them: features and targets of every row, and which rows train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.model_folder.series import SeriesAnswer
+from penstock.runtime.series_score import answered_at
+from penstock.series import Features, SeriesSet, Split, description, learn_features, learn_scaling, rows_of
+from penstock.series.saved import digest
+from penstock.train.task import Chunk
+
+BATCHES = 6
+"""Of few series, in a pass at least."""
+
+
+class SeriesData:
+    """Letters: rows of all series, D features, T targets.
+
+    Args:
+        series: all of them.
+        split: which rows train, and which validate.
+        reads: the columns that become features.
+        targets: the columns that are answered for.
+        next: whether a row's targets are those of the row after it.
+        last: whether a series has one answer, at its last row.
+        pattern: of sound; see ``penstock.series.sound.read_sound``.
+    """
+
+    def __init__(
+        self,
+        series: SeriesSet,
+        split: Split,
+        reads: Sequence[str],
+        targets: Sequence[str],
+        *,
+        next: bool,
+        last: bool,
+        pattern: str | None = None,
+    ) -> None:
+        self.series, self.split, self.digest, self.last = series, split, digest(series), last
+        self._pattern = pattern
+        self.features = learn_features(series, split.training, reads)
+        self.x = features_of(series, self.features)
+        columns = [series.index(name) for name in targets]
+        self.answer = _answer(series, split, columns, next)
+        self.y = answered_at(series, np.array(columns), next, last)  # (rows, T) NaN where nothing is answered
+        if self.answer.kind == "numbers":
+            self.y = ((self.y - np.array(self.answer.center)) / np.array(self.answer.spread)).astype(np.float32)
+        self.resets = np.zeros(len(series.values), bool)
+        self.resets[series.starts[:-1][series.lengths > 0]] = True
+        if series.episodes is not None:
+            self.resets |= series.episodes
+        self.training, self.held_out = (len(rows_of(series, part)) for part in (split.training, split.validation))
+
+    def streams(self, N: int, L: int) -> RowStreams | SequenceStreams:
+        """To train on: at most N side by side, in chunks of at most L rows, or of whole series."""
+        if not self.last:
+            return RowStreams(self, self.split.training, N, L)
+        few = max(1, int((self.split.training[:, 1] > self.split.training[:, 0]).sum()) // BATCHES)
+        return SequenceStreams(self, self.split.training, min(N, few), shuffled=True)
+
+    def held_out_streams(self, N: int) -> RowStreams | SequenceStreams | None:
+        """To validate on; None where nothing was held out."""
+        if not self.held_out:
+            return None
+        if self.last:
+            return SequenceStreams(self, self.split.validation, N, shuffled=False)
+        return RowStreams(self, self.split.validation, N, 256)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that come out at each row."""
+        return len(self.answer.classes) if self.answer.kind == "class" else len(self.answer.targets)
+
+    def reads(self) -> dict[str, Any]:
+        """For config.json: what the rows are and how they become features."""
+        return {**description(self.series), "features": self.features.to_json(), "pattern": self._pattern}
+
+
+def features_of(series: SeriesSet, features: Features) -> NDArray[np.float32]:
+    """(rows, D) of all series."""
+    chosen = [series.index(column.name) for column in features.columns]
+    parts = [features.whole(one.values[:, chosen], one.times) for one in map(series.one, range(len(series)))]
+    return np.concatenate([np.zeros((0, features.size), np.float32), *parts])
+
+
+def _answer(series: SeriesSet, split: Split, columns: Sequence[int], next: bool) -> SeriesAnswer:
+    """What comes out, learned from the rows that train."""
+    names = tuple(series.columns[k].name for k in columns)
+    kinds = {series.columns[k].kind for k in columns}
+    if kinds == {"category"}:
+        if len(columns) > 1:
+            raise PenstockError(
+                f"{series.name}: columns {names[0]!r} and {names[1]!r}: expected one target of classes; "
+                "train a model for each"
+            )
+        return SeriesAnswer("class", names, series.columns[columns[0]].categories or (), next=next)
+    if len(kinds) > 1:
+        raise PenstockError(f"{series.name}: targets {', '.join(names)}: expected all numbers or one of classes")
+    values = series.values[rows_of(series, split.training)][:, columns]
+    there = values[~np.isnan(values)]
+    if len(there) and np.isin(there, (0, 1)).all():
+        return SeriesAnswer("labels", names, next=next)
+    scaling = learn_scaling(values)
+    return SeriesAnswer("numbers", names, (), tuple(scaling.center.tolist()), tuple(scaling.spread.tolist()), next)
+
+
+class RowStreams:
+    """All rows of a part, series after series, as N contiguous streams; the state is carried from chunk to chunk."""
+
+    def __init__(self, data: SeriesData, part: NDArray[np.int64], N: int, L: int) -> None:
+        self._data, self._rows = data, rows_of(data.series, part)
+        self._first = data.resets[self._rows].copy()
+        self._first[np.flatnonzero(np.diff(self._rows, prepend=-2) != 1)] = True  # where the part leaves rows out
+        self.N = max(1, min(N, len(self._rows)))
+        self.length = -(-len(self._rows) // self.N)
+        self._L = max(1, min(L, self.length))
+
+    def __len__(self) -> int:
+        """Chunks in one pass; the last may be shorter."""
+        return -(-self.length // self._L)
+
+    def _places(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(L, N) of the k-th chunk of a pass, which rows of the part, and whether they are there."""
+        steps = np.arange((k % len(self)) * self._L, min((k % len(self) + 1) * self._L, self.length))
+        places = steps[:, None] + np.arange(self.N) * self.length
+        there = places < len(self._rows)
+        return np.where(there, places, 0), there
+
+    def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
+        """The k-th chunk: features (L, N, D) and targets (L, N, T), NaN where nothing is answered."""
+        places, there = self._places(k)
+        y = np.where(there[..., None], self._data.y[self._rows[places]], np.float32(np.nan))
+        x = self._data.x[self._rows[places[:, part]]]
+        resets = self._first[places[:, part]] & there[:, part]
+        return _chunk(x, y, resets, part)
+
+    def read(self, passes: int, chunks: int) -> int:
+        """How many rows so many passes, and so many chunks of another, read."""
+        return self.N * (passes * self.length + min(chunks * self._L, self.length))
+
+
+class SequenceStreams:
+    """Whole series, N at a time, those of about one length together; in another order in each pass."""
+
+    def __init__(self, data: SeriesData, part: NDArray[np.int64], N: int, shuffled: bool) -> None:
+        self._data, self._shuffled = data, shuffled
+        self._which = np.flatnonzero(part[:, 1] > part[:, 0])
+        self._bounds = data.series.starts[:-1, None] + part
+        self.N = max(1, min(N, len(self._which)))
+        self._total = int((part[:, 1] - part[:, 0]).sum())
+
+    def __len__(self) -> int:
+        """Chunks in one pass."""
+        return -(-len(self._which) // self.N)
+
+    def _chosen(self, k: int) -> NDArray[np.int64]:
+        """The series of the k-th chunk."""
+        passed, at = divmod(k, len(self))
+        order = self._which
+        lengths = (self._bounds[:, 1] - self._bounds[:, 0])[order]
+        if self._shuffled:
+            random = np.random.default_rng(passed)
+            order = order[np.argsort(lengths * random.uniform(0.8, 1.25, len(lengths)), kind="stable")]
+            at = int(random.permutation(len(self))[at])
+        return order[at * self.N : (at + 1) * self.N]
+
+    def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
+        """The k-th chunk, counted over all passes: features (L, N, D), targets (L, N, T), NaN but at the last rows."""
+        chosen = self._chosen(k)
+        bounds = self._bounds[chosen]
+        L = int((bounds[:, 1] - bounds[:, 0]).max())
+        x = np.zeros((L, self.N, self._data.x.shape[1]), np.float32)
+        y = np.full((L, self.N, self._data.y.shape[1]), np.nan, np.float32)
+        for n, (first, last) in enumerate(bounds):
+            x[: last - first, n], y[: last - first, n] = self._data.x[first:last], self._data.y[first:last]
+        resets = np.zeros((L, self.N), bool)
+        resets[0] = True
+        return _chunk(x[:, part], y, resets[:, part], part)
+
+    def read(self, passes: int, chunks: int) -> int:
+        """How many rows so many passes, and about how many so many chunks of another, read."""
+        return passes * self._total + chunks * self._total // len(self)
+
+
+def _chunk(x: NDArray[np.float32], y: NDArray[np.float32], resets: NDArray[np.bool_], part: slice) -> Chunk:
+    """Of targets of all streams, and the rest of those in ``part``."""
+    answered = int((~np.isnan(y)).any(-1).sum())
+    features, targets, starts = (torch.from_numpy(np.ascontiguousarray(one)) for one in (x, y[:, part], resets))
+    return Chunk(features, targets, starts, answered)

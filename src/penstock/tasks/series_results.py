@@ -1,0 +1,133 @@
+"""What a finished model of series is measured by, beside its naive baselines, and how a person is told."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from penstock.layout import command, facts, say, wrap
+from penstock.runtime.series_model import load_series
+from penstock.runtime.series_score import baselines
+from penstock.series import naive, rows_of
+from penstock.series.metrics import HIGHER, MAIN, measured
+from penstock.tasks.series_data import SeriesData
+from penstock.train.checkpoint import Progress
+from penstock.train.plan import Plan
+from penstock.train.reporter import duration
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesResults:
+    """The figures of a run; without held-out rows there are none of the model."""
+
+    parameters: int
+    seconds: float
+    steps: int
+    rows_read: int
+    answers: int
+    """Held-out answers that were scored."""
+    measure: str
+    """The metric that tells whether the model is good."""
+    model: dict[str, float]
+    """Its metrics."""
+    naive: dict[str, dict[str, float]]
+    """The metrics of what needs no network."""
+    beats_naive: bool | None
+    """Whether the model is better than all of them; None where nothing was held out."""
+
+
+def measure(plan: Plan, progress: Progress, data: SeriesData, out: Path) -> SeriesResults:
+    """Scores the best model on the held-out rows."""
+    model, series, answer = load_series(out), data.series, data.answer
+    y = _in_own_units(data)
+    training, asked = (_answered(y, rows_of(series, part)) for part in (data.split.training, data.split.validation))
+    found: dict[str, float] = {}
+    others: dict[str, dict[str, float]] = {}
+    if len(asked):
+        outputs = np.concatenate(model.read(series))
+        found = measured(answer.kind, model.answers(outputs[asked]), y[asked], series.name)
+        for name, answers in _baselines(data, y, training, asked).items():
+            others[name] = measured(answer.kind, answers, y[asked], series.name)
+    by = MAIN[answer.kind]
+    streams = data.streams(plan.streams, plan.settings.chunk)
+    return SeriesResults(
+        parameters=plan.model.parameters(),
+        seconds=progress.seconds,
+        steps=progress.step,
+        rows_read=streams.read(progress.passes, progress.chunk),
+        answers=len(asked),
+        measure=by,
+        model=found,
+        naive=others,
+        beats_naive=all(better(by, found[by], other[by]) for other in others.values()) if found else None,
+    )
+
+
+def better(metric: str, one: float, other: float) -> bool:
+    """Whether one value of a metric is better than another."""
+    return one > other if metric in HIGHER else one < other
+
+
+def _in_own_units(data: SeriesData) -> NDArray[np.float64]:
+    y = data.y.astype(np.float64)
+    return y * np.array(data.answer.spread) + np.array(data.answer.center) if data.answer.kind == "numbers" else y
+
+
+def _answered(y: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[~np.isnan(y[rows]).all(1)]
+
+
+def _baselines(
+    data: SeriesData, y: NDArray[np.float64], training: NDArray[np.int64], asked: NDArray[np.int64]
+) -> dict[str, NDArray[np.floating]]:
+    """The answers of each, at the rows that are asked for."""
+    kind, classes, name = data.answer.kind, len(data.answer.classes), data.series.name
+    now = data.series.values[:, [data.series.index(target) for target in data.answer.targets]]
+    found = baselines(data.answer, y[training], now[training], now[asked], len(asked))
+    if data.last and kind != "labels":
+        wholes = [[_whole(data, row) for row in rows] for rows in (training, asked)]
+        found["a linear model"] = naive.linear(kind, wholes[0], y[training], wholes[1], classes, name)
+    return found
+
+
+def _whole(data: SeriesData, row: int) -> NDArray[np.float32]:
+    """The features of the series of a row."""
+    k = int(np.searchsorted(data.series.starts, row, "right")) - 1
+    return data.x[data.series.starts[k] : data.series.starts[k + 1]]
+
+
+def print_results(results: SeriesResults, out: Path, console: Console) -> None:
+    """A short table, whether the model is any good, and what to try next."""
+    rows = [
+        ("parameters", f"{results.parameters:,}"),
+        ("time", f"{duration(results.seconds)}, {results.steps:,} steps of optimisation"),
+    ]
+    if results.model:
+        rows.append(("held out", f"{results.answers:,} answers scored"))
+        rows += [(f"  {name.replace('_', ' ')}", number(value)) for name, value in results.model.items()]
+        rows += [(f"  {results.measure} of {name}", number(of[results.measure])) for name, of in results.naive.items()]
+    say(console, ["", *facts(rows, console.width), "", *wrap(verdict(results), console.width), "", "Next:"])
+    for verb in ("eval", "predict"):
+        say(console, command(["penstock", verb, str(out), "FILE"], console.width))
+
+
+def verdict(results: SeriesResults) -> str:
+    """Whether the model is better than what needs no network, in a sentence."""
+    if not results.model:
+        return "Nothing was held out, so nobody knows whether the model is any good: --holdout 0.2 would tell."
+    by, own = results.measure, results.model[results.measure]
+    name, best = min(
+        ((name, of[by]) for name, of in results.naive.items()), key=lambda one: -one[1] if by in HIGHER else one[1]
+    )
+    figures = f"{by} {number(own)}, {name}: {number(best)}"
+    if better(by, own, best):
+        return f"The model is better than the best naive answer: {figures}."
+    return f"The model does NOT beat the naive answer: {figures}. Use that one, or try more --minutes or data."
+
+
+def number(value: float) -> str:
+    """With four digits that count."""
+    return f"{value:.4g}" if value == 0 or (abs(value) < 1e5 and not math.isnan(value)) else f"{value:.3e}"
