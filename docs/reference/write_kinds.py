@@ -20,8 +20,8 @@ import pyarrow.parquet
 
 from penstock.errors import NotText, PenstockError
 from penstock.score import inputs, rows
-from penstock.score.files import text_of as scored_text
 from penstock.text import Corpus
+from penstock.text.rows import Bad
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -157,7 +157,7 @@ def _becomes(kind: Kind) -> tuple[str, str, str]:
         inside = _said(lambda: _inside(folder, path, Path(place)), path)
         if path.is_dir():
             return ("–", inside, "–")
-        return named, inside, _said(lambda: _scored(path, Path(place, "out")), path)
+        return named, inside, _said(lambda: _scored(path, Path(place, "out")), path, advised=False)
 
 
 def _named(path: Path, other: Path, kind: Kind) -> str:
@@ -182,17 +182,17 @@ def _inside(folder: Path, path: Path, spool: Path) -> str:
 
 def _scored(path: Path, out: Path) -> str:
     jobs, _ = inputs.find([str(path)], out)
-    values = [value for job in jobs for window in rows.read(job.source, "text") for value in window.values]
-    bad = [value for value in (scored_text(value, keep_bytes=False) for value in values) if isinstance(value, rows.Bad)]
-    said = f"{len(values)} row{'s' * (len(values) != 1)}"
+    texts = [text for job in jobs for window in rows.read(job.source, "text") for text in window.texts]
+    bad = [text for text in texts if isinstance(text, Bad)]
+    said = f"{len(texts)} row{'s' * (len(texts) != 1)}"
     return f"{said}, {len(bad)} of them not: {bad[0].reason}" if bad else said
 
 
-def _said(act: Callable[[], str], path: Path) -> str:
+def _said(act: Callable[[], str], path: Path, advised: bool = True) -> str:
     try:
         return act()
     except PenstockError as error:
-        error = error.advised(vocab=True) if isinstance(error, NotText) else error
+        error = error.advised(vocab=True) if isinstance(error, NotText) and advised else error
         words = str(error).removeprefix("--in: ").replace(f"{path}: ", "").replace(os.fspath(path), "it")
         return f"refused: {words}".replace("|", "\\|").replace("\n", " ")
 

@@ -64,7 +64,7 @@ def test_a_broken_file_among_good_ones_is_status_1(model: Path, tmp_path: Path) 
         (["MODEL", "--out", "OUT"], "--in: expected files to score, got none"),
         (["MODEL", "--in", "DATA"], "--out: expected the folder for the scores, got none"),
         (["nowhere", "--in", "DATA", "--out", "OUT"], "nowhere: no model here"),
-        (["MODEL", "--in", "DATA/*.csv", "--out", "OUT"], "*.csv: no file matches it"),
+        (["MODEL", "--in", "DATA/*.csv", "--out", "OUT"], "*.csv: nothing matches it"),
         (["MODEL", "--in", "DATA", "--out", "OUT", "--workers", "0"], "--workers: expected 1 or more, got 0"),
         (["MODEL", "--in", "DATA", "--out", "OUT", "--engine", "spark"], "spark"),
         (["MODEL", "--in", "DATA", "--out", "DATA"], "lies in the output folder"),
@@ -90,7 +90,7 @@ def test_no_such_column_lists_the_columns(model: Path, tmp_path: Path) -> None:
     done = penstock("score", model, "--in", tmp_path / "data", "--out", tmp_path / "out", "--column", "body")
     assert done.returncode == 2
     assert "error: not one row could be scored: " in done.stderr
-    assert done.stderr.endswith("a.parquet: no column 'body'; name with --column one of 'text', 'id'\n")
+    assert done.stderr.endswith("a.parquet: expected a column 'body', got 'text', 'id'; name it with --column\n")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -35,6 +35,7 @@ def test_files_folders_and_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     others = {"data/readme.md": "readme.md.jsonl", "data/_old/c.txt": "_old/c.txt.jsonl"}
     assert places(["data"], out) == below | others
     assert places(["data/**/*.parquet", "data/*/[an].*"], out) == below
+    assert places(["data/*"], out) == below | others
     assert places(["data/readme.md"], out) == {"data/readme.md": "readme.md.jsonl"}
     assert places(["data/b.parquet", "data/*.parquet"], out) == {"data/b.parquet": "b.parquet"}
     (job,) = find(["data/x/n.txt"], out).jobs
@@ -49,6 +50,27 @@ def test_scores_of_an_earlier_run_are_no_input(tmp_path: Path) -> None:
         find([str(tmp_path / "out" / "a.txt.jsonl")], tmp_path / "out")
 
 
+def test_a_folder_that_penstock_made_is_no_input(tmp_path: Path) -> None:
+    made(tmp_path, "in/penstock.json", "in/a.txt")
+    with pytest.raises(PenstockError, match=r"--in: .*in: expected text, got a folder that Penstock made; name files"):
+        find([str(tmp_path / "in")], tmp_path / "out")
+    assert places([str(tmp_path / "in" / "a.txt")], tmp_path / "out") == {str(tmp_path / "in/a.txt"): "a.txt.jsonl"}
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PenstockError, match=r"--in: .*pipe: a pipe or a device is not scored as it is; save it as"):
+        find([str(tmp_path / "pipe")], tmp_path / "out")
+
+
+def test_a_folder_of_what_is_not_scored(tmp_path: Path) -> None:
+    made(tmp_path, "in/a.arrow")
+    with pytest.raises(
+        PenstockError, match=r"--in: .*in: nothing in it is scored: 0 files, .*1 an Arrow file is not s"
+    ):
+        find([str(tmp_path / "in")], tmp_path / "out")
+
+
 def test_two_files_of_one_place(tmp_path: Path) -> None:
     made(tmp_path, "a/x.txt", "b/x.txt")
     with pytest.raises(PenstockError, match=r"a/x\.txt and .*b/x\.txt would both be written to .*x\.txt\.jsonl"):
@@ -57,7 +79,11 @@ def test_two_files_of_one_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("*.parquet", "no file matches it"), ("nowhere", "no file there"), (".", "no file there; name files of text")],
+    [
+        ("*.parquet", "nothing matches it; name files of text, JSON lines"),
+        ("nowhere", "no such file or folder; name files of text"),
+        (".", "the folder holds no text"),
+    ],
 )
 def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
     monkeypatch.chdir(tmp_path)

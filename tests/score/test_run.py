@@ -20,6 +20,7 @@ from penstock.score import rows
 from penstock.score.files import Done, ScoreSettings
 from penstock.score.run import Summary, run
 from penstock.text import ByteVocabulary
+from penstock.text import rows as text_rows
 
 NONE = {"tokens": None, "nats": None, "bits_per_byte": None, "perplexity": None}
 
@@ -55,6 +56,7 @@ def test_parquet_keeps_its_rows_and_its_other_columns(
 ) -> None:
     monkeypatch.setattr(rows, "ROWS", size[0])
     monkeypatch.setattr(rows, "BYTES", size[1])
+    monkeypatch.setattr(text_rows, "BYTES", size[1])
     lines = texts(250)
     write_parquet(tmp_path / "a.parquet", id=[*range(250)], text=lines, more=[{"x": [k]} for k in range(250)])
     summary = score(tmp_path, "a.parquet", embed=True)
@@ -107,11 +109,11 @@ def test_json_lines_stay_json_lines(model: Path, tmp_path: Path, suffix: str) ->
     good = [{"id": 1, "text": "the cat", "x": {"é": [None, 1e300]}}, {"text": "was full"}]
     bad: list[tuple[str, dict[str, Any], str]] = [
         ('{"text": null, "id": 3}', {"id": 3}, "expected text, got null"),
-        ('{"text": 5}', {}, "expected text, got int"),
+        ('{"text": 5}', {}, "expected text, got int; name another with --column"),
         ('{"text": "t", "id": 5}', {"id": 5}, "a single token: the first one of a text is given, not scored"),
         ('{"text": "\\ud800 cat"}', {}, "expected Unicode, got a lone surrogate, '\\ud800'"),
-        ('{"id": 7}', {"id": 7}, "no 'text'; name with --column one of 'id'"),
-        ("[1]", {}, "expected a JSON object, got [1]"),
+        ('{"id": 7}', {"id": 7}, "expected a column 'text', got 'id'; name it with --column"),
+        ("[1]", {}, "expected a column 'text', got list; name it with --column"),
         ("", {}, "an empty line"),
         ("{", {}, "not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
     ]
@@ -147,9 +149,12 @@ def test_a_model_of_bytes_reads_what_is_no_utf8(tmp_path: Path) -> None:
     save(tmp_path / "model", vocabulary=ByteVocabulary())
     (tmp_path / "a.txt").write_bytes(b"caf\xe9\n")
     score(tmp_path, "a.txt")
-    (row,) = map(json.loads, (tmp_path / "out" / "a.txt.jsonl").read_text().splitlines())
-    assert row == scored(tmp_path / "model", "caf\udce9")
-    assert row["tokens"] == 3
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "caf\xe9"}\n')
+    score(tmp_path, "a.jsonl")
+    for name in ("a.txt.jsonl", "a.jsonl"):
+        (row,) = map(json.loads, (tmp_path / "out" / name).read_text().splitlines())
+        assert row == scored(tmp_path / "model", "caf\udce9")
+        assert row["tokens"] == 3
 
 
 def test_unknown_characters_are_counted(model: Path, tmp_path: Path) -> None:
@@ -186,11 +191,12 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(model: Path, tmp_path:
     write_parquet(data / "again.parquet", text=texts(3), nats=[1, 2, 3])
     (data / "half.jsonl.gz").write_bytes(gzip.compress(b'{"text": "the cat"}\n' * 1000)[:-20])
     (data / "other.jsonl").write_text('{"body": "the cat"}\n')
+    (data / "wide.txt").write_bytes("the cat\n".encode("utf-16") + b"\0")
     (data / "empty.jsonl").write_text("")
     told: list[Done] = []
     account: list[str] = []
     summary = score(tmp_path, "data", told=told.append, tell=account.append)
-    assert re.fullmatch(r"9 files, [\d,]+ bytes; left out: 1 empty \(.*data/empty\.jsonl\)", account[0])
+    assert re.fullmatch(r"10 files, [\d,]+ bytes; left out: 1 empty \(.*data/empty\.jsonl\)", account[0])
     assert {path.name for path in (tmp_path / "out").glob("*.*")} == {
         "penstock.json",
         "_score.json",
@@ -202,17 +208,18 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(model: Path, tmp_path:
     assert all(row is None for row, _ in reasons.values())
     assert "not a Parquet file that can be read: " in reasons["broken.parquet"][1]
     assert "not a Parquet file that can be read: " in reasons["torn.parquet"][1]
-    assert reasons["other.parquet"][1] == "no column 'text'; name with --column one of 'body', 'id'"
-    assert reasons["numbers.parquet"][1] == "column 'text': expected text, got int64"
+    assert reasons["other.parquet"][1] == "expected a column 'text', got 'body', 'id'; name it with --column"
+    assert reasons["numbers.parquet"][1] == "column 'text': expected text, got int64; name another with --column"
     assert reasons["again.parquet"][1].startswith("has a column 'nats' already; rename it")
     assert reasons["half.jsonl.gz"][1].startswith("not a whole gzip file: ")
-    assert reasons["other.jsonl"][1] == "no row has 'text'; name with --column one of 'body'"
-    assert (summary.files, summary.failed, summary.rows) == (2, 7, 600)
+    assert reasons["other.jsonl"][1] == "expected a column 'text', got 'body'; name it with --column"
+    assert reasons["wide.txt"][1] == "not UTF-16"
+    assert (summary.files, summary.failed, summary.rows) == (2, 8, 600)
     assert [Path(done.name).name for done in told if done.failed] == sorted(reasons)
 
     write_parquet(data / "broken.parquet", text=["the cat"])  # mended: scored now, and its error is gone
     again = score(tmp_path, "data")
-    assert (again.files, again.finished_before, again.failed) == (1, 2, 6)
+    assert (again.files, again.finished_before, again.failed) == (1, 2, 7)
     assert "broken.parquet" not in {name for name, *_ in errors(tmp_path / "out")}
 
 

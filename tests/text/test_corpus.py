@@ -19,8 +19,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from penstock import PenstockError
-from penstock.text import Corpus, readers, recognise
-from penstock.text.readers import FilePart
+from penstock.text import Corpus, readers, recognise, rows
+from penstock.text.sources import FilePart
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress as zstd_compress
@@ -51,7 +51,7 @@ def test_a_row_of_any_length_is_read_and_one_beyond_memory_is_refused(
         pieces = list(Corpus([str(name)], spool=tmp_path).pieces())
         assert [piece.starts_document for piece in pieces] == [True, False, False, False]
         assert "".join(piece.text for piece in pieces) == long
-    monkeypatch.setattr(readers, "LONGEST_LINE", 1 << 16)
+    monkeypatch.setattr(rows, "LONGEST_LINE", 1 << 16)
     for name in names[:2]:
         with pytest.raises(
             PenstockError, match=rf"{name.name}: line \d: expected at most 65,536 bytes; break the text"
@@ -92,6 +92,9 @@ def test_lines_of_json_in_another_encoding(tmp_path: Path, encoding: str) -> Non
     lines = "".join(json.dumps({"text": f"line {k} 猫"}, ensure_ascii=False) + "\n" for k in range(9))
     (tmp_path / "a.jsonl").write_bytes(lines.encode(encoding))
     assert read(tmp_path / "a.jsonl") == [f"line {k} 猫" for k in range(9)]
+    (tmp_path / "a.jsonl").write_bytes(lines.encode("utf-16") + b"\0")
+    with pytest.raises(PenstockError, match=r"a.jsonl: not UTF-16$"):
+        read(tmp_path / "a.jsonl")
 
 
 def test_a_folder_that_penstock_made_is_no_text(tmp_path: Path) -> None:
@@ -291,9 +294,25 @@ def test_the_parts_of_a_table_are_its_row_groups(tmp_path: Path) -> None:
         parts = [[p.text for p in corpus.read(FilePart(corpus.sources[0], k, count))] for k in range(count)]
         assert sum(parts, []) == rows  # noqa: RUF017
         assert all(len(part) % 10 == 0 for part in parts)
-    pyarrow.parquet.write_table(pyarrow.table({"text": [*range(70)]}), tmp_path / "a.parquet", row_group_size=10)
-    with pytest.raises(PenstockError, match=r"a.parquet: row 61: expected text, got int"):
+    texts = pyarrow.array([b"the \xff cat" if k == 61 else b"row" for k in range(70)]).view(pyarrow.string())
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "a.parquet", row_group_size=10)
+    with pytest.raises(PenstockError, match=r"a.parquet: row 62: not UTF-8 at byte 4$"):
         [*corpus.read(FilePart(corpus.sources[0], 6, 7))]
+
+
+def test_what_a_table_has_in_the_place_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {
+        "text": pyarrow.array([b"the cat", b"the \xff cat"]).view(pyarrow.string()),
+        "n": [1, 2],
+        "none": pyarrow.nulls(2),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    assert read(path, errors="replace") == ["the cat", "the \ufffd cat"]
+    assert read(path, errors="surrogateescape") == ["the cat", "the \udcff cat"]
+    assert read(path, column="none") == []
+    with pytest.raises(PenstockError, match=r"column 'n': expected text, got int64; name another with --column"):
+        read(path, column="n")
 
 
 def test_what_is_wrong_in_a_later_part(tmp_path: Path) -> None:
@@ -392,7 +411,7 @@ def test_tables_are_read_as_what_they_are(tmp_path: Path, name: str, content: st
     ("name", "content", "message"),
     [
         ("a.csv", b"n,body\n1,x\n", r"expected a column 'text', got 'n', 'body'; name it with --column"),
-        ("a.csv", b"", r"expected a column 'text', got no line; name it with --column"),
+        ("a.csv", b"", r"expected a column 'text', got none; name it with --column"),
         ("a.csv", b"n,text\n1\n", r"row 1: expected 2 columns, got 1"),
         ("a.csv", b'text\n"never ends', r"line 2: not a table: unexpected end of data"),
         ("a.csv", b"text\n\xff\n", r"not UTF-8$"),

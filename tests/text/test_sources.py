@@ -20,7 +20,7 @@ from helpers import penstock
 
 from penstock import PenstockError
 from penstock.text import Corpus
-from penstock.text.readers import FilePart
+from penstock.text.sources import FilePart
 
 ROWS = [{"text": "row one"}, {"text": "row 二"}]
 

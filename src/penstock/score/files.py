@@ -17,8 +17,7 @@ from penstock.runtime import Model, Reading, Score
 from penstock.runtime.bulk import read_windows
 from penstock.score import rows
 from penstock.score.inputs import Job
-from penstock.score.rows import Bad
-from penstock.text.readers import SURROGATE
+from penstock.text.rows import Bad
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ class _Piece(NamedTuple):
     """A window on its way through the scorer, or what went wrong instead."""
 
     job: Job
-    values: list[str | Bad]
+    texts: list[str | Bad]
     rest: Any
     failure: PenstockError | None = None
 
@@ -60,8 +59,10 @@ def score_files(model: Model, jobs: Sequence[Job], settings: ScoreSettings, work
     Raises:
         PenstockError: a file cannot be written. What was written before is whole.
     """
-    pieces = (piece for job in jobs for piece in _pieces(job, settings, keep_bytes=model.vocabulary.kind == "byte"))
-    windows = ((piece, [value for value in piece.values if isinstance(value, str)]) for piece in pieces)
+    # as everywhere, a byte vocabulary reads bytes that are no UTF-8 as the bytes that they are
+    errors = "surrogateescape" if model.vocabulary.kind == "byte" else "strict"
+    pieces = (piece for job in jobs for piece in _pieces(job, settings, errors))
+    windows = ((piece, [text for text in piece.texts if isinstance(text, str)]) for piece in pieces)
     read = read_windows(model, windows, workers=workers, to_the_end=settings.embed)
     for job, of_file in itertools.groupby(read, lambda window: window[0].job):
         try:
@@ -76,30 +77,13 @@ class _Unreadable(Exception):
     """A file cannot be read, whatever becomes of the others."""
 
 
-def _pieces(job: Job, settings: ScoreSettings, keep_bytes: bool) -> Iterator[_Piece]:
+def _pieces(job: Job, settings: ScoreSettings, errors: str) -> Iterator[_Piece]:
     """A file's windows; one at least."""
     try:
-        for values, rest in rows.read(job.source, settings.column, raw=keep_bytes):
-            yield _Piece(job, [text_of(value, keep_bytes) for value in values], rest)
+        for texts, rest in rows.read(job.source, settings.column, errors):
+            yield _Piece(job, texts, rest)
     except PenstockError as error:
         yield _Piece(job, [], None, error)
-
-
-def text_of(value: Any, keep_bytes: bool) -> str | Bad:
-    """The text of a row, or why it has none."""
-    if isinstance(value, bytes):
-        try:
-            # as everywhere, a byte vocabulary reads bytes that are no UTF-8 as the bytes that they are
-            value = value.decode("utf-8", "surrogateescape" if keep_bytes else "strict")
-        except UnicodeDecodeError as error:
-            return Bad(f"not UTF-8 at byte {error.start}")
-    elif isinstance(value, str) and (lone := SURROGATE.search(value)):
-        return Bad(f"expected Unicode, got a lone surrogate, {lone[0]!a}")
-    if isinstance(value, Bad):
-        return value
-    if not isinstance(value, str):
-        return Bad(f"expected text, got {'null' if value is None else type(value).__name__}")
-    return value if value else Bad("an empty text")
 
 
 def _write(
@@ -111,11 +95,11 @@ def _write(
         try:
             writer = rows.writer(job.source, file, settings.column, embedding)
             with contextlib.closing(writer):
-                for (_, values, rest, failure), readings in windows:
+                for (_, texts, rest, failure), readings in windows:
                     if failure is not None:
                         raise failure
                     read = iter(readings)
-                    of_rows = [_checked(next(read)) if isinstance(value, str) else value for value in values]
+                    of_rows = [_checked(next(read)) if isinstance(text, str) else text for text in texts]
                     for row in of_rows:
                         done.rows += 1
                         if isinstance(row, Bad):
@@ -126,7 +110,7 @@ def _write(
                             done.score += row.score
                     writer.write(rest, _columns(of_rows, embedding is not None))
         except PenstockError as error:
-            raise _Unreadable(error) from None
+            raise _Unreadable(str(error).removeprefix(f"{job.source}: ")) from None
         _write_errors(job, errors)
     return done
 

@@ -1,13 +1,14 @@
 """Which files are scored, and where the scores of each go."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from penstock.errors import PenstockError
 from penstock.text.recognise import stem_and_packing
-from penstock.text.walk import LeftOut, account, walk
+from penstock.text.sources import files_of
+from penstock.text.walk import LeftOut, account
 
 
 class Job(NamedTuple):
@@ -49,8 +50,9 @@ def find(inputs: Sequence[str], out: Path, raw: bool = False) -> Inputs:
     jobs: dict[Path, Job] = {}
     left_out: list[LeftOut] = []
     for name in inputs:
-        for path, below in _found(name, left_out, raw):
-            source = path.resolve()
+        root = _root(Path(name))
+        for path in _scored(name, left_out, raw):
+            source, below = path.resolve(), path.relative_to(root)
             if place in source.parents:  # scores of an earlier run are no input of the next
                 continue
             to = below if below.name.lower().endswith(TABULAR) else below.with_name(f"{below.name}.jsonl")
@@ -70,45 +72,39 @@ TABULAR = (".parquet", *LINES, *(f"{ending}.gz" for ending in LINES))
 """Endings of files whose scores are a file of the same kind, with their other columns."""
 INSTEAD = {".arrow": "an Arrow file", ".csv": "a table", ".tsv": "a table", ".json": "an array of JSON"}
 """What is not scored as it is."""
+ADVICE = "name files of text, JSON lines or Parquet, folders that hold some, or globs in quotes"
 
 
-def _found(name: str, left_out: list[LeftOut], raw: bool) -> Iterator[tuple[Path, Path]]:
-    """The files of one input, and what each is called below it."""
-    path = Path(name)
-    if path.is_dir():
-        root = path
-        inside, others = walk(path, raw)
-        left_out += others
-        found = []
-        for p in inside:
-            if why := _instead(p):
-                left_out.append(LeftOut(str(p), why))
-            else:
-                found.append(p)
-    else:
-        if path.exists():
-            root, found = path.parent, [path]
+def _scored(name: str, left_out: list[LeftOut], raw: bool) -> list[Path]:
+    """The files of one input."""
+    try:
+        files = files_of(name, left_out, raw, ADVICE)
+    except PenstockError as error:
+        raise PenstockError(f"--in: {error}") from None
+    found = []
+    for path in files:
+        if (why := _instead(path)) is None:
+            found.append(path)
+        elif Path(name).is_dir():
+            left_out.append(LeftOut(str(path), why))
         else:
-            fixed = list(path.parts[:-1])
-            while glob.has_magic(str(Path(*fixed))):
-                fixed.pop()
-            root, found = Path(*fixed), [Path(p) for p in glob.glob(name, recursive=True)]
-        left_out += [LeftOut(str(p), "folder that only matches") for p in found if p.is_dir()]
-        found = sorted(p for p in found if p.is_file())
-        for p in found:
-            if why := _instead(p):
-                raise PenstockError(f"--in: {p}: {why}")
+            raise PenstockError(f"--in: {path}: {why}")
     if not found:
-        raise PenstockError(
-            f"--in: {name}: no file {'matches it' if glob.has_magic(name) else 'there'}; "
-            f"name files of text, JSON lines or Parquet, folders that hold some, or globs in quotes"
-            + (f"; {account(0, 0, left_out)}" if left_out else "")
-        )
-    return ((p, p.relative_to(root)) for p in found)
+        raise PenstockError(f"--in: {name}: nothing in it is scored: {account(0, 0, left_out)}; {ADVICE}")
+    return found
+
+
+def _root(path: Path) -> Path:
+    """The folder from which on a file's scores lie as it does: the one that was named, or the fixed part of a glob."""
+    root = path if path.is_dir() else path.parent
+    while glob.has_magic(str(root)) and not path.exists():
+        root = root.parent
+    return root
 
 
 def _instead(path: Path) -> str | None:
     """What helps with a file that is not scored as it is."""
     stem, _ = stem_and_packing(path.name)
     what = next((what for ending, what in INSTEAD.items() if stem.endswith(ending)), None)
+    what = what if path.is_file() else "a pipe or a device"
     return what and f"{what} is not scored as it is; save it as Parquet or JSON lines"

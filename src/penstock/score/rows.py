@@ -1,7 +1,6 @@
 """The rows of a file, window by window, and the file that their scores are written to beside their other columns."""
 
 import codecs
-import contextlib
 import gzip
 import json
 from collections.abc import Iterator
@@ -12,27 +11,20 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.score.inputs import LINES
-from penstock.text.readers import bounded_lines, decoded_lines
-from penstock.text.sources import local
+from penstock.text.rows import BYTES, Bad, arrow, lines, of_json, of_table, text_of, value_of
+from penstock.text.sources import FilePart, local
 
-ROWS, BYTES = 8192, 8 << 20
-"""A window holds as many rows at most, and no more bytes than this unless a row alone does."""
+ROWS = 8192
+"""A window holds as many rows at most, and of lines no more than ``BYTES`` unless one alone has."""
 
 SCORES = ("tokens", "nats", "bits_per_byte", "perplexity", "embedding")
 """The columns that are written."""
 
 
-class Bad(NamedTuple):
-    """What stands in the place of a text that cannot be scored."""
-
-    reason: str
-
-
 class Window(NamedTuple):
     """Some rows that follow each other."""
 
-    values: list[Any]
-    """What stands where the text should: ``bytes`` of UTF-8, ``str``, ``Bad``, or anything else."""
+    texts: list[str | Bad]
     rest: Any
     """The other columns, for the writer of the same kind."""
 
@@ -47,75 +39,62 @@ class Writer(Protocol):
         """The file is whole."""
 
 
-def read(path: Path, column: str, raw: bool = False) -> Iterator[Window]:
-    """The rows of a Parquet file, the lines of any other; of bytes as they are if ``raw``.
+def read(path: Path, column: str, errors: str = "strict") -> Iterator[Window]:
+    """The rows of a Parquet file, the lines of any other; ``errors`` as for ``Corpus``.
 
     Raises:
         PenstockError: the file cannot be read, or has no such column. Some windows may have come before.
     """
-    if path.name.lower().endswith(".parquet"):
-        yield from _read_parquet(path, column)
-        return
     try:
-        source = local(str(path), path, raw)
+        source = local(str(path), path, raw=errors == "surrogateescape")
         with source.opened() as file:
-            lines = bounded_lines(file)
-            if source.encoding != "utf-8":
-                lines = (line.encode() for line in decoded_lines(file, source.encoding))
-            yield from _read_lines(lines, column if source.stem.endswith(LINES) else None)
+            if _is_parquet(path):
+                for rows in of_table(FilePart(source), file, column, ROWS, others=True):
+                    yield Window([text_of(value, errors) for value in rows.values], rows.others)
+                yield Window([], None)
+            else:
+                of_json = column if source.stem.endswith(LINES) else None
+                yield from _read_lines(lines(source, file, errors), of_json, errors)
     except OSError as error:
         raise PenstockError(f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise PenstockError(f"not {source.encoding.upper()} to its end") from None
-    except PenstockError as error:
-        raise PenstockError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def writer(source: Path, file: BinaryIO, column: str, embedding: int | None) -> Writer:
     """What writes a file's scores; with embeddings of so many numbers, or without."""
-    if source.name.lower().endswith(".parquet"):
+    if _is_parquet(source):
         return _ParquetWriter(source, file, column, embedding)
     return _LineWriter(file, compressed=source.name.lower().endswith(".gz"))
 
 
-def _read_lines(lines: Iterator[bytes], column: str | None) -> Iterator[Window]:
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
+
+
+def _read_lines(of_file: Iterator[Any], column: str | None, errors: str) -> Iterator[Window]:
     """Of text, or, with a column, of JSON."""
-    values: list[Any] = []
-    rest: list[dict[str, Any]] = []
-    size, fields, found = 0, None, column is None
-    for number, line in enumerate(lines):
-        size += len(line)
-        line = line if number else line.removeprefix(codecs.BOM_UTF8)
-        if column is None:
-            values.append(line.rstrip(b"\r\n"))
-            rest.append({})
+    window, size = Window([], []), 0
+    found, lacking = False, None
+    for number, line in enumerate(of_file):
+        rest: dict[str, Any] = {}
+        if column is not None:
+            row = of_json(line, errors)
+            value = value_of(row, column)
+            if isinstance(row, dict):
+                rest, found, lacking = row, found or column in row, lacking or value
+                rest.pop(column, None)
+        elif isinstance(line, bytes):
+            value = (line if number else line.removeprefix(codecs.BOM_UTF8)).rstrip(b"\r\n")
         else:
-            row = _json(line)
-            here = isinstance(row, dict) and column in row
-            found, fields = found or here, fields or (list(row) if isinstance(row, dict) else None)
-            values.append(row.pop(column) if here else row if isinstance(row, Bad) else _lacks(column, row))
-            rest.append(row if isinstance(row, dict) else {})
-        if len(values) == ROWS or size >= BYTES:
-            yield Window(values, rest)
-            values, rest, size = [], [], 0
-    if fields is not None and not found:
-        raise PenstockError(f"no row has {column!r}; {_named(fields)}")
-    yield Window(values, rest)
-
-
-def _json(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Bad("an empty line" if not line.strip() else f"not JSON: {error}")
-
-
-def _lacks(column: str, row: Any) -> Bad:
-    return Bad(f"no {column!r}; {_named(row)}" if isinstance(row, dict) else f"expected a JSON object, got {row!r:.40}")
-
-
-def _named(columns: Any) -> str:
-    return f"name with --column one of {', '.join(map(repr, columns)) or 'none'}"
+            value = line.rstrip("\r\n")
+        window.texts.append(text_of(value, errors))
+        window.rest.append(rest)
+        size += len(line)
+        if len(window.texts) == ROWS or size >= BYTES:
+            yield window
+            window, size = Window([], []), 0
+    if not found and isinstance(lacking, Bad):  # a table of another column
+        raise PenstockError(lacking.reason)
+    yield window
 
 
 class _LineWriter:
@@ -142,32 +121,9 @@ def _check_free(columns: Any) -> None:
         raise PenstockError(f"has a column {taken[0]!r} already; rename it, as its scores are to be called that")
 
 
-def _read_parquet(path: Path, column: str) -> Iterator[Window]:
-    with _parquet() as pyarrow:
-        file = pyarrow.parquet.ParquetFile(path)
-        names, types = file.schema_arrow.names, pyarrow.types
-        if column not in names:
-            raise PenstockError(f"no column {column!r}; {_named(names)}")
-        at = names.index(column)
-        kind = file.schema_arrow.field(at).type
-        coded = types.is_dictionary(kind)
-        kind = kind.value_type if coded else kind
-        if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
-            raise PenstockError(f"column {column!r}: expected text, got {kind}")
-        for batch in file.iter_batches(batch_size=ROWS):
-            step = max(1, min(ROWS, batch.num_rows * BYTES // max(batch.nbytes, 1)))
-            for start in range(0, batch.num_rows, step):
-                rows = batch.slice(start, step)
-                texts = rows.column(at).dictionary_decode() if coded else rows.column(at)
-                # as bytes: one text that is no UTF-8 must not stop the others
-                values = texts.cast(pyarrow.large_string()).view(pyarrow.large_binary()).to_pylist()
-                yield Window(values, rows.remove_column(at))
-        yield Window([], None)
-
-
 class _ParquetWriter:
     def __init__(self, source: Path, file: BinaryIO, column: str, embedding: int | None) -> None:
-        with _parquet() as pa:
+        with arrow(str(source), "Parquet") as pa:
             self._arrow = pa
             # without the metadata, which describes the columns as they were
             kept = pa.parquet.read_schema(source).remove_metadata()
@@ -198,17 +154,3 @@ class _ParquetWriter:
 
     def close(self) -> None:
         self._writer.close()
-
-
-@contextlib.contextmanager
-def _parquet() -> Iterator[Any]:
-    """Pyarrow, and its errors as ours."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise PenstockError("Parquet needs the package pyarrow: pip install 'penstock[parquet]'") from None
-    try:
-        yield pyarrow
-    except (pyarrow.ArrowException, OSError) as error:
-        raise PenstockError(f"not a Parquet file that can be read: {' '.join(str(error).split())}") from None

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.text import sources
-from penstock.text.readers import FilePart, Piece, read
-from penstock.text.sources import Source
+from penstock.text.readers import Piece, read
+from penstock.text.sources import FilePart, Source
 from penstock.text.walk import LeftOut, account, copies
 
 

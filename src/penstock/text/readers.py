@@ -1,32 +1,24 @@
 """Files to documents: plain text, lines and arrays of JSON, tables, Parquet and Arrow, whole or in parts."""
 
 import codecs
-import contextlib
 import csv
-import io
-import itertools
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from penstock.errors import NotText, PenstockError
-from penstock.text import recognise
-from penstock.text.sources import BLOCK, Source
+from penstock.text import recognise, rows
+from penstock.text.rows import LONGEST_LINE, Bad
+from penstock.text.sources import BLOCK, FilePart
 
 ROWS = 1024
 """Of a Parquet file that are in memory at once."""
 LARGEST_JSON = 1 << 28
 """Bytes of an array of JSON, which is read at once."""
-LONGEST_LINE = 1 << 27
-"""Bytes of a row that is a line, and characters of a table's cell, which are in memory at once; text has no limit."""
 LONGEST_PIECE = 1 << 21
 """Characters of a row in one piece."""
 csv.field_size_limit(LONGEST_LINE)  # 131,072 characters otherwise
-SURROGATE = re.compile("[\ud800-\udfff]")
-NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""Surrogates but for those by which "surrogateescape" keeps a byte."""
 
 
 class Piece(NamedTuple):
@@ -34,14 +26,6 @@ class Piece(NamedTuple):
 
     text: str
     starts_document: bool
-
-
-class FilePart(NamedTuple):
-    """One of so many about equal parts of a file. A line belongs to the part that it begins in."""
-
-    source: Source
-    number: int = 0
-    parts: int = 1
 
 
 class OpenPart(NamedTuple):
@@ -57,11 +41,6 @@ class OpenPart(NamedTuple):
         """What a person calls the file."""
         return self.part.source.name
 
-    @property
-    def encoding(self) -> str:
-        """Of its text, a mark at its beginning aside."""
-        return "utf-8-sig" if self.part.source.encoding == "utf-8" else self.part.source.encoding
-
 
 def read(part: FilePart, column: str, errors: str) -> Iterator[Piece]:
     """The pieces of a part of a file; see ``Corpus`` for what the rest means.
@@ -72,8 +51,8 @@ def read(part: FilePart, column: str, errors: str) -> Iterator[Piece]:
     readers = {
         "jsonl": _jsonl,
         "ndjson": _jsonl,
-        "parquet": _parquet,
-        "arrow": _arrow,
+        "parquet": _rows,
+        "arrow": _rows,
         "json": _json,
         "csv": _table,
         "tsv": _table,
@@ -118,39 +97,6 @@ def _blocks(reading: OpenPart) -> Iterator[tuple[int, bytes]]:
         yield at, b""
 
 
-def bounded_lines(file: Any) -> Iterator[Any]:
-    """The lines of a file, of bytes or text, in bounded memory.
-
-    Raises:
-        PenstockError: a line is longer than ``LONGEST_LINE``.
-    """
-    for number in itertools.count(1):
-        line = file.readline(LONGEST_LINE + 1)
-        if len(line) > LONGEST_LINE:
-            raise PenstockError(f"line {number}: expected at most {LONGEST_LINE:,} bytes; break the text into rows")
-        if not line:
-            return
-        yield line
-
-
-def decoded_lines(file: BinaryIO, encoding: str, errors: str = "strict", newline: str = "\n") -> Iterator[str]:
-    """The same of text in some encoding."""
-    text = io.TextIOWrapper(file, encoding, errors, newline=newline)
-    try:
-        yield from bounded_lines(text)
-    finally:
-        # the file's owner closes it; where reading was given up that came first, and then detaching is refused
-        with contextlib.suppress(ValueError):
-            text.detach()
-
-
-def _named(reading: OpenPart, lines: Iterator[Any]) -> Iterator[Any]:
-    try:
-        yield from lines
-    except PenstockError as error:
-        raise PenstockError(f"{reading.name}: {error}") from None
-
-
 def _text(reading: OpenPart) -> Iterator[Piece]:
     decoder = codecs.getincrementaldecoder(reading.part.source.encoding)(reading.errors)
     first, rest = False, ""
@@ -172,32 +118,14 @@ def _text(reading: OpenPart) -> Iterator[Piece]:
 
 def _jsonl(reading: OpenPart) -> Iterator[Piece]:
     at, stop = _bounds(reading)
-    lines: Iterator[Any] = bounded_lines(reading.file)
-    if reading.part.source.encoding != "utf-8":
-        lines = decoded_lines(reading.file, reading.encoding, reading.errors)
-    for number, line in enumerate(_named(reading, lines), 1):
+    for number, line in enumerate(rows.lines(reading.part.source, reading.file, reading.errors), 1):
         if stop is not None and at >= stop:
             return
-        where = f"{reading.name}: " + (f"line {number}" if reading.part.number == 0 else f"the line at byte {at}")
-        try:
-            text = line if isinstance(line, str) else line.decode("utf-8", reading.errors)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(reading, at + error.start) from None
+        if line.strip():
+            where = f"{reading.name}: " + (f"line {number}" if reading.part.number == 0 else f"the line at byte {at}")
+            row = rows.of_json(line, reading.errors)
+            yield from _document(reading, where, rows.value_of(row, reading.column), at)
         at += len(line)
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text.removeprefix("\ufeff"))
-        except (ValueError, RecursionError) as error:
-            raise PenstockError(f"{where}: not JSON: {error}") from None
-        yield from _document(reading, where, _value_of(reading, where, row))
-
-
-def _value_of(reading: OpenPart, where: str, row: Any) -> Any:
-    if isinstance(row, dict) and reading.column in row:
-        return row[reading.column]
-    has = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-    raise PenstockError(f"{where}: expected a column {reading.column!r}, got {has}; name it with --column")
 
 
 def _json(reading: OpenPart) -> Iterator[Piece]:
@@ -206,111 +134,55 @@ def _json(reading: OpenPart) -> Iterator[Piece]:
     if len(content) > LARGEST_JSON:
         raise PenstockError(f"{reading.name}: too large for one array of JSON; make it JSON lines, .jsonl")
     try:
-        rows = json.loads(content.decode(reading.encoding, reading.errors))
+        found = json.loads(content.decode(reading.part.source.codec, reading.errors))
     except UnicodeDecodeError as error:
         raise _not_utf8(reading, error.start) from None
     except (ValueError, RecursionError) as error:
         raise PenstockError(f"{reading.name}: not JSON: {error}; if it is plain text, name it .txt") from None
-    if not isinstance(rows, list):
-        raise PenstockError(f"{reading.name}: expected an array of rows, got {type(rows).__name__}; make it .jsonl")
-    for number, row in enumerate(rows, 1):
-        where = f"{reading.name}: row {number}"
-        yield from _document(reading, where, row if isinstance(row, str) else _value_of(reading, where, row))
+    if not isinstance(found, list):
+        raise PenstockError(f"{reading.name}: expected an array of rows, got {type(found).__name__}; make it .jsonl")
+    for number, row in enumerate(found, 1):
+        value = row if isinstance(row, str) else rows.value_of(row, reading.column)
+        yield from _document(reading, f"{reading.name}: row {number}", value)
 
 
 def _table(reading: OpenPart) -> Iterator[Piece]:
     """A CSV or TSV file with a line of names at its beginning."""
-    lines = _named(reading, decoded_lines(reading.file, reading.encoding, reading.errors, newline=""))
-    rows = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
+    lines = rows.decoded_lines(reading.part.source, reading.file, reading.errors, newline="")
+    table = csv.reader(lines, "excel-tab" if reading.part.source.stem.endswith(".tsv") else "excel", strict=True)
     try:
-        names = next(rows, [])
+        names = next(table, [])
         if reading.column not in names:
-            has = ", ".join(map(repr, names)) or "no line"
-            raise PenstockError(
-                f"{reading.name}: expected a column {reading.column!r}, got {has}; name it with --column"
-            )
+            raise PenstockError(f"{reading.name}: {rows.lacks(reading.column, names)}")
         column = names.index(reading.column)
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(table, 1):
             if row and len(row) <= column:
                 raise PenstockError(f"{reading.name}: row {number}: expected {len(names)} columns, got {len(row)}")
             if row:
                 yield from _document(reading, f"{reading.name}: row {number}", row[column])
-    except UnicodeDecodeError:
-        raise NotText(f"{reading.name}: not UTF-8", replace=True) from None
     except csv.Error as error:
-        raise PenstockError(f"{reading.name}: line {rows.line_num}: not a table: {error}") from None
+        raise PenstockError(f"{reading.name}: line {table.line_num}: not a table: {error}") from None
 
 
-def _parquet(reading: OpenPart) -> Iterator[Piece]:
-    """A row group at a time, and of it the column of the text alone."""
-
-    def batches(arrow: Any) -> Iterator[Any]:
-        import pyarrow.parquet
-
-        table = pyarrow.parquet.ParquetFile(reading.file, buffer_size=BLOCK)
-        groups = table.metadata.num_row_groups
-        _, number, parts = reading.part
-        mine = range(groups * number // parts, groups * (number + 1) // parts)
-        before = sum(table.metadata.row_group(k).num_rows for k in range(mine.start))
-        yield table.schema_arrow, before
-        yield from table.iter_batches(columns=[reading.column], row_groups=list(mine), batch_size=ROWS) if mine else ()
-
-    return _rows(reading, "Parquet", batches)
+def _rows(reading: OpenPart) -> Iterator[Piece]:
+    """Of Parquet and Arrow."""
+    for some in rows.of_table(reading.part, reading.file, reading.column, ROWS):
+        for number, value in enumerate(some.values, some.first):
+            yield from _document(reading, f"{reading.name}: row {number}", value)
 
 
-def _arrow(reading: OpenPart) -> Iterator[Piece]:
-    """As Hugging Face ``datasets`` saves: a stream of record batches, or a file of them."""
-
-    def batches(arrow: Any) -> Iterator[Any]:
-        if reading.file.peek(6)[:6] == b"ARROW1":  # type: ignore[attr-defined]
-            file = arrow.ipc.open_file(reading.file)
-            yield file.schema, 0
-            yield from (file.get_batch(k).select([reading.column]) for k in range(file.num_record_batches))
-        else:
-            stream = arrow.ipc.open_stream(reading.file)
-            yield stream.schema, 0
-            yield from (batch.select([reading.column]) for batch in stream)
-
-    return _rows(reading, "Arrow", batches)
-
-
-def _rows(reading: OpenPart, kind: str, batches: Callable[[Any], Iterator[Any]]) -> Iterator[Piece]:
-    """The documents of a table. ``batches`` gives its schema and the rows before, then batches of the text's column."""
-    try:
-        import pyarrow
-        import pyarrow.ipc
-    except ModuleNotFoundError:
-        raise PenstockError(
-            f"{reading.name}: {kind} needs the package pyarrow: pip install 'penstock[parquet]'"
-        ) from None
-    try:
-        found = batches(pyarrow)
-        schema, row = next(found)
-        if reading.column not in schema.names:
-            raise PenstockError(
-                f"{reading.name}: expected a column {reading.column!r}, got {', '.join(map(repr, schema.names))}; "
-                "name it with --column"
-            )
-        for batch in found:
-            for value in batch.column(0).to_pylist():
-                row += 1
-                yield from _document(reading, f"{reading.name}: row {row}", value)
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise PenstockError(f"{reading.name}: not a {kind} file that can be read: {error}") from None
-
-
-def _document(reading: OpenPart, where: str, value: Any) -> Iterator[Piece]:
-    if value is None or value == "":
+def _document(reading: OpenPart, where: str, value: Any, at: int | None = None) -> Iterator[Piece]:
+    """The pieces of a row's text; ``at``: where in the file the bytes of the row begin."""
+    if value in (None, "", b""):
         return
-    if not isinstance(value, str):
-        raise PenstockError(f"{where}: expected text, got {type(value).__name__}; name another with --column")
-    # JSON can spell half of a surrogate pair, which is no character
-    if lone := (NO_BYTE if reading.errors == "surrogateescape" else SURROGATE).search(value):
-        if reading.errors == "strict":
-            raise NotText(f"{where}: expected Unicode, got a lone surrogate, {lone[0]!a}", replace=True)
-        value = lone.re.sub("\ufffd", value)
-    for start in range(0, len(value), LONGEST_PIECE):
-        yield Piece(value[start : start + LONGEST_PIECE], start == 0)
+    text = rows.text_of(value, reading.errors)
+    if isinstance(text, Bad):
+        if at is not None and text.byte is not None:
+            raise _not_utf8(reading, at + text.byte)
+        said = f"{where}: {text.reason}"
+        raise NotText(said, replace=True) if text.replace else PenstockError(said)
+    for start in range(0, len(text), LONGEST_PIECE):
+        yield Piece(text[start : start + LONGEST_PIECE], start == 0)
 
 
 def _not_utf8(reading: OpenPart, offset: int) -> NotText:

@@ -12,9 +12,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from penstock.files import replacing, write
-from penstock.text.readers import FilePart, Piece, read
+from penstock.text.readers import Piece, read
 from penstock.text.sealed import read_sealed, write_sealed
-from penstock.text.sources import Source
+from penstock.text.sources import FilePart, Source
 from penstock.text.tokens import checksum, shard_path
 from penstock.text.vocabulary import Vocabulary, characters_of
 

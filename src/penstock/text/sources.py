@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from penstock.errors import NotText, PenstockError
 from penstock.files import is_utf8, replacing
@@ -58,6 +58,11 @@ class Source(NamedTuple):
         return recognise.stem_and_packing(self.name)[0]
 
     @property
+    def codec(self) -> str:
+        """That of its text, with a mark at its beginning or without."""
+        return "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+
+    @property
     def of_rows(self) -> bool:
         """Whether each of its rows is a document; else it is one itself."""
         return self.stem.endswith((*ROWS, *TABLES))
@@ -86,7 +91,7 @@ class Source(NamedTuple):
             if of_bzip2 or broken or type(error).__module__ == "zlib" or type(error).__name__ == "ZstdError":
                 raise PenstockError(f"{self.name}: not a whole {self.packing} file: {error}") from None
             if self.remote or isinstance(error, OSError):
-                raise _cannot_read(self.name, error) from None
+                raise cannot_read(self.name, error) from None
             raise
 
     def _unpacked(self, file: BinaryIO) -> Any:
@@ -110,6 +115,17 @@ class Source(NamedTuple):
         return files.open(path, "rb", **({"block_size": 0} if self.size is None else {}))
 
 
+class FilePart(NamedTuple):
+    """One of so many about equal parts of a file. A line belongs to the part that it begins in."""
+
+    source: Source
+    number: int = 0
+    parts: int = 1
+
+
+ADVICE = "name text files, folders, globs, or - for standard input"
+
+
 def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> list[Source]:
     """The files of one input.
 
@@ -126,25 +142,33 @@ def find(name: str, spool: Path, left_out: list[LeftOut], raw: bool = False) -> 
         return _found_remotely(name, left_out)
     path = Path("/dev/stdin" if name == "-" else name)
     try:
-        if path.is_dir():
-            if (path / LIST).is_file():
-                raise PenstockError(f"{name}: expected text, got a folder that Penstock made; name files in it")
-            inside, others = walk(path, raw)
-            left_out += others
-            return [local(str(p), p, raw) for p in inside] or _nothing_in(name, others)
-        if path == STANDARD_INPUT or (path.exists() and not path.is_file()):
+        if path == STANDARD_INPUT or (path.exists() and not path.is_file() and not path.is_dir()):
             return [_kept(name, path, spool)]
-        if path.exists():
-            return [local(name, path, raw)]
-        found = []
-        for match in sorted(map(Path, glob.glob(name, recursive=True))):
-            if match.is_file():
-                found.append(local(str(match), match, raw))
-            elif match.is_dir() and "**" not in name:  # by which what is in it matches too
-                found += find(str(match), spool, left_out, raw)
-        return found or _not_there(name)
+        return [local(str(found), found, raw) for found in files_of(name, left_out, raw)]
     except OSError as error:
-        raise _cannot_read(name, error) from None
+        raise cannot_read(name, error) from None
+
+
+def files_of(name: str, left_out: list[LeftOut], raw: bool = False, advice: str = ADVICE) -> list[Path]:
+    """The files on this machine that one input stands for: itself, those in a folder, those that a pattern matches, be
+    it in folders that match. Arguments and errors as for ``find``; ``advice``: what can be named.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if (path / LIST).is_file():
+            raise PenstockError(f"{name}: expected text, got a folder that Penstock made; name files in it")
+        inside, others = walk(path, raw)
+        left_out += others
+        return inside or _nothing_in(name, others)
+    if path.exists():
+        return [path]
+    found: list[Path] = []
+    for match in sorted(map(Path, glob.glob(name, recursive=True))):
+        if match.is_file():
+            found.append(match)
+        elif match.is_dir() and "**" not in name:  # by which what is in it matches too
+            found += files_of(str(match), left_out, raw)
+    return found or _not_there(name, advice)
 
 
 def default() -> Source:
@@ -212,9 +236,9 @@ def _found_remotely(name: str, left_out: list[LeftOut]) -> list[Source]:
         # what a web server refuses, or one that cannot be reached, is no file to fsspec either, but it says why
         if error.__cause__ is None or getattr(error.__cause__, "status", None) == 404:
             return _not_there(name)
-        raise _cannot_read(name, error.__cause__) from None
+        raise cannot_read(name, error.__cause__) from None
     except Exception as error:  # each file system raises its own
-        raise _cannot_read(name, error) from None
+        raise cannot_read(name, error) from None
 
 
 def _remote(files: Any, path: str) -> Source:
@@ -251,16 +275,17 @@ def _filesystem(name: str) -> tuple[Any, str]:
     return found
 
 
-def _nothing_in(name: str, left_out: list[LeftOut]) -> list[Source]:
+def _nothing_in(name: str, left_out: list[LeftOut]) -> NoReturn:
     why = f": {account(0, 0, left_out)}" if left_out else ""
     raise PenstockError(f"{name}: the folder holds no text{why}")
 
 
-def _not_there(name: str) -> list[Source]:
+def _not_there(name: str, advice: str = ADVICE) -> NoReturn:
     what = "nothing matches it" if glob.has_magic(name) else "no such file or folder"
-    raise PenstockError(f"{name}: {what}; name text files, folders, globs, or - for standard input")
+    raise PenstockError(f"{name}: {what}; {advice}")
 
 
-def _cannot_read(name: str, error: BaseException) -> PenstockError:
+def cannot_read(name: str, error: BaseException) -> PenstockError:
+    """The error to raise where a file could not be read."""
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return PenstockError(f"{name}: cannot be read: {why}")
