@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars
 
 DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y")
+PLAIN = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p")
 DATE = re.compile(
     r"\s*(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
@@ -45,6 +46,11 @@ def parsed(cells: "polars.Series", where: str) -> tuple[NDArray[np.int64], str |
         zone = getattr(cells.dtype, "time_zone", None)
         found = cells.cast(pl.Datetime("us", zone))
         return _whole(found, cells, where), zone
+    for way in PLAIN:  # most tables, whose cells need no second look
+        if cells.head(1).str.to_datetime(way, strict=False).null_count() == 0:
+            found = cells.str.to_datetime(way, strict=False, time_unit="us", cache=False)  # which costs more here
+            if found.null_count() == 0:
+                return found.to_physical().to_numpy(), None
     text = cells.str.strip_chars()
     zones = text.str.extract(ZONE)
     known = zones.fill_null("")
@@ -92,15 +98,20 @@ def _best(text: "polars.Series", cells: "polars.Series", where: str) -> "polars.
     import polars as pl
 
     sample = text.drop_nulls().head(1000)
-    ways = [f"{date} {clock}" for date in DATES for clock in CLOCKS]
-    read = {way: len(sample) - sample.str.to_datetime(way, strict=False).null_count() for way in ways}
+    read = {
+        (date, clock): len(sample) - sample.str.to_datetime(f"{date} {clock}", strict=False).null_count()
+        for date in DATES
+        for clock in CLOCKS
+    }
     most = max(read.values(), default=0)
     if not most:
         return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
-    best = [way for way in ways if read[way] == most]
-    found = [text.str.to_datetime(way, strict=False, time_unit="us") for way in best[:2]]
+    best = {date: clock for (date, clock), count in reversed(read.items()) if count == most}  # of each the first clock
+    found = [
+        text.str.to_datetime(f"{date} {best[date]}", strict=False, time_unit="us") for date in DATES if date in best
+    ]
     nulls = [series.null_count() for series in found]
-    if len(found) == 2 and nulls[0] == nulls[1] and not found[0].equals(found[1]):
+    if len(found) > 1 and nulls[0] == nulls[1] and not found[0].equals(found[1]):
         raise PenstockError(
             f"{where}: row 1, column {cells.name!r}: {cells[0]!r} may be day or month first; write year-month-day"
         )

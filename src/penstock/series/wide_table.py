@@ -35,11 +35,14 @@ def is_wide(file: File, said: Roles) -> bool:
         return False
     if not file.named and len(others) == len(file.names):
         return False
-    head = read(file, {**dict.fromkeys(others, "text"), **dict.fromkeys(steps, "number")}, sniff.LINES)
-    missing = np.isnan(head.select(steps).to_numpy())
-    trailing = bool((np.diff(missing.astype(np.int8), axis=1) >= 0).all())  # once missing, missing to the end
+    if file.text is not None:
+        head = {name: [row[k] for row in file.text.rows] for k, name in enumerate(file.names)}
+    else:
+        head = read(file, dict.fromkeys(file.names, "text"), sniff.LINES).to_dict(as_series=False)
+    missing = np.array([[cell is None or cell in sniff.MISSING for cell in head[name]] for name in steps])
+    trailing = bool((np.diff(missing.astype(np.int8), axis=0) >= 0).all())  # once missing, missing to the end
     unequal = bool(missing.any()) and trailing
-    unique = any(file.kinds[name] == "text" and not head[name].is_duplicated().any() for name in others)
+    unique = any(file.kinds[name] == "text" and len(set(head[name])) == len(head[name]) for name in others)
     return unequal or (unique and file.named)
 
 
