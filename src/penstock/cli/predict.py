@@ -12,7 +12,7 @@ from penstock.files import expect_place_for, replacing
 from penstock.layout import columns
 
 if TYPE_CHECKING:
-    from penstock.runtime.series_model import SeriesModel
+    from penstock.runtime.series_model import SeriesRuntime
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
@@ -49,7 +49,7 @@ def predict(
     return _files(model, files, out)
 
 
-def _files(model: "SeriesModel", files: tuple[str, ...], out: Path | None) -> int:
+def _files(model: "SeriesRuntime", files: tuple[str, ...], out: Path | None) -> int:
     from penstock.runtime.answers import answers_to, as_lines
     from penstock.series import account
     from penstock.series.asked import read_asked
@@ -73,10 +73,10 @@ def _files(model: "SeriesModel", files: tuple[str, ...], out: Path | None) -> in
     return 0
 
 
-def _stream(model: "SeriesModel", state: Path | None) -> int:
-    from penstock.runtime.answers import Streams, as_lines, load_states, rows_of_lines, save_states
+def _stream(model: "SeriesRuntime", state: Path | None) -> int:
+    from penstock.runtime.answers import AnswerStreams, as_lines, load_states, rows_of_lines, save_states
 
-    streams = Streams(model, {} if state is None else load_states(state, model))
+    streams = AnswerStreams(model, {} if state is None else load_states(state, model))
     try:
         rows = (streams.row(row, where) for row, where in rows_of_lines(sys.stdin))
         for line in as_lines(rows, ".jsonl"):

@@ -19,7 +19,7 @@ FORMAT, VERSION = "penstock-model", 2
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 Weights = dict[str, NDArray[np.float32]]
-Part = TypeVar("Part")
+Described = TypeVar("Described")
 
 
 class Config(Protocol):
@@ -28,6 +28,13 @@ class Config(Protocol):
     @property
     def stack(self) -> StackConfig:
         """Its recurrent layers."""
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that come out at each step."""
+
+    def parameters(self) -> int:
+        """Those that every step trains."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight."""
@@ -72,7 +79,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content
 
 
-def described(kind: type[Part], name: str, saved: Any, **known: Any) -> Part:
+def described(kind: type[Described], name: str, saved: Any, **known: Any) -> Described:
     """A dataclass of what config.json has under ``name``, and of what is ``known`` beside it.
 
     Raises:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.files import replacing
-from penstock.runtime.series_model import Floats, SeriesModel, SeriesState
+from penstock.runtime.series_model import Floats, SeriesRuntime, SeriesState
 from penstock.series import RowReader, SeriesSet
+from penstock.series.saved import read_arrays, write_arrays
 from penstock.series.times import said
 
 FORMAT = "penstock-stream-1"
 
 
-def answered(model: SeriesModel, outputs: Floats) -> dict[str, Any]:
+def answered(model: SeriesRuntime, outputs: Floats) -> dict[str, Any]:
     """One answer, (outputs,), under the names of what it answers for; of classes the likeliest, and how likely each."""
     answer, values = model.answer, model.answers(outputs).tolist()
     if answer.kind == "class":
@@ -28,7 +28,7 @@ def answered(model: SeriesModel, outputs: Floats) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def answers_to(model: SeriesModel, series: SeriesSet) -> Iterator[dict[str, Any]]:
+def answers_to(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
     """A row for each series, or for each of its rows, with its id and time."""
     for k, outputs in enumerate(model.read(series)):
         one = series.one(k)
@@ -41,13 +41,13 @@ def answers_to(model: SeriesModel, series: SeriesSet) -> Iterator[dict[str, Any]
             yield {"id": one.id, **when, **answered(model, output)}
 
 
-class Streams:
+class AnswerStreams:
     """Many streams at once, each with its state: rows in any order of ids, an answer to each.
 
     Of a series the answers are the same to the last bit as those to the whole of it.
     """
 
-    def __init__(self, model: SeriesModel, states: dict[str, SeriesState] | None = None) -> None:
+    def __init__(self, model: SeriesRuntime, states: dict[str, SeriesState] | None = None) -> None:
         self.model, self.states = model, states or {}
         self._rows = RowReader(model.reads)
         names = [column["name"] for column in model.reads["columns"]]
@@ -93,35 +93,31 @@ def rows_of_lines(lines: Iterable[str]) -> Iterator[tuple[dict[str, Any], str]]:
             yield dict(zip(header, cells, strict=True)), where
 
 
-def save_states(path: Path, streams: Streams) -> None:
+def save_states(path: Path, streams: AnswerStreams) -> None:
     """Writes where each stream stands, to go on from after a restart.
 
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
     states = list(streams.states.values())
-    about = {"format": FORMAT, "model": streams.model.digest, "ids": list(streams.states)}
+    about = {"model": streams.model.digest, "ids": list(streams.states)}
     arrays: Any = {
         "features": np.array([state.features for state in states]),
         "hidden": np.array([state.hidden for state in states]),
         "total": np.array([state.total for state in states]),
         "rows": np.array([state.rows for state in states], np.int64),
     }
-    with replacing(path) as file:
-        np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+    write_arrays(path, FORMAT, about, arrays)
 
 
-def load_states(path: Path, model: SeriesModel) -> dict[str, SeriesState]:
+def load_states(path: Path, model: SeriesRuntime) -> dict[str, SeriesState]:
     """What ``save_states`` wrote; none where there is no file yet.
 
     Raises:
         PenstockError: it is not whole, or the states of another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            about, arrays = json.loads(file["about"].tobytes()), {name: file[name] for name in file.files}
-        if about["format"] != FORMAT:
-            raise ValueError("of another version")
+        about, arrays = read_arrays(path, FORMAT)
         if about["model"] != model.digest:
             raise PenstockError(f"--state: {path}: the states of another model; name another file")
         columns = (arrays[name] for name in ("features", "hidden", "total", "rows"))
@@ -131,7 +127,7 @@ def load_states(path: Path, model: SeriesModel) -> dict[str, SeriesState]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"--state: {path}: not the file that was written: {error}") from None
 
 

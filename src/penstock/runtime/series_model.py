@@ -33,7 +33,7 @@ class SeriesState(NamedTuple):
     rows: int
 
 
-class SeriesModel:
+class SeriesRuntime:
     """A model of series to run. Letters: L steps, C columns that are read, H hidden units; everything is float32.
 
     It never changes and may be used from many threads at once.
@@ -154,10 +154,10 @@ class SeriesModel:
         return np.asarray(wide * np.array(self.answer.spread) + np.array(self.answer.center))
 
 
-def load_series(folder: str | Path) -> SeriesModel:
+def load_series(folder: str | Path) -> SeriesRuntime:
     """The model of series of a folder.
 
     Raises:
         PenstockError: the folder holds none that is whole.
     """
-    return SeriesModel(load_series_model(Path(folder)))
+    return SeriesRuntime(load_series_model(Path(folder)))

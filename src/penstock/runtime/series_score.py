@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.model_folder.series import SeriesAnswer
-from penstock.runtime.series_model import SeriesModel
+from penstock.runtime.series_model import SeriesRuntime
 from penstock.series import SeriesSet, naive
 from penstock.series.metrics import measured
 
@@ -46,7 +46,7 @@ def baselines(
     return found
 
 
-def score_series(model: SeriesModel, series: SeriesSet) -> dict[str, Any]:
+def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
     """The metrics of the model, and of naive answers that were learned from these very series, which flatters them.
 
     Raises:

@@ -1,19 +1,51 @@
-"""A set of series in one file, so that a run goes on with what it began with: arrays of NumPy, no pickle."""
+"""Arrays, and what they are, in one file of safetensors: a set of series, so that a run goes on with what it began."""
 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
+import safetensors.numpy
 
 from penstock.errors import PenstockError
-from penstock.files import replacing
+from penstock.files import write
 from penstock.series.series_set import Column, Keys, SeriesSet, Unused
 
 ARRAYS = ("starts", "values", "times", "episodes", "source_of")
 FORMAT = "penstock-series-1"
+
+
+def write_arrays(path: Path, format: str, about: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Writes the file, whole or not at all.
+
+    Raises:
+        PenstockError: it cannot be written; what was there before is unchanged.
+    """
+    whole = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    write(path, safetensors.numpy.save(whole, {"about": json.dumps({"format": format, **about})}))
+
+
+def read_arrays(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ``write_arrays`` wrote.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: it is not whole, or of another format.
+    """
+    path.open("rb").close()  # the library says of every file that it cannot read that it is not there
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(str(error)) from None
+    if about.pop("format", None) != format:
+        raise ValueError(f"expected a {format}")
+    return about, arrays
 
 
 def save_series_set(path: Path, series: SeriesSet) -> None:
@@ -24,10 +56,7 @@ def save_series_set(path: Path, series: SeriesSet) -> None:
     """
     arrays = {name: getattr(series, name) for name in ARRAYS if getattr(series, name) is not None}
     about = {f.name: getattr(series, f.name) for f in dataclasses.fields(series) if f.name not in ARRAYS}
-    about["columns"] = [dataclasses.asdict(column) for column in series.columns]
-    text = json.dumps({"format": FORMAT, **about}).encode()
-    with replacing(path) as file:
-        np.savez(file, about=np.frombuffer(text, np.uint8), **arrays)
+    write_arrays(path, FORMAT, {**about, "columns": [dataclasses.asdict(one) for one in series.columns]}, arrays)
 
 
 def open_series_set(path: Path) -> SeriesSet:
@@ -37,11 +66,7 @@ def open_series_set(path: Path) -> SeriesSet:
         PenstockError: the file is not whole.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = {name: file[name] for name in file.files}
-        about = json.loads(arrays.pop("about").tobytes())
-        if about.pop("format") != FORMAT:
-            raise ValueError("of another version")
+        about, arrays = read_arrays(path, FORMAT)
         about["columns"] = tuple(
             Column(**{**column, "categories": _tuple(column["categories"])}) for column in about["columns"]
         )
@@ -49,7 +74,7 @@ def open_series_set(path: Path) -> SeriesSet:
         about["unused"] = tuple(Unused(*one) for one in about["unused"])
         about |= {name: tuple(about[name]) for name in ("ids", "sources")}
         return SeriesSet(**about, **arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"{path}: not the file that was written: {error}") from None
 
 

@@ -1,9 +1,14 @@
 """What a person may say about series of numbers, whatever the task."""
 
 import dataclasses
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from penstock.errors import PenstockError
 from penstock.series.roles import Roles
+
+Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +31,16 @@ class SeriesSettings:
         pattern: Of sound, what files' names hold, such as {label}_{speaker}_{take}.wav.
     """
 
-    target: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    category: tuple[str, ...] = ()
-    id: tuple[str, ...] = ()
+    target: Names = ()
+    features: Names = ()
+    known: Names = ()
+    static: Names = ()
+    category: Names = ()
+    id: Names = ()
     time: str | None = None
     episode: str | None = None
     split_by: str | None = None
-    validation: tuple[str, ...] = ()
+    validation: Names = ()
     pattern: str | None = None
 
     def __post_init__(self) -> None:

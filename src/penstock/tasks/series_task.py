@@ -38,7 +38,7 @@ from penstock.tasks.series_settings import SeriesSettings
 from penstock.train.settings import Settings
 from penstock.train.task import Begun, Said
 
-SERIES, SPLIT = "series.npz", "split.json"
+SERIES, SPLIT = "series.safetensors", "split.json"
 MANY = 20
 """Series from which on whole ones are held out."""
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from penstock.folder import Folder
-from penstock.model_folder import StackConfig
 from penstock.train.settings import Settings
-
-if TYPE_CHECKING:
-    from penstock.nn.stack import Stack
-    from penstock.train.checkpoint import Progress
-    from penstock.train.plan import Plan
 
 
 class Chunk(NamedTuple):
@@ -64,33 +58,6 @@ class Data(Protocol):
 
     def held_out_streams(self, N: int) -> Streams | None:
         """To validate on; None where nothing was held out."""
-
-
-class Config(Protocol):
-    """What a model's sizes are; see ``penstock.model_folder``."""
-
-    @property
-    def stack(self) -> StackConfig:
-        """Its recurrent layers."""
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that come out at each step."""
-
-    def parameters(self) -> int:
-        """Those that every step trains."""
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The name and shape of every weight."""
-
-
-class Model(Protocol):
-    """A module with a stack inside: (inputs, state, resets) → (outputs, state)."""
-
-    layers: Stack
-
-    def save_into(self, folder: Folder) -> None:
-        """Writes the model's files."""
 
 
 class Begun(NamedTuple):
@@ -160,13 +127,15 @@ class Task(Protocol):
         """Why the data are too few to train on."""
 
     def config(self, settings: Settings, own: Any, size: str | None, data: Any, before: Any = None) -> Any:
-        """The sizes of a model for the data: of a preset where nothing else is said, or of the model before."""
+        """The sizes for the data, a ``penstock.model_folder.content.Config``: of a preset where nothing else is said, or
+        of the model before."""
 
     def config_of(self, saved: dict[str, Any]) -> Any:
         """What ``dataclasses.asdict`` made of the sizes."""
 
     def model(self, config: Any, data: Any, before: Any = None) -> nn.Module:
-        """A model, its weights drawn or those of the one before."""
+        """A model, its weights drawn or those of the one before: (inputs, state, resets) → (outputs, state), with a
+        ``penstock.nn.stack.Stack`` inside, ``layers``, and ``save_into(folder)``."""
 
     def loss(self, data: Any) -> Callable[[Tensor, Tensor], Tensor]:
         """Of outputs and targets, all that count together, in float32."""
@@ -180,8 +149,8 @@ class Task(Protocol):
     def about(self, data: Any) -> str:
         """What the data are, in a line."""
 
-    def measure(self, plan: Plan, progress: Progress, data: Any, out: Path) -> Any:
-        """The figures of the best model: a dataclass."""
+    def measure(self, plan: Any, progress: Any, data: Any, out: Path) -> Any:
+        """The figures of the best model, a dataclass; ``plan`` and ``progress`` are what the run did."""
 
     def print_results(self, results: Any, data: Any, out: Path, console: Any) -> None:
         """The figures as a person reads them, and what to try next."""

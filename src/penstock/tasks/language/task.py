@@ -31,7 +31,7 @@ TOKENS = "tokens"
 """The token folder in the run's own, where the run made it."""
 
 
-class Language:
+class LanguageTask:
     """What token comes next in a text."""
 
     name, step, loss_unit, default = "language", "token", "nats", reference.NAME
@@ -143,7 +143,7 @@ class Language:
         print_results(results, out, data.per_unit()[1], console)
 
 
-TASK: Task = Language()
+TASK: Task = LanguageTask()
 
 
 def _tokens_of(
