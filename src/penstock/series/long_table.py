@@ -10,7 +10,7 @@ from penstock.errors import PenstockError
 from penstock.series import times as clock
 from penstock.series.roles import TablePlan
 from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused
-from penstock.series.tables import As, File, read
+from penstock.series.tables import As, File, read, rows_of_numbers
 
 if TYPE_CHECKING:
     import polars
@@ -47,7 +47,7 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
     if keys.episode is not None:
         wanted[keys.episode] = "text"
     for name, _, category, _ in plan.columns:
-        wanted[name] = "text" if category else "number"
+        wanted[name] = "text" if category else "exact"
     frame = read(file, wanted)
     while frame.height and all(cell is None for cell in frame.row(-1)):  # empty lines at the end
         frame = frame.head(-1)
@@ -55,7 +55,7 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
         raise PenstockError(f"{file.name}: no rows below the names of the columns")
     times, zone = _times(file, frame, keys.time)
     numbers = [name for name, _, category, _ in plan.columns if not category]
-    values = frame.select(numbers).to_numpy(order="c") if numbers else np.zeros((frame.height, 0), np.float32)
+    values = rows_of_numbers(frame, numbers)
     expect_finite(values, numbers, file.name)
     names = {name: frame[name] for name, _, category, _ in plan.columns if category}
     values = _with_places(values, plan)
@@ -128,9 +128,6 @@ def joined(parts: Sequence[FileRows], plan: TablePlan) -> SeriesSet:
         PenstockError: times run backwards, stand twice, or are of different zones.
     """
     ids, codes = _ids(parts)
-    counts = [len(part.values) for part in parts]
-    file_of = np.repeat(np.arange(len(parts)), counts)
-    row_of = np.concatenate([np.arange(count) for count in counts])
     stays = len(codes) < 2 or bool((np.diff(codes) >= 0).all())
     order = None if stays else np.argsort(codes, kind="stable")
     times = _joined_times(parts, plan)
@@ -140,15 +137,23 @@ def joined(parts: Sequence[FileRows], plan: TablePlan) -> SeriesSet:
         None if parts[0].episodes is None else np.concatenate([p.episodes for p in parts if p.episodes is not None])
     )
     if order is not None:
-        codes, values, file_of, row_of = codes[order], values[order], file_of[order], row_of[order]
+        codes, values = codes[order], values[order]
         times = None if times is None else times[order]
         episodes = None if episodes is None else episodes[order]
     starts = np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64)
     dated = plan.keys.time is not None and parts[0].file.kinds[plan.keys.time] != "number"
-    if times is not None:
-        _expect_ascending(
-            times, codes, lambda row: (parts[int(file_of[row])].file.name, int(row_of[row])), plan, ids, dated
-        )
+    ends = np.cumsum([len(part.values) for part in parts])
+
+    def place(row: int) -> tuple[int, int]:
+        """The file of a row, and where it stands there."""
+        at = row if order is None else int(order[row])
+        of = int(np.searchsorted(ends, at, "right"))
+        return of, at - int(ends[of]) + len(parts[of].values)
+
+    if times is not None and (at := _not_after(times, codes)) is not None:
+        (of, row), (_, before) = place(at), place(at - 1)
+        where = f"{parts[of].file.name}: row {row + 1}, column {plan.keys.time!r}"
+        raise _time_error(where, before + 1, times[at - 1 : at + 1], dated, ids[codes[at]] if plan.keys.id else None)
     keep = [k for k, (name, *_) in enumerate(plan.columns) if name in columns]
     return SeriesSet(
         ids=ids,
@@ -160,7 +165,7 @@ def joined(parts: Sequence[FileRows], plan: TablePlan) -> SeriesSet:
         zone=parts[0].zone,
         episodes=episodes,
         sources=tuple(part.file.name for part in parts),
-        source_of=file_of[starts[:-1]].astype(np.int64),
+        source_of=np.array([place(int(row))[0] for row in starts[:-1]], np.int64),
         keys=plan.keys,
         unused=(*plan.unused, *unused),
     )
@@ -204,23 +209,22 @@ def _joined_times(parts: Sequence[FileRows], plan: TablePlan) -> NDArray[Any] | 
     return np.concatenate([part.times for part in parts if part.times is not None])
 
 
-def _expect_ascending(
-    times: NDArray[Any], codes: NDArray[np.int64], place: Any, plan: TablePlan, ids: Sequence[str], dated: bool
-) -> None:
+def _not_after(times: NDArray[Any], codes: NDArray[np.int64]) -> int | None:
+    """The first row that is not after the one before in its series."""
     wrong = times[1:] <= times[:-1]
-    wrong &= codes[1:] == codes[:-1]
-    if not wrong.any():
-        return
-    at = int(np.argmax(wrong)) + 1
-    (name, row), (_, before) = place(at), place(at - 1)
-    where = f"{name}: row {row + 1}, column {plan.keys.time!r}"
-    said, of = clock.said(times[at], dated), f" of {ids[codes[at]]!r}" if plan.keys.id else ""
-    hint = "" if plan.keys.id else "; say with id whose row each is, if it holds several series"
-    if times[at] == times[at - 1]:
-        raise PenstockError(f"{where}: {said}{of} stands twice, also in row {before + 1}{hint}")
-    raise PenstockError(
-        f"{where}: {said}{of} after {clock.said(times[at - 1], dated)}: time runs backwards; sort the rows{hint}"
-    )
+    if wrong.any():
+        wrong &= codes[1:] == codes[:-1]
+    return int(np.argmax(wrong)) + 1 if wrong.any() else None
+
+
+def _time_error(where: str, before: int, times: NDArray[Any], dated: bool, id: str | None) -> PenstockError:
+    """``times`` are that of the row before, which is ``before``, and the row's own."""
+    earlier, said = (clock.said(time, dated) for time in times)
+    of = "" if id is None else f" of {id!r}"
+    hint = "; say with id whose row each is, if it holds several series" if id is None else ""
+    if times[0] == times[1]:
+        return PenstockError(f"{where}: {said}{of} stands twice, also in row {before}{hint}")
+    return PenstockError(f"{where}: {said}{of} after {earlier}: time runs backwards; sort the rows{hint}")
 
 
 def _columns(

@@ -1,9 +1,12 @@
 """Tables of any kind of file as one: the names and kinds of their columns, and the columns that are asked for."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.series import packed, sniff
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 20
 """Bytes of a table of text that it is judged by."""
+BLOCK = 1 << 12
 HEAD = 20_000
 """FileRows by which columns are guessed."""
 ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson")
@@ -134,6 +138,17 @@ def read(file: File, wanted: Mapping[str, As], rows: int | None = None) -> "pola
         return _cast(text, wanted, file.name)
     single = [pl.col(column).cast(pl.Float32) for column in numbers if wanted[column] == "number"]
     return frame.with_columns(single)
+
+
+def rows_of_numbers(frame: "polars.DataFrame", columns: Sequence[str]) -> NDArray[np.float32]:
+    """(rows, C): columns of any numbers, side by side; a block of rows at a time, as memory is what this waits for."""
+    found = np.empty((frame.height, len(columns)), np.float32)
+    whole = [frame[column].to_numpy() for column in columns]
+    with np.errstate(over="ignore"):
+        for row in range(0, frame.height, BLOCK):
+            for k, column in enumerate(whole):
+                found[row : row + BLOCK, k] = column[row : row + BLOCK]
+    return found
 
 
 def _read_text(file: File, numbers: Mapping[str, Any], wanted: Iterable[str], rows: int | None) -> "polars.DataFrame":
