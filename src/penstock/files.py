@@ -22,6 +22,9 @@ MARKS = tuple(
         '"penstock-trace":',
         '"good_nats":',  # of pairs that agree got wrong, a JSON object a line
         "good,bad,good_nats,bad_nats",  # the same as a table
+        ",penstock_",  # of answers, a column of a table
+        '"penstock_',  # a field of an object a line
+        f"creator\x18\x10{MADE}",  # the metadata of a Parquet file
     )
 )
 """How it stands there, near the beginning or the end."""

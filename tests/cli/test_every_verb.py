@@ -23,7 +23,11 @@ from helpers import ENVIRONMENT, files_of
 
 from penstock import LanguageModel
 from penstock.cli import app
+from penstock.folder import held
 from penstock.model_folder import CONFIG, WEIGHTS, LanguageConfig, StackConfig
+from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles
+from penstock.nn.series_model import SeriesModel
+from penstock.series import description, learn_features, read_series
 from penstock.text import CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
@@ -35,6 +39,7 @@ CALLS = {
     "info": "",
     "lab": "limits --quick --out OUT.html",
     "look": "MODEL --file TEXT --out OUT.html",
+    "predict": "SERIES ROWS --out OUT.csv",
     "prepare": "TEXT --out OUT",
     "score": "MODEL --in TEXT --out OUT",
     "train": "TEXT --out OUT --steps 1 --init MODEL",
@@ -56,14 +61,28 @@ def places(tmp_path: Path) -> dict[str, str]:
     LanguageModel(LanguageConfig(len(vocabulary), StackConfig(3, 4)), vocabulary).save(tmp_path / "model")
     (tmp_path / "text.txt").write_text(TEXT)
     (tmp_path / "pairs.tsv").write_text("the cat\tthe mat\n")
+    (tmp_path / "rows.csv").write_text("id,a\ns,1\ns,2\n")
+    _save_model_of_series(tmp_path / "series")
     return {
         "MODEL": str(tmp_path / "model"),
+        "SERIES": str(tmp_path / "series"),
+        "ROWS": str(tmp_path / "rows.csv"),
         "TEXT": str(tmp_path / "text.txt"),
         "PAIRS": str(tmp_path / "pairs.tsv"),
         "OUT": str(tmp_path / "out"),
         "OUT.html": str(tmp_path / "out.html"),
         "OUT.csv": str(tmp_path / "out.csv"),
     }
+
+
+def _save_model_of_series(folder: Path) -> None:
+    series = read_series([str(folder.parent / "rows.csv")])
+    features = learn_features(series, np.array([[0, 2]]), ["a"])
+    reads = {**description(series), "features": features.to_json(), "pattern": None}
+    config = SeriesConfig(1, StackConfig(features.size, 3))
+    answer = SeriesAnswer("numbers", ("a",), (), (0.0,), (1.0,), next=True)
+    with held(folder, "model") as place:
+        SeriesModel(config, SeriesFiles("steps", reads, answer, config, {})).save_into(place)
 
 
 def call(verb: str, places: dict[str, str]) -> list[str]:

@@ -10,13 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import penstock
 from penstock import PenstockError
 from penstock.folder import held
 from penstock.model_folder import StackConfig
 from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles, load_series_model
 from penstock.nn.series_model import SeriesModel as TorchModel
 from penstock.runtime.answers import AnswerStreams, answers_to, load_states, save_states
-from penstock.runtime.series_model import SeriesRuntime, load_series
+from penstock.runtime.series_model import SeriesRuntime
 from penstock.series import Column, Keys, SeriesSet, description, learn_features
 
 LENGTHS = (5, 1, 9, 3)
@@ -70,7 +71,8 @@ def module(request: pytest.FixtureRequest) -> TorchModel:
 def light(module: TorchModel, tmp_path: Path) -> SeriesRuntime:
     with held(tmp_path / "model", "model") as place:
         module.save_into(place)
-    return load_series(tmp_path / "model")
+    loaded: SeriesRuntime = penstock.load(tmp_path / "model")
+    return loaded
 
 
 def test_as_the_torch_module(module: TorchModel, light: SeriesRuntime) -> None:
@@ -118,6 +120,14 @@ def test_answers_are_probabilities_or_numbers_of_the_columns_size() -> None:
     weights = {name: value.numpy() for name, value in numbers.state_dict().items()}
     model = SeriesRuntime(numbers.about._replace(config=numbers.config, weights=weights))
     assert model.answers(np.array([2.0, 2.0], np.float32)).tolist() == [7.0, -1.0]
+
+
+def test_an_array_is_answered(light: SeriesRuntime) -> None:
+    one = drawn(4).one(0)
+    wanted = light.answers(light.read(drawn(4))[0])
+    assert np.array_equal(light.predict(one.values, one.times), wanted[-1] if light.task == "sequence" else wanted)
+    with pytest.raises(ValueError, match=r"values: expected \(L, C=3\) of a, b, kind, got \(5, 2\)"):
+        light.predict(one.values[:, :2], one.times)
 
 
 def test_streams_go_on_from_a_file(light: SeriesRuntime, tmp_path: Path) -> None:

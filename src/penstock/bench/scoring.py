@@ -15,7 +15,7 @@ from penstock.bench.measure import Duration, interleave
 from penstock.errors import PenstockError
 from penstock.folder import held
 from penstock.model_folder import LanguageConfig, StackConfig, save_model
-from penstock.runtime import Model, bulk, load, model
+from penstock.runtime import Model, bulk, load_language, model
 from penstock.score.files import ScoreSettings
 from penstock.score.run import run
 from penstock.text import CharVocabulary, reference
@@ -61,7 +61,7 @@ def measure(hidden: int, threads: int, duration: Duration = FULL, rows: int | No
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _save(folder / "model", hidden, CharVocabulary(text), rng)
-        scorer = load(folder / "model")
+        scorer = load_language(folder / "model")
         at_peak, tokens_at_once = _peak(scorer, threads, rng)
         (times,) = interleave([at_peak], Duration(1, 0.2))
         # texts of a few hundred characters, a few of some thousand

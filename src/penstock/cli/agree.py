@@ -43,7 +43,7 @@ def agree(
     """
     from penstock.look.pairs import agree as score
     from penstock.look.pairs import read_pairs
-    from penstock.runtime import load
+    from penstock.runtime import load_language
 
     if pairs is None:
         raise PenstockError("--pairs: expected a file with a pair of sentences a line, got none; add --pairs FILE")
@@ -51,7 +51,7 @@ def agree(
         if out.suffix not in FORMATS:
             raise PenstockError(f"--out: expected a name that ends with {' or '.join(FORMATS)}, got {out}")
         expect_place_for(out)  # before the pairs are scored, not after
-    model = load(dir_)
+    model = load_language(dir_)
     found = score(model, read_pairs(pairs))
     if out is not None:
         write(out, FORMATS[out.suffix](found.wrong))

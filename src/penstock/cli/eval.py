@@ -35,12 +35,12 @@ def evaluate(
         json_: Print one JSON object.
     """
     from penstock.model_folder.content import read_config
-    from penstock.runtime import load
+    from penstock.runtime import load_language
     from penstock.text import token_folder
 
     if read_config(dir_)["task"] != "language":
         return _evaluate_series(dir_, files, json_)
-    model = load(dir_)
+    model = load_language(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
     if folder := token_folder(files):

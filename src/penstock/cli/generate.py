@@ -35,9 +35,9 @@ def generate(
         top_p: Draw from the fewest tokens that together have this probability.
         seed: The same seed writes the same text; without one, another each time.
     """
-    from penstock.runtime import load
+    from penstock.runtime import load_language
 
-    model = load(dir_)
+    model = load_language(dir_)
     settings: dict[str, Any] = {
         "length": length,
         "temperature": temperature,

@@ -104,11 +104,11 @@ def look(
 
 def _live(source: Path, texts: Sequence[str], files: Sequence[str], out: Path) -> int:
     from penstock.look.live import live_page
-    from penstock.runtime import load
+    from penstock.runtime import load_language
 
     if source.is_file():
         raise PenstockError(f"{source}: --live needs the model itself, got a trace; name the model's folder")
-    model = load(source)
+    model = load_language(source)
     read = [*texts, *(_first_document(file, model.vocabulary.kind) for file in files)]
     if len(read) > 2:
         raise PenstockError(f"TEXT: expected at most two texts, by --text or --file, got {len(read)}")
@@ -121,6 +121,7 @@ def _live(source: Path, texts: Sequence[str], files: Sequence[str], out: Path) -
 def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int, stop: int | None) -> list["Trace"]:
     """Of each text, or what a trace file holds."""
     from penstock.look.trace import Trace, trace_text
+    from penstock.runtime import load_language
 
     if source.is_file():
         if texts or files:
@@ -130,9 +131,7 @@ def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int
         _check_part(len(trace), start, stop)
         return [trace.between(start, stop)]
 
-    from penstock.runtime import load
-
-    model = load(source)
+    model = load_language(source)
     read = [*texts, *(_first_document(file, model.vocabulary.kind) for file in files)]
     if not 1 <= len(read) <= 2:
         got = len(read) or "none"

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
-from penstock.files import expect_place_for, replacing
+from penstock.files import MADE, expect_place_for, replacing
 from penstock.layout import columns
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _files(model: "SeriesRuntime", files: tuple[str, ...], out: Path | None) -> 
 
         table: Any = package("polars", str(out)).DataFrame(list(rows))
         with replacing(out) as file:
-            table.write_parquet(file)
+            table.write_parquet(file, metadata={"creator": MADE})
     else:
         with replacing(out) as file:
             file.writelines(line.encode() for line in as_lines(rows, out.suffix))

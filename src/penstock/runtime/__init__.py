@@ -1,6 +1,24 @@
-"""A trained model without torch: load, step, score, generate."""
+"""A trained model without torch: load, step, score, generate, predict."""
 
-from penstock.runtime.model import Model, Reading, load
+from pathlib import Path
+from typing import Any
+
+from penstock.model_folder.content import read_config
+from penstock.model_folder.language import TASK
+from penstock.runtime.model import Model, Reading, load_language
 from penstock.runtime.score import Score
 
-__all__ = ["Model", "Reading", "Score", "load"]
+__all__ = ["Model", "Reading", "Score", "load", "load_language"]
+
+
+def load(folder: str | Path) -> Any:
+    """The model of a folder that ``penstock train`` made: a ``Model`` of language, or a ``SeriesRuntime``.
+
+    Raises:
+        PenstockError: the folder holds no whole model.
+    """
+    if read_config(Path(folder))["task"] == TASK:
+        return load_language(folder)
+    from penstock.runtime.series_model import load_series
+
+    return load_series(folder)

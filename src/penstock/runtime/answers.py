@@ -16,16 +16,21 @@ from penstock.series.saved import read_arrays, write_arrays
 from penstock.series.times import said
 
 FORMAT = "penstock-stream-1"
+OURS = "penstock_"
+"""Before the name of a column that is answered for: its own name may stand beside it, and the file is known as ours."""
 
 
 def answered(model: SeriesRuntime, outputs: Floats) -> dict[str, Any]:
-    """One answer, (outputs,), under the names of what it answers for; of classes the likeliest, and how likely each."""
+    """One answer, (outputs,): ``penstock_`` and the name of what it answers for; and how likely each class or label is."""
     answer, values = model.answer, model.answers(outputs).tolist()
     if answer.kind == "class":
         odds = {f"p({name})": value for name, value in zip(answer.classes, values, strict=True)}
-        return {answer.targets[0]: answer.classes[int(np.argmax(values))], **odds}
-    names = answer.targets if answer.kind == "numbers" else [f"p({name})" for name in answer.targets]
-    return dict(zip(names, values, strict=True))
+        return {f"{OURS}{answer.targets[0]}": answer.classes[int(np.argmax(values))], **odds}
+    found = {f"{OURS}{name}": value for name, value in zip(answer.targets, values, strict=True)}
+    if answer.kind == "numbers":
+        return found
+    odds = {f"p({name})": value for name, value in zip(answer.targets, values, strict=True)}
+    return {name: int(value > 0.5) for name, value in found.items()} | odds
 
 
 def answers_to(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:

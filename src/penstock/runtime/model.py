@@ -288,8 +288,8 @@ def _read_only(weight: Floats) -> Floats:
     return view
 
 
-def load(folder: str | Path) -> Model:
-    """The model of a folder that ``penstock train`` or ``LanguageModel.save`` wrote.
+def load_language(folder: str | Path) -> Model:
+    """The language model of a folder that ``penstock train`` or ``LanguageModel.save`` wrote.
 
     Raises:
         PenstockError: the folder holds no whole model.

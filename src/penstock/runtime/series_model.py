@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from penstock.errors import PenstockError
 from penstock.model_folder.series import SeriesFiles, load_series_model
@@ -104,6 +104,28 @@ class SeriesRuntime:
             x = x + h if k and self.config.stack.residual else h
         total, rows = state.total + x[0], state.rows + 1
         return self._output(x, total[None], np.array([rows]))[0], SeriesState(stream.state, hidden, total, rows)
+
+    def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
+        """The answers to one series.
+
+        Args:
+            values: (L, C) by ``columns``, NaN where missing; of categories their codes.
+            times: (L,) where rows had times in training.
+
+        Returns:
+            (outputs,) of the whole series for the task "sequence", (L, outputs) at its rows for "steps": probabilities
+            of ``answer.classes`` or of labels, or numbers of the columns' own size.
+
+        Raises:
+            ValueError: a shape cannot work, or there are no rows, or no times.
+        """
+        rows = np.asarray(values, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.columns) or not len(rows):
+            raise ValueError(
+                f"values: expected (L, C={len(self.columns)}) of {', '.join(self.columns)}, got {rows.shape}"
+            )
+        outputs = self._read([self.features.whole(rows, None if times is None else np.asarray(times))])[0]
+        return self.answers(outputs[-1] if self.task == "sequence" else outputs)
 
     def read(self, series: SeriesSet) -> list[Floats]:
         """What is answered at each row of each series: arrays (L, outputs), in the series' order."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import PenstockError
-from penstock.runtime import Score, load
+from penstock.runtime import Score, load_language
 from penstock.score.files import Done, ScoreSettings, score_files
 from penstock.score.inputs import Job
 
@@ -18,7 +18,7 @@ class FileScorer:
     """What each worker runs: it scores whole files. Where it dies, Ray gives its file to another worker."""
 
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
-        self._model, self._settings = load(folder), ScoreSettings(**settings)
+        self._model, self._settings = load_language(folder), ScoreSettings(**settings)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One job to what became of it."""

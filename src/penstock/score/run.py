@@ -14,7 +14,7 @@ from penstock.files import cannot_write, write
 from penstock.folder import Folder, held
 from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS
 from penstock.native import core
-from penstock.runtime import Model, Score, load
+from penstock.runtime import Model, Score, load_language
 from penstock.score import inputs, on_ray
 from penstock.score.files import Done, ScoreSettings, score_files
 from penstock.score.inputs import Job
@@ -101,7 +101,7 @@ def run(
             row could be scored.
     """
     begin = time.perf_counter()
-    model = load(folder)
+    model = load_language(folder)
     if workers is not None and workers < 1:
         raise PenstockError(f"--workers: expected 1 or more, got {workers}")
     if engine == "ray":

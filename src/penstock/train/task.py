@@ -127,7 +127,7 @@ class Task(Protocol):
         """Why the data are too few to train on."""
 
     def config(self, settings: Settings, own: Any, size: str | None, data: Any, before: Any = None) -> Any:
-        """The sizes for the data, a ``penstock.model_folder.content.Config``: of a preset where nothing else is said, or
+        """The sizes for the data, a ``penstock.model_folder.content.Config``: of a preset where nothing is said, or
         of the model before."""
 
     def config_of(self, saved: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from penstock.layout import command, facts, say, visible, wrap
 from penstock.nn.language_model import LanguageModel
-from penstock.runtime.model import Model, load
+from penstock.runtime.model import Model, load_language
 from penstock.runtime.score import count_characters
 from penstock.tasks.language.data import TextData
 from penstock.text.tokens import documents
@@ -55,7 +55,7 @@ class Results:
 
 def measure(plan: Plan, progress: Progress, data: TextData, out: Path) -> Results:
     """Scores the best model on the held-out text with the scorer of ``penstock eval``, and lets it write."""
-    model, tokens = load(out), data.tokens
+    model, tokens = load_language(out), data.tokens
     shapes = plan.model.shapes()
     parameters = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("reset_after"))
     start = data.training
