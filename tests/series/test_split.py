@@ -81,7 +81,11 @@ def test_by_time(lengths: list[int], share: float, least: int, data: st.DataObje
     try:
         split = by_time(series, share, least=least)
     except PenstockError as error:
-        assert "the split leaves nothing to" in str(error)
+        said = str(error)
+    else:
+        said = ""
+    if said:  # there may be too few rows
+        assert "the split leaves nothing to" in said
         return
     apart(series, split)
     assert series.times is not None

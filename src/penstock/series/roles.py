@@ -72,7 +72,7 @@ def planned(file: File, said: Roles) -> TablePlan:
     if not targets:
         likely = [name for name in free if name.lower() in TARGETS and name not in (*said.features, *said.known)]
         targets, why = tuple(likely[:1]), "by its name"
-    columns, unused = [], []
+    columns, unused = [], [Unused(name, "holds lists or objects") for name in file.nested]
     for name in free:
         category = name in said.category or name == said.split or file.kinds[name] == "text"
         chosen = name in (*said.features, *said.known, *said.static, *said.category)

@@ -37,6 +37,8 @@ class File(NamedTuple):
     """How it is written, if it is text."""
     scan: Any
     """A lazy frame of what is no text."""
+    nested: tuple[str, ...] = ()
+    """Columns that hold lists or objects, which are left out."""
 
     @property
     def names(self) -> list[str]:
@@ -63,8 +65,9 @@ def opened(path: Path) -> File:
             schema = scan.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, end, error) from None
-        kinds = {column: _kind(pl, scan, column, dtype) for column, dtype in schema.items()}
-        return File(path, name, kinds, None, scan)
+        nested = tuple(column for column, dtype in schema.items() if dtype.is_nested())
+        flat = {column: dtype for column, dtype in schema.items() if column not in nested}
+        return File(path, name, {one: _kind(pl, scan, one, dtype) for one, dtype in flat.items()}, None, scan, nested)
     sample = packed.content(path, SAMPLE)
     text = sniff.sniffed(sample, len(sample) < SAMPLE, name)
     columns = zip(*text.rows, strict=True)
@@ -129,11 +132,11 @@ def read(file: File, wanted: Mapping[str, As], rows: int | None = None) -> "pola
         return _cast(frame, wanted, file.name)
     try:
         frame = _read_text(file, dict.fromkeys(numbers, pl.Float64), wanted, rows)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # a lone quote makes it panic
         # slowly, as text, which finds missing cells that the beginning of the file did not show, or the cell to blame
         try:
             text = _read_text(file, {}, wanted, rows)
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             raise _not_a_table(file, error) from None
         return _cast(text, wanted, file.name)
     single = [pl.col(column).cast(pl.Float32) for column in numbers if wanted[column] == "number"]
