@@ -9,7 +9,7 @@ from playwright.sync_api import Page as Shown
 
 def rows(page: Shown, caption: str) -> list[list[str]]:
     table = page.locator("table", has=page.get_by_text(caption))
-    return [row.locator("th, td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    return [row.locator("th, td").all_text_contents() for row in table.locator("tbody tr").all()]
 
 
 def number(text: str) -> float:

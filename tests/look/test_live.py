@@ -129,7 +129,7 @@ def test_what_is_typed_is_computed(open_live: Open, K: int) -> None:
     assert [number(p) for _, p in rows(page, "Expected next")] == pytest.approx(expected[:8], abs=2e-3)
     page.locator(f"#t0-{len(text) - 5}").click()
     surprise = trace.surprise()
-    assert f"{surprise[-4]:.2f} bits" in page.locator(".next").inner_text()
+    expect(page.locator(".next")).to_contain_text(f"{surprise[-4]:.2f} bits")
     page.locator("[value=contributions]").click()
     assert_largest(places(page, "What spoke for"), trace.contributions(len(text) - 5), 5e-3)
     lives = trace.layers[K - 1].half_life()
@@ -137,7 +137,7 @@ def test_what_is_typed_is_computed(open_live: Open, K: int) -> None:
     for unit in np.argsort(-lives, kind="stable")[:4]:
         page.keyboard.press("ArrowDown")
         life = "∞, longer" if np.isinf(lives[unit]) else f"{lives[unit]:.{0 if lives[unit] >= 10 else 1}f} steps"
-        assert f"Unit {unit} alone. Half-life: {life}" in page.locator("#units").inner_text()
+        expect(page.locator("#units")).to_contain_text(f"Unit {unit} alone. Half-life: {life}")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_stays_of_a_text_that_is_typed_looks_as_if_it_were_new(open_live: O
     for drawn in ".triangle", "#map-update .map", "#map-hidden .map":
         np.testing.assert_array_equal(pixels(typed, f"{drawn} canvas"), pixels(new, f"{drawn} canvas"))
     for words in "#position-0", "#legend-write", "#unit-list", "#moments":
-        assert typed.locator(words).inner_text() == new.locator(words).inner_text()
+        assert typed.locator(words).text_content() == new.locator(words).text_content()
 
 
 @pytest.mark.parametrize("kind", ["byte", "bpe"])

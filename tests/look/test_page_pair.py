@@ -17,7 +17,7 @@ def test_two_texts_side_by_side(show: Show) -> None:
         panel = page.locator(f"#position-{text} table", has=page.get_by_text("Where this state was written"))
         shown = {
             int(where.split()[0]): number(value)
-            for where, value in (row.locator("th, td").all_inner_texts() for row in panel.locator("tbody tr").all())
+            for where, value in (row.locator("th, td").all_text_contents() for row in panel.locator("tbody tr").all())
             if where != "before"
         }
         row = trace.layers[0].attention()[-1]

@@ -57,7 +57,7 @@ def moment(page: Shown, kind: str) -> Locator:
 
 
 def numbers(moment: Locator, pattern: str = r"[+−]?\d+\.\d+") -> list[float]:
-    return [float(found.replace("−", "-")) for found in re.findall(pattern, moment.locator("p").inner_text())]
+    return [float(found.replace("−", "-")) for found in re.findall(pattern, moment.locator("p").text_content() or "")]
 
 
 def percents(moment: Locator) -> list[float]:
@@ -232,7 +232,7 @@ def test_in_chinese_and_in_the_dark(show: Show) -> None:
     page = show(Page(*map(of_text, CATS)), locale="zh-CN", theme="dark", width=375)
     expect(page.locator("#moments")).to_contain_text("把两者区分开")
     expect(page.locator("#moments")).to_contain_text("挡住")
-    told = page.locator("#moments p").all_inner_texts()
+    told = page.locator("#moments p").all_text_contents()
     assert not re.search("[A-Za-z]{6,}", re.sub("“[^”]*”", "", "".join(told)))
     found = Axe().run(page, context="#story").response["violations"]
     assert [rule["id"] for rule in found] == []

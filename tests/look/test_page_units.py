@@ -82,7 +82,7 @@ def test_by_contribution_to_the_prediction_at_hand(show: Show, residual: bool) -
         parts = weight[trace.language.ids[t + 1]] * trace.layers[1].hidden[t]
         expect(page.locator("#to-logit")).to_contain_text(f"after position {t}")
         shown = listed(page)
-        texts = [row.locator(".barred").last.inner_text() for row in page.locator("#unit-list [role=option]").all()]
+        texts = page.locator("#unit-list [role=option] > .barred:last-child").all_text_contents()
         assert [number(text.replace("+", "")) for text in texts] == pytest.approx(parts[shown], abs=3e-3)
         assert (np.diff(np.abs(parts[shown])) <= 3e-3).all()
     page.select_option("#layer", "0")
@@ -92,7 +92,7 @@ def test_by_contribution_to_the_prediction_at_hand(show: Show, residual: bool) -
 def test_by_difference_between_two_texts(show: Show) -> None:
     page = show(Page(*map(of_text, CATS)))
     sort_by(page, "apartMean")
-    tables = page.locator("#units-apart tbody th").all_inner_texts()
+    tables = page.locator("#units-apart tbody th").all_text_contents()
     assert listed(page)[:8] == [int(unit) for unit in tables]
     page.locator("#unit-list [role=option]").nth(1).click()
     expect(page.locator("#units")).to_contain_text(f"Unit {tables[1]} alone")

@@ -95,9 +95,10 @@ def _rounded(layer: Layer) -> dict[str, Any]:
         "hidden": abs(states - hidden).max(),
     }
     return _about(layer) | {
-        "update": packed(z, "u1"),
-        "reset": packed(r, "u1"),
-        "candidate": packed(n, "u1"),
+        # not gzipped: of a real text that takes a twentieth off, and holds up the opening
+        "update": _as_text(z.data),
+        "reset": _as_text(r.data),
+        "candidate": _as_text(n.data),
         "rounded": {"anchors": packed(anchors), "off": {name: _rounded_up(value) for name, value in off.items()}},
     }
 
@@ -157,7 +158,11 @@ def packed(values: NDArray[Any], dtype: str = "<f2") -> str:
     """Numbers as base64 of gzip: the first bytes of all, then the second ones, which compresses better."""
     raw = np.ascontiguousarray(values, dtype)
     planes = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T
-    return base64.b64encode(gzip.compress(planes.tobytes(), 6, mtime=0)).decode()
+    return _as_text(gzip.compress(planes.tobytes(), 6, mtime=0))
+
+
+def _as_text(data: bytes | memoryview) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _numbers(values: NDArray[Any]) -> list[float | None]:

@@ -13,18 +13,21 @@ async function unpackAll() {
 
 async function unpackLayer(layer, L) {
   const { rounded } = layer;
-  const [update, reset, candidate] = await Promise.all(
-    [layer.update, layer.reset, layer.candidate].map(rounded ? inflate : unpack),
-  );
+  const codes = {};
+  for (const name of ["update", "reset", "candidate"]) {
+    const text = layer[name];
+    if (rounded) computed(codes, name, () => fromBase64(text));
+    else codes[name] = await unpack(text);
+  }
   const anchors = rounded ? ofHalves(await unpack(rounded.anchors)) : null;
   layer.initial = ofHalves(await unpack(layer.initial));
   layer.entered = new Set(layer.entered);
   layer.halfLife = Float64Array.from(layer.halfLife, (life) => life ?? Infinity);
-  computed(layer, "keep", () => (rounded ? looked(update, GATE) : looked(update, KEPT))); // z
-  computed(layer, "write", () => (rounded ? looked(update, ONE_LESS, Small) : looked(update, WRITTEN))); // 1 − z
+  computed(layer, "keep", () => looked(codes.update, rounded ? GATE : KEPT)); // z
+  computed(layer, "write", () => (rounded ? looked(codes.update, ONE_LESS, Small) : looked(codes.update, WRITTEN))); // 1 − z
   computed(layer, "update", () => layer.keep);
-  computed(layer, "reset", () => (rounded ? looked(reset, GATE, Small) : looked(reset, HALVES)));
-  computed(layer, "candidate", () => (rounded ? looked(candidate, SIGNED, Small) : looked(candidate, HALVES)));
+  computed(layer, "reset", () => (rounded ? looked(codes.reset, GATE, Small) : looked(codes.reset, HALVES)));
+  computed(layer, "candidate", () => (rounded ? looked(codes.candidate, SIGNED, Small) : looked(codes.candidate, HALVES)));
   computed(layer, "hidden", () => states(layer, L, anchors));
 }
 
@@ -37,10 +40,13 @@ function computed(object, name, compute) {
 // Of what is rounded anyway half of the room is enough, but for z, of which near 1 a little matters.
 const Small = globalThis.Float16Array ?? Float32Array;
 
+// Copied as bits, as to write a float16 takes three times as long.
 function looked(codes, table, Kind = Float32Array) {
-  const values = new Kind(codes.length);
-  for (let i = 0; i < codes.length; i++) values[i] = table[codes[i]];
-  return values;
+  const Bits = Kind.BYTES_PER_ELEMENT === 2 ? Uint16Array : Uint32Array;
+  const bits = new Bits(Kind.from(table).buffer);
+  const values = new Bits(codes.length);
+  for (let i = 0; i < codes.length; i++) values[i] = bits[codes[i]];
+  return new Kind(values.buffer);
 }
 
 const ANCHOR = 64; // steps
@@ -94,7 +100,7 @@ function fromBase64(text) {
 }
 
 // Every float16 by its bits.
-const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
+const HALVES = new Float32Array(65536).map((_, bits) => {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   const sign = bits & 0x8000 ? -1 : 1;

@@ -14,14 +14,11 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-const given = new WeakMap(); // by element and name
-
-// Whether an element has not got this value already. It is not asked itself, as it may say the same in other words.
+// Whether an element was not given this value before. Its own properties may say the same in other words.
 function isNew(element, name, value) {
-  if (!given.has(element)) given.set(element, {});
-  const known = given.get(element);
-  if (known[name] === value) return false;
-  known[name] = value;
+  element.given ??= {};
+  if (element.given[name] === value) return false;
+  element.given[name] = value;
   return true;
 }
 

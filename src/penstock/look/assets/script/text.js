@@ -9,7 +9,6 @@ function buildText(text) {
     id: `text-${text}`,
     role: "listbox",
     tabIndex: 0,
-    dir: "auto",
     "aria-multiselectable": "true",
     "aria-orientation": "horizontal",
   });
@@ -17,6 +16,8 @@ function buildText(text) {
   const before = make("span", { className: "before", dir: "auto", "aria-hidden": "true" });
   list.append(before);
   const view = { list, before, shown: [], tokens: [], selected: [] };
+  fitTokens(view, text);
+  list.dir = "auto"; // not before, as each of thousands would have all asked for their direction
 
   const tokenAt = (event) => {
     const [, of, t] = event.target.id?.match(/^t(\d)-(\d+)$/) ?? [];
@@ -59,6 +60,7 @@ function fitTokens({ list, shown, tokens }, text) {
   const option = make("span", { role: "option", "aria-selected": "false" });
   const made = trace.tokens.slice(start, next.length - end).map((token, k) => {
     const element = option.cloneNode(); // there may be thousands
+    element.id = `t${text}-${start + k}`;
     const kind = token in NAMED ? NAMED[token] : BYTE_PART.test(token) ? "part" : "";
     element.className = isUnknown(trace, start + k) ? `${kind} unknown`.trim() : kind;
     element.textContent = token in NAMED ? token : sign(token);
@@ -69,7 +71,7 @@ function fitTokens({ list, shown, tokens }, text) {
   else list.append(...made);
   for (const gone of tokens.splice(start, shown.length - start - end, ...made)) gone.remove();
   shown.splice(0, shown.length, ...next);
-  for (let t = start; t < tokens.length; t++) tokens[t].id = `t${text}-${t}`;
+  for (let t = next.length - end; t < next.length; t++) tokens[t].id = `t${text}-${t}`;
 }
 
 // Whether the model never saw the character.
@@ -113,8 +115,8 @@ function updateText(text, view, changed) {
     [view.before, ...view.tokens].forEach((element, k) => {
       const height = Math.round(2 * BAR * Math.abs(heights[k])) / 2;
       const colour = heights[k] < 0 ? "var(--against)" : "var(--bar)";
-      const drawn = height ? `inset 0 -${height}px 0 ${colour}` : "none";
-      if (isNew(element, "bar", drawn)) element.style.boxShadow = drawn;
+      const drawn = height ? `inset 0 -${height}px 0 ${colour}` : undefined;
+      if (isNew(element, "bar", drawn)) element.style.boxShadow = drawn ?? "none";
     });
   }
   if (changed.has("positions") || changed.has("span") || changed.has("text")) select(text, view);
