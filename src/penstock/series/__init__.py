@@ -6,6 +6,7 @@ Importing this is light: packages that only some files need are imported when on
 from penstock.series.account import account, constant_columns, description, expect_targets, missing_cells
 from penstock.series.described import RowReader, StreamRow, columns_of, matched, read_as_described
 from penstock.series.features import FeatureColumn, Features, FeatureStream
+from penstock.series.labels import labelled
 from penstock.series.learn_features import learn_features
 from penstock.series.read import read_series, together
 from penstock.series.roles import Roles
@@ -56,6 +57,7 @@ __all__ = [
     "description",
     "expect_targets",
     "find_season",
+    "labelled",
     "learn_features",
     "learn_scaling",
     "learn_series_scaling",

@@ -10,7 +10,7 @@ from penstock.errors import PenstockError
 from penstock.series import times as clock
 from penstock.series.roles import TablePlan
 from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused
-from penstock.series.tables import As, File, read, rows_of_numbers
+from penstock.series.tables import As, File, read, rows_of_numbers, without_empty_end
 
 if TYPE_CHECKING:
     import polars
@@ -48,9 +48,7 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
         wanted[keys.episode] = "text"
     for name, _, category, _ in plan.columns:
         wanted[name] = "text" if category else "exact"
-    frame = read(file, wanted)
-    while frame.height and all(cell is None for cell in frame.row(-1)):  # empty lines at the end
-        frame = frame.head(-1)
+    frame = without_empty_end(read(file, wanted))
     if not frame.height:
         raise PenstockError(f"{file.name}: no rows below the names of the columns")
     times, zone = _times(file, frame, keys.time)

@@ -47,7 +47,7 @@ def sniffed(sample: bytes, whole: bool, name: str) -> Format:
         PenstockError: it is empty, no UTF-8, or two columns have one name.
     """
     text = _decoded(sample, name)
-    lines = text.splitlines(keepends=True)
+    lines = re.split(r"(?<=\n)", text)  # as Polars does; Python knows more ends of lines
     if not whole and len(lines) > 1:
         lines.pop()
     lines = [line for line in lines if line.strip()][:LINES]
@@ -87,7 +87,10 @@ def cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     """The cells of lines."""
     if separator == " ":
         return [line.split() for line in lines]
-    return list(csv.reader(io.StringIO("".join(lines)), delimiter=separator))
+    try:
+        return list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=separator))
+    except csv.Error:  # a carriage return within a cell
+        return [line.rstrip("\r\n").split(separator) for line in lines]
 
 
 def _separator(lines: Sequence[str], tabs: bool) -> str:

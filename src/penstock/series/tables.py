@@ -143,6 +143,13 @@ def read(file: File, wanted: Mapping[str, As], rows: int | None = None) -> "pola
     return frame.with_columns(single)
 
 
+def without_empty_end(frame: "polars.DataFrame") -> "polars.DataFrame":
+    """Without the rows that empty lines at the end of a file become."""
+    while frame.height and all(cell is None for cell in frame.row(-1)):
+        frame = frame.head(-1)
+    return frame
+
+
 def rows_of_numbers(frame: "polars.DataFrame", columns: Sequence[str]) -> NDArray[np.float32]:
     """(rows, C): columns of any numbers, side by side; a block of rows at a time, as memory is what this waits for."""
     found = np.empty((frame.height, len(columns)), np.float32)
