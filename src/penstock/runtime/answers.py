@@ -21,7 +21,7 @@ OURS = "penstock_"
 
 
 def answered(model: SeriesRuntime, outputs: Floats) -> dict[str, Any]:
-    """One answer, (outputs,): ``penstock_`` and the name of what it answers for; and how likely each class or label is."""
+    """One answer, (outputs,): ``penstock_`` and the name of what it is for, and how likely each class or label is."""
     answer, values = model.answer, model.answers(outputs).tolist()
     if answer.kind == "class":
         odds = {f"p({name})": value for name, value in zip(answer.classes, values, strict=True)}
