@@ -115,8 +115,8 @@ function updateText(text, view, changed) {
     [view.before, ...view.tokens].forEach((element, k) => {
       const height = Math.round(2 * BAR * Math.abs(heights[k])) / 2;
       const colour = heights[k] < 0 ? "var(--against)" : "var(--bar)";
-      const drawn = height ? `inset 0 -${height}px 0 ${colour}` : undefined;
-      if (isNew(element, "bar", drawn)) element.style.boxShadow = drawn ?? "none";
+      const drawn = height ? `inset 0 -${height}px 0 ${colour}` : "";
+      if (isNew(element, "bar", drawn)) element.style.boxShadow = drawn;
     });
   }
   if (changed.has("positions") || changed.has("span") || changed.has("text")) select(text, view);
