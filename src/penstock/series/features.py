@@ -119,9 +119,10 @@ class Features:
         last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(scaled))))
         before = np.concatenate([[-1], last[:-1]])[: len(scaled)]
         since = (moments - moments[np.maximum(before, 0)]) / step  # the first row's moment stands for "never"
-        for row in np.flatnonzero(missing):
-            carried = scaled[last[row]] if last[row] >= 0 else 0.0
-            out[row, 0] = carried * math.exp(-column.rate * since[row])
+        rows = np.flatnonzero(missing)
+        carried = np.where(last[rows] >= 0, scaled[np.maximum(last[rows], 0)], 0.0)
+        faded = [math.exp(exponent) for exponent in (-column.rate * since[rows]).tolist()]  # as for ``_log1p``
+        out[rows, 0] = carried * np.array(faded)
         if column.misses:
             out[:, 1] = ~missing
             out[:, 2] = _log1p(since)
@@ -189,6 +190,8 @@ class FeatureStream:
             (centers[k], spreads[k], column.rate, column.misses) if column.categories is None else None
             for k, column in enumerate(of.columns)
         ]
+        plain = not of.gap and all(number is not None and not number[3] for number in self._numbers)
+        self._plain = [*zip(centers, spreads, strict=True)] if plain else None
         self._columns = of.columns
         self.size = of.size
         self._before = math.nan  # the time of the row before; NaN at the beginning
@@ -204,6 +207,14 @@ class FeatureStream:
             out: (D,) to be written; made if None.
         """
         moment = self._moment(time)
+        if self._plain is not None:  # most rows, whose numbers are all there
+            scaled = [
+                (float(value) - center) / spread for value, (center, spread) in zip(row, self._plain, strict=True)
+            ]
+            total = sum(scaled)
+            if total == total:
+                self._before, self._seen, self._last = moment, [moment] * len(scaled), scaled
+                return _written(scaled, out)
         features: list[float] = []
         seen, last, exp = self._seen, self._last, math.exp
         for k, number in enumerate(self._numbers):
@@ -214,8 +225,8 @@ class FeatureStream:
             center, spread, rate, misses = number
             there = value == value
             if there and not misses:
-                scaled = last[k] = (value - center) / spread
-                features.append(scaled)
+                last[k] = (value - center) / spread
+                features.append(last[k])
                 seen[k] = moment
                 continue
             since = (moment - seen[k]) / self._step
@@ -231,10 +242,7 @@ class FeatureStream:
         if self._gap:
             features.append(math.log1p((moment - self._before) / self._step))
         self._before = moment
-        if out is None:
-            return np.array(features, np.float32)
-        out[:] = features
-        return out
+        return _written(features, out)
 
     def _moment(self, time: float | None) -> float:
         first = self._before != self._before
@@ -271,6 +279,13 @@ class FeatureStream:
             raise ValueError(f"state: expected (1 + 2 C = {1 + 2 * count},), got {np.shape(state)}")
         numbers = [float(number) for number in state]
         self._before, self._seen, self._last = numbers[0], numbers[1 : 1 + count], numbers[1 + count :]
+
+
+def _written(features: list[float], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if out is None:
+        return np.array(features, np.float32)
+    out[:] = features
+    return out
 
 
 def _places(column: FeatureColumn, codes: NDArray[np.floating]) -> NDArray[np.int64]:
