@@ -223,6 +223,20 @@ def test_whether_names_stand_above(text: str, header: bool, names: tuple[str, ..
     assert (found.header, found.names) == (header, names)
 
 
+def test_a_table_with_its_index(tmp_path: Path) -> None:
+    found = read(tmp_path / "t.csv", ",x\n0,5\n1,6\n2,7\n")
+    assert found.unused == (("c0", "has no name and counts the rows"),)
+    assert found.values.tolist() == [[5], [6], [7]]
+    assert read(tmp_path / "t.csv", ",x\n3,5\n9,6\n").values.tolist() == [[3, 5], [9, 6]]
+
+
+def test_series_are_told_apart_by_what_repeats(tmp_path: Path) -> None:
+    found = read(tmp_path / "t.csv", "when,place,mood,x\n2024-01-01,A,b,1\n2024-01-01,B,b,2\n2024-01-02,A,b,3\n")
+    assert found.ids == ("A", "B")
+    assert found.keys.id == ("place",)
+    assert found.keys.why_id == "when repeats, but not within it"
+
+
 def test_real_tables() -> None:
     etth = read_series([shared("etth/ETTh1.csv")], Roles(target=("OT",)))
     assert etth.values.shape == (17_420, 7)

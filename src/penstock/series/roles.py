@@ -78,7 +78,9 @@ def planned(file: File, said: Roles) -> TablePlan:
         chosen = name in (*said.features, *said.known, *said.static, *said.category)
         role: Role = "split" if name == said.split else "target" if name in targets else "seen"
         role = "known" if name in said.known else "static" if name in said.static else role
-        if role == "seen" and said.features and not chosen:
+        if file.text is not None and name == file.text.counter and role == "seen" and not chosen:
+            unused.append(Unused(name, "has no name and counts the rows"))
+        elif role == "seen" and said.features and not chosen:
             unused.append(Unused(name, "not among the features that were named"))
         elif file.kinds[name] == "time" and name not in said.category:
             unused.append(Unused(name, "a second column of times"))
@@ -107,7 +109,8 @@ def expect_columns(where: str, names: Sequence[str], said: Roles) -> None:
 def found_keys(file: File, said: Roles) -> Keys:
     """The columns that say whose and when a row is: as said, or by their names and by what stands in them."""
     taken = {name for what, names in said.named().items() if what not in ("id", "time") for name in names}
-    free = [name for name in file.names if name not in taken]
+    counter = file.text.counter if file.text is not None else None
+    free = [name for name in file.names if name not in taken and name != counter]
     time, why = said.time, ""
     if time is None:
         time = next((name for name in free if file.kinds[name] == "time" and name not in said.id), None)

@@ -33,6 +33,8 @@ class Format(NamedTuple):
     names: tuple[str, ...]
     rows: list[list[str]]
     """The first ones, all of the same number of cells."""
+    counter: str | None = None
+    """A column without a name that counts the rows, as a table's index does when it is written too."""
 
 
 def sniffed(sample: bytes, whole: bool, name: str) -> Format:
@@ -58,6 +60,7 @@ def sniffed(sample: bytes, whole: bool, name: str) -> Format:
     width = Counter(map(len, rows)).most_common(1)[0][0]
     header = has_names(rows)
     names = tuple(cell.strip() for cell in rows[0]) if header else tuple(f"c{k}" for k in range(width))
+    nameless = [k for k, given in enumerate(names) if not given]
     if header:
         names = tuple(given or f"c{k}" for k, given in enumerate(names))
         if twice := [one for one, count in Counter(names).items() if count > 1]:
@@ -66,7 +69,14 @@ def sniffed(sample: bytes, whole: bool, name: str) -> Format:
         if not rows:
             raise PenstockError(f"{name}: no rows below the names of the columns")
     rows = [(row + [""] * width)[:width] for row in rows]
-    return Format(separator, header, _decimal_comma(rows, names, separator, name), names, rows)
+    counter = next((names[k] for k in nameless if _counts([row[k] for row in rows])), None)
+    return Format(separator, header, _decimal_comma(rows, names, separator, name), names, rows, counter)
+
+
+def _counts(column: Sequence[str]) -> bool:
+    """Whether cells count up from 0 or 1."""
+    first = column[0] if column else ""
+    return first in ("0", "1") and all(cell == str(k) for k, cell in enumerate(column, int(first)))
 
 
 def _decoded(sample: bytes, name: str) -> str:
