@@ -68,7 +68,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise PenstockError(f"{folder / CONFIG}: cannot be read: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise PenstockError(f"{folder / CONFIG}: expected the configuration of a {FORMAT}, got something else")
+        raise PenstockError(f"{folder / CONFIG}: expected the configuration of a {FORMAT}, got {_kind(content)}")
     if content.get("version") != VERSION or isinstance(content["version"], bool):
         raise PenstockError(
             f"{folder / CONFIG}: expected version {VERSION}, got {content.get('version')!r}; it needs another Penstock"
@@ -77,6 +77,10 @@ def read_config(folder: Path) -> dict[str, Any]:
         if not isinstance(content.get(name), kind):
             raise PenstockError(f"{folder / CONFIG}: {name}: expected {kind.__name__}, got {content.get(name)!r:.40}")
     return content
+
+
+def _kind(content: Any) -> str:
+    return repr(content.get("format")) if isinstance(content, dict) else "something else"
 
 
 def described(kind: type[Described], name: str, saved: Any, **known: Any) -> Described:

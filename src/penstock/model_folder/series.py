@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from penstock.errors import PenstockError
 from penstock.folder import Folder
 from penstock.model_folder.content import CONFIG, WEIGHTS, Weights, described, read_config, read_weights, write_content
-from penstock.model_folder.stack import StackConfig, check_bool, check_positive
+from penstock.model_folder.stack import StackConfig, check_positive
 
 Kind = Literal["class", "labels", "numbers"]
 """What comes out: one of some classes, any of some labels, or numbers."""
@@ -16,22 +16,24 @@ Kind = Literal["class", "labels", "numbers"]
 
 @dataclasses.dataclass(frozen=True)
 class SeriesConfig:
-    """The sizes of a model of series: features → stack → output layer, at each step."""
+    """The sizes of a model of series: features → stack → output layer."""
 
     outputs: int
     """Numbers that come out at each step."""
     stack: StackConfig
-    pooled: bool = False
-    """The output layer reads, beside the top layer's state, the mean of its states so far."""
+    segment: int = 0
+    """Rows that are read at once, as ``penstock.series.segments`` has them, for one answer to a series: the output
+    layer then reads the mean of the top layer's states beside the last one. 0: row by row, with an answer at each."""
 
     def __post_init__(self) -> None:
         check_positive("outputs", self.outputs)
-        check_bool("pooled", self.pooled)
+        if not isinstance(self.segment, int) or isinstance(self.segment, bool) or self.segment < 0:
+            raise PenstockError(f"segment: expected a whole number of 0 or more, got {self.segment!r}")
 
     @property
     def readout_size(self) -> int:
         """What the output layer reads."""
-        return self.stack.hidden_size * (1 + self.pooled)
+        return self.stack.hidden_size * (1 + bool(self.segment))
 
     def parameters(self) -> int:
         """Of the stack and the output."""
@@ -75,7 +77,7 @@ def save_series_model(folder: Folder, of: SeriesFiles) -> None:
     Raises:
         PenstockError: the folder cannot be written; what was there before is unchanged.
     """
-    output = {"outputs": of.config.outputs, "pooled": of.config.pooled, **of.answer._asdict()}
+    output = {"outputs": of.config.outputs, "segment": of.config.segment, **of.answer._asdict()}
     write_content(folder, of.task, of.reads, dataclasses.asdict(of.config.stack), output, of.weights)
 
 
@@ -89,7 +91,7 @@ def load_series_model(folder: Path) -> SeriesFiles:
     if content["task"] == "language":
         raise PenstockError(f"{folder}: expected a model of series, got a language model")
     output = dict(content["output"])
-    sizes = {name: output.pop(name) for name in ("outputs", "pooled") if name in output}
+    sizes = {name: output.pop(name) for name in ("outputs", "segment") if name in output}
     try:
         stack = described(StackConfig, "stack", content["stack"])
         config = described(SeriesConfig, "output", sizes, stack=stack)

@@ -30,10 +30,10 @@ class SeriesModel(nn.Module):
         """What is answered at each step.
 
         Args:
-            features: (L, N, D).
+            features: (L, N, D), of rows or of segments of them.
             state: (num_layers, N, H) that the call before returned, or None for zeros.
-            resets: (L, N) bool: a series starts at step t, with the state cleared. Of a pooled model each call is of
-                whole series: none starts but at the first step.
+            resets: (L, N) bool: a series starts at step t, with the state cleared. Of segments each call is of whole
+                series: none starts but at the first step.
 
         Returns:
             outputs (L, N, outputs), and the state (num_layers, N, H).
@@ -42,7 +42,7 @@ class SeriesModel(nn.Module):
             ValueError, TypeError: as ``penstock.GRU``.
         """
         x, state = self.layers(features, state, resets)
-        if self.config.pooled:
+        if self.config.segment:
             count = torch.arange(1, len(x) + 1, device=x.device, dtype=x.dtype)[:, None, None]
             x = torch.cat([x, x.cumsum(0) / count], -1)
         return self.output(x), state

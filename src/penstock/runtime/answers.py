@@ -37,9 +37,9 @@ def answers_to(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[str, An
     """A row for each series, or for each of its rows, with its id and time."""
     for k, outputs in enumerate(model.read(series)):
         one = series.one(k)
-        if model.task == "sequence":
+        if model.config.segment:
             if len(outputs):
-                yield {"id": one.id, **answered(model, outputs[-1])}
+                yield {"id": one.id, **answered(model, outputs[0])}
             continue
         for t, output in enumerate(outputs):
             when = {} if one.times is None else {series.keys.time or "time": said(one.times[t], series.dated)}
@@ -106,12 +106,7 @@ def save_states(path: Path, streams: AnswerStreams) -> None:
     """
     states = list(streams.states.values())
     about = {"model": streams.model.digest, "ids": list(streams.states)}
-    arrays: Any = {
-        "features": np.array([state.features for state in states]),
-        "hidden": np.array([state.hidden for state in states]),
-        "total": np.array([state.total for state in states]),
-        "rows": np.array([state.rows for state in states], np.int64),
-    }
+    arrays = {name: np.array([getattr(state, name) for state in states]) for name in SeriesState._fields}
     write_arrays(path, FORMAT, about, arrays)
 
 
@@ -125,11 +120,10 @@ def load_states(path: Path, model: SeriesRuntime) -> dict[str, SeriesState]:
         about, arrays = read_arrays(path, FORMAT)
         if about["model"] != model.digest:
             raise PenstockError(f"--state: {path}: the states of another model; name another file")
-        columns = (arrays[name] for name in ("features", "hidden", "total", "rows"))
-        return {
-            id: SeriesState(features, hidden, total, int(rows))
-            for id, features, hidden, total, rows in zip(about["ids"], *columns, strict=True)
-        }
+        columns = (arrays[name] for name in SeriesState._fields)
+        whole = [SeriesState(*one) for one in zip(*columns, strict=True)]
+        whole = [one._replace(segments=int(one.segments), filled=int(one.filled)) for one in whole]
+        return dict(zip(about["ids"], whole, strict=True))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:

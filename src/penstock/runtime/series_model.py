@@ -14,6 +14,7 @@ from penstock.errors import PenstockError
 from penstock.model_folder.series import SeriesFiles, load_series_model
 from penstock.runtime.layer import layer, output_layer
 from penstock.series import Features, FeatureStream, SeriesSet
+from penstock.series.segments import in_segments, with_change
 
 Floats = NDArray[np.float32]
 
@@ -27,10 +28,17 @@ class SeriesState(NamedTuple):
     features: NDArray[np.float64]
     """What turning rows into features remembers; see ``penstock.series.FeatureStream``."""
     hidden: Floats
-    """(K, H) of the stack."""
+    """(K, H) of the stack; of segments, after the last whole one."""
     total: Floats
-    """(H,) the sum of the top layer's states so far, and how many they are; of a model that is not pooled, unused."""
-    rows: int
+    """(H,) the sum of the top layer's states after all whole segments."""
+    segments: int
+    """How many they are."""
+    rows: Floats
+    """(P, 2 D) those of the segment that is not whole, with their changes."""
+    filled: int
+    """How many they are."""
+    last: Floats
+    """(D,) the last row."""
 
 
 class SeriesRuntime:
@@ -50,10 +58,9 @@ class SeriesRuntime:
             for k in range(stack.num_layers)
         ]
         self._output_layer = output_layer(files.weights["output.weight"], files.weights["output.bias"])
-        if self.features.size != stack.input_size:
-            raise PenstockError(
-                f"features: expected {stack.input_size} numbers a row, as the weights have, got {self.features.size}"
-            )
+        size = self.features.size * (2 * self.config.segment or 1)
+        if size != stack.input_size:
+            raise PenstockError(f"features: expected {stack.input_size} numbers, as the weights have, got {size}")
 
     def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
         return type(self), (self._files,)
@@ -74,9 +81,10 @@ class SeriesRuntime:
 
     def initial_state(self) -> SeriesState:
         """The state before a series."""
-        stack = self.config.stack
+        stack, P, D = self.config.stack, self.config.segment, self.features.size
         zeros = np.zeros((stack.num_layers, stack.hidden_size), np.float32)
-        return SeriesState(self.features.stream().state, zeros, np.zeros(stack.hidden_size, np.float32), 0)
+        rows, last = np.zeros((P, 2 * D), np.float32), np.zeros(D, np.float32)
+        return SeriesState(self.features.stream().state, zeros, zeros[0], 0, rows, 0, last)
 
     def step(
         self, row: Sequence[float], state: SeriesState | None = None, time: float | None = None
@@ -97,13 +105,28 @@ class SeriesRuntime:
         state = self.initial_state() if state is None else state
         stream: FeatureStream = self.features.stream()
         stream.state = state.features
-        x: Floats = stream.step(row, time)[None]
-        hidden = np.empty_like(state.hidden)
+        x: Floats = stream.step(row, time)
+        if not self.config.segment:
+            top, hidden = self._step(x, state.hidden)
+            return self._output_layer.logits(top)[0], state._replace(features=stream.state, hidden=hidden)
+        rows, filled = state.rows.copy(), state.filled + 1
+        before = x if state.segments + state.filled == 0 else state.last
+        rows[state.filled] = with_change(x, before)
+        rows[filled:] = np.concatenate([x, np.zeros_like(x)])
+        top, hidden = self._step(rows.reshape(-1), state.hidden)
+        total, segments = state.total + top[0], state.segments + 1
+        outputs = self._pooled(top, total[None], segments)[0]
+        if filled == len(rows):
+            return outputs, SeriesState(stream.state, hidden, total, segments, rows, 0, x)
+        return outputs, state._replace(features=stream.state, rows=rows, filled=filled, last=x)
+
+    def _step(self, x: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """From (D,) and a state (K, H): the top layer's, (1, H), and the next, (K, H)."""
+        x, hidden = x[None], np.empty_like(state)
         for k, run in enumerate(self._layers):
-            h = run.step(x, state.hidden[k : k + 1], out=hidden[k : k + 1])
+            h = run.step(x, state[k : k + 1], out=hidden[k : k + 1])
             x = x + h if k and self.config.stack.residual else h
-        total, rows = state.total + x[0], state.rows + 1
-        return self._output(x, total[None], np.array([rows]))[0], SeriesState(stream.state, hidden, total, rows)
+        return x, hidden
 
     def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """The answers to one series.
@@ -124,11 +147,12 @@ class SeriesRuntime:
             raise ValueError(
                 f"values: expected (L, C={len(self.columns)}) of {', '.join(self.columns)}, got {rows.shape}"
             )
-        outputs = self._read([self.features.whole(rows, None if times is None else np.asarray(times))])[0]
-        return self.answers(outputs[-1] if self.task == "sequence" else outputs)
+        outputs = self._read([self._inputs(rows, None if times is None else np.asarray(times))])[0]
+        return self.answers(outputs[0] if self.config.segment else outputs)
 
     def read(self, series: SeriesSet) -> list[Floats]:
-        """What is answered at each row of each series: arrays (L, outputs), in the series' order."""
+        """What is answered to each series, in their order: (L, outputs) at its rows, or (1, outputs) to the whole; to one
+        without rows (0, outputs)."""
         found: list[Floats] = [np.zeros((0, self.config.outputs), np.float32)] * len(series)
         order = sorted(range(len(series)), key=lambda k: -int(series.lengths[k]))  # those of about one length together
         for start in range(0, len(order), BATCH):
@@ -140,12 +164,17 @@ class SeriesRuntime:
     def _whole(self, series: SeriesSet, k: int) -> Floats:
         one = series.one(k)
         chosen = [series.index(name) for name in self.columns]
-        return self.features.whole(one.values[:, chosen], one.times)
+        return self._inputs(one.values[:, chosen], one.times)
+
+    def _inputs(self, values: NDArray[np.floating[Any]], times: NDArray[Any] | None) -> Floats:
+        """What the stack reads of a series' rows (L, C)."""
+        x = self.features.whole(values, times)
+        return in_segments(x, self.config.segment) if self.config.segment else x
 
     def _read(self, features: list[Floats]) -> list[Floats]:
-        """Of (L, D) each, side by side."""
+        """Of what the stack reads of each, (L, D), side by side."""
         lengths = np.array([len(one) for one in features], np.int64)
-        x = np.zeros((max(int(lengths.max(initial=0)), 1), len(features), self.features.size), np.float32)
+        x = np.zeros((max(int(lengths.max(initial=0)), 1), len(features), self.config.stack.input_size), np.float32)
         for n, one in enumerate(features):
             x[: len(one), n] = one
         zeros = np.zeros((len(features), self.config.stack.hidden_size), np.float32)
@@ -155,15 +184,16 @@ class SeriesRuntime:
         found = []
         for n, length in enumerate(lengths):
             top = np.ascontiguousarray(x[:length, n])
-            totals = np.add.accumulate(top, axis=0, dtype=np.float32) if self.config.pooled else top
-            found.append(self._output(top, totals, np.arange(1, length + 1)))
+            if self.config.segment and length:
+                total = np.add.accumulate(top, axis=0, dtype=np.float32)[-1:]
+                found.append(self._pooled(top[-1:], total, int(length)))
+            else:
+                found.append(self._output_layer.logits(top))
         return found
 
-    def _output(self, top: Floats, totals: Floats, rows: NDArray[Any]) -> Floats:
-        """Of rows (L, H) of the top layer, (L, outputs)."""
-        if self.config.pooled:
-            top = np.concatenate([top, totals / rows[:, None].astype(np.float32)], axis=1)
-        return self._output_layer.logits(top)
+    def _pooled(self, top: Floats, total: Floats, segments: int) -> Floats:
+        """(1, outputs) from the last state (1, H) and the sum of so many."""
+        return self._output_layer.logits(np.concatenate([top, total / np.float32(segments)], axis=1))
 
     def answers(self, outputs: Floats) -> NDArray[np.float64]:
         """Outputs (…, outputs) as probabilities of classes or labels, or as numbers of the columns' own size."""

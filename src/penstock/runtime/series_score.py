@@ -46,6 +46,16 @@ def baselines(
     return found
 
 
+def outputs_by_row(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.float32]:
+    """(rows, outputs) of all series; of one answer a series, at its last row, and NaN elsewhere."""
+    found = np.concatenate([np.zeros((0, model.config.outputs), np.float32), *model.read(series)])
+    if not model.config.segment:
+        return found
+    out = np.full((len(series.values), model.config.outputs), np.nan, np.float32)
+    out[series.starts[1:][series.lengths > 0] - 1] = found
+    return out
+
+
 def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
     """The metrics of the model, and of naive answers that were learned from these very series, which flatters them.
 
@@ -53,7 +63,7 @@ def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
         PenstockError: no row has a target, or a class that training never saw.
     """
     columns = np.array([series.index(name) for name in model.answer.targets])
-    y = answered_at(series, columns, model.answer.next, model.task == "sequence").astype(np.float64)
+    y = answered_at(series, columns, model.answer.next, bool(model.config.segment)).astype(np.float64)
     asked = np.flatnonzero(~np.isnan(y).all(1))
     if not len(asked):
         raise PenstockError(f"{series.name}: no row has a target to score: column {model.answer.targets[0]!r}")
@@ -62,7 +72,7 @@ def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
             f"{series.name}: column {model.answer.targets[0]!r}: a class that training never saw; "
             f"it knows {', '.join(model.answer.classes[:8])}"
         )
-    outputs = np.concatenate(model.read(series))[asked]
+    outputs = outputs_by_row(model, series)[asked]
     found: dict[str, Any] = {
         "answers": len(asked),
         "model": measured(model.answer.kind, model.answers(outputs), y[asked], series.name),

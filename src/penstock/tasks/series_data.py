@@ -14,6 +14,7 @@ from penstock.model_folder.series import SeriesAnswer
 from penstock.runtime.series_score import answered_at
 from penstock.series import Features, SeriesSet, Split, description, learn_features, learn_scaling, rows_of
 from penstock.series.saved import digest
+from penstock.series.segments import in_segments, segment_size
 from penstock.train.task import Chunk
 
 BATCHES = 6
@@ -48,6 +49,9 @@ class SeriesData:
         self._pattern = pattern
         self.features = learn_features(series, split.training, reads)
         self.x = features_of(series, self.features)
+        trains = split.training[:, 1] - split.training[:, 0]
+        self.segment = segment_size(trains[trains > 0]) if last else 0
+        """Rows that are read at once; 0 where each has its answer."""
         columns = [series.index(name) for name in targets]
         self.answer = _answer(series, split, columns, next)
         self.y = answered_at(series, np.array(columns), next, last)  # (rows, T) NaN where nothing is answered
@@ -173,14 +177,15 @@ class SequenceStreams:
         return order[at * self.N : (at + 1) * self.N]
 
     def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
-        """The k-th chunk, counted over all passes: features (L, N, D), targets (L, N, T), NaN but at the last rows."""
+        """The k-th chunk, counted over all passes: segments (L, N, P · 2 D), targets (L, N, T), NaN but at the last."""
         chosen = self._chosen(k)
         bounds = self._bounds[chosen]
-        L = int((bounds[:, 1] - bounds[:, 0]).max())
-        x = np.zeros((L, self.N, self._data.x.shape[1]), np.float32)
+        wholes = [in_segments(self._data.x[first:last], self._data.segment) for first, last in bounds]
+        L = max(map(len, wholes))
+        x = np.zeros((L, self.N, wholes[0].shape[1]), np.float32)
         y = np.full((L, self.N, self._data.y.shape[1]), np.nan, np.float32)
-        for n, (first, last) in enumerate(bounds):
-            x[: last - first, n], y[: last - first, n] = self._data.x[first:last], self._data.y[first:last]
+        for n, (whole, last) in enumerate(zip(wholes, bounds[:, 1], strict=True)):
+            x[: len(whole), n], y[len(whole) - 1, n] = whole, self._data.y[last - 1]
         resets = np.zeros((L, self.N), bool)
         resets[0] = True
         return _chunk(x[:, part], y, resets[:, part], part)

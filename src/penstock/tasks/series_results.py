@@ -10,7 +10,7 @@ from rich.console import Console
 
 from penstock.layout import command, facts, say, wrap
 from penstock.runtime.series_model import load_series
-from penstock.runtime.series_score import baselines
+from penstock.runtime.series_score import baselines, outputs_by_row
 from penstock.series import naive, rows_of
 from penstock.series.metrics import HIGHER, MAIN, measured
 from penstock.tasks.series_data import SeriesData
@@ -47,7 +47,7 @@ def measure(plan: Plan, progress: Progress, data: SeriesData, out: Path) -> Seri
     found: dict[str, float] = {}
     others: dict[str, dict[str, float]] = {}
     if len(asked):
-        outputs = np.concatenate(model.read(series))
+        outputs = outputs_by_row(model, series)
         found = measured(answer.kind, model.answers(outputs[asked]), y[asked], series.name)
         for name, answers in _baselines(data, y, training, asked).items():
             others[name] = measured(answer.kind, answers, y[asked], series.name)

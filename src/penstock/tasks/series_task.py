@@ -130,8 +130,9 @@ class SeriesTask:
         """The sizes of a model for the series."""
         preset = self.presets[size or "small"]
         hidden, layers = settings.hidden or preset["hidden"], settings.layers or preset["layers"]
-        stack = StackConfig(data.features.size, hidden, layers, settings.reset, residual=settings.residual)
-        return SeriesConfig(data.outputs, stack, pooled=self._last)
+        width = data.features.size * (2 * data.segment or 1)
+        stack = StackConfig(width, hidden, layers, settings.reset, residual=settings.residual)
+        return SeriesConfig(data.outputs, stack, data.segment)
 
     def config_of(self, saved: dict[str, Any]) -> SeriesConfig:
         """What ``dataclasses.asdict`` made of the sizes."""
