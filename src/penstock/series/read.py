@@ -67,14 +67,13 @@ def found_files(name: str, unused: list[Unused]) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        found = [p for p in inside if packed.ending(p.name) in ENDINGS]
-        most = max(
-            {kind_of_file(p) for p in found}, key=lambda kind: sum(kind_of_file(p) == kind for p in found), default=""
-        )
-        unused += [Unused(str(p), "of another kind") for p in inside if p not in found or kind_of_file(p) != most]
+        kinds = [kind_of_file(p) if packed.ending(p.name) in ENDINGS else None for p in inside]
+        found = [kind for kind in kinds if kind is not None]
+        most = max(sorted(set(found)), key=found.count, default="")
+        unused += [Unused(str(p), "of another kind") for p, kind in zip(inside, kinds, strict=True) if kind != most]
         if not found:
             raise PenstockError(f"{name}: the folder holds no series; expected files ending in {', '.join(ENDINGS)}")
-        return [p for p in found if kind_of_file(p) == most]
+        return [p for p, kind in zip(inside, kinds, strict=True) if kind == most]
     if path.exists():
         return [path]
     if not (matches := sorted(map(Path, glob.glob(name, recursive=True)))):
