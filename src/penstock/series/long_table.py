@@ -1,6 +1,7 @@
 """A long table, a row a step, as series; and what is wrong with one, by its row."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,9 +52,11 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
     frame = without_empty_end(read(file, wanted))
     if not frame.height:
         raise PenstockError(f"{file.name}: no rows below the names of the columns")
-    times, zone = _times(file, frame, keys.time)
     numbers = [name for name, _, category, _ in plan.columns if not category]
-    values = rows_of_numbers(frame, numbers)
+    with ThreadPoolExecutor(1) as beside:  # both are long, and neither holds the interpreter
+        read_times = beside.submit(_times, file, frame, keys.time)
+        values = rows_of_numbers(frame, numbers)
+        times, zone = read_times.result()
     expect_finite(values, numbers, file.name)
     names = {name: frame[name] for name, _, category, _ in plan.columns if category}
     values = _with_places(values, plan)
