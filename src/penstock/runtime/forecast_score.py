@@ -1,0 +1,111 @@
+"""How good forecasts are, beside those that need no network; and forecasts as rows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.runtime.forecast_model import ForecastRuntime
+from penstock.series import SeriesSet, spacing
+from penstock.series.forecasts import measured_forecasts, naive_error, naive_forecasts
+from penstock.series.lookback import Places, carried, places
+from penstock.series.times import said
+
+MOST = 2_000_000
+"""Values that are scored; of more an even choice of windows."""
+
+
+def score_forecasts(
+    model: ForecastRuntime, series: SeriesSet, part: NDArray[np.int64] | None = None
+) -> dict[str, dict[str, float]]:
+    """The metrics of the model and of each naive forecast, the mean over targets; see ``measured_forecasts``.
+
+    Args:
+        model: that forecasts.
+        series: with the columns that it was trained on.
+        part: (S, 2) the rows whose values are forecast, each from every row before it that leaves a whole horizon; by
+            default what a lookback at the beginning of a series leaves, of a shorter series its last horizon.
+
+    Raises:
+        PenstockError: no series is long enough.
+    """
+    K, W, answer = model.config.horizon, model.config.lookback, model.answer
+    if part is None:
+        first = np.minimum(np.maximum(series.lengths - K, 0), W)
+        part = np.stack([np.where(series.lengths > K, first, series.lengths), series.lengths], axis=1)
+    all = places(series, part, W, K, len(answer.targets), True)
+    if not len(all.at):
+        raise PenstockError(f"{series.name}: no series is longer than the horizon of {K:,} steps")
+    if len(all.at) * K > MOST:
+        all = all.only(np.linspace(0, len(all.at) - 1, max(1, MOST // K)).astype(np.int64))
+    by_target = [_of_target(model, series, part, all.only(all.target == t), t) for t in range(len(answer.targets))]
+    by_target = [found for found in by_target if found]
+    if not by_target:
+        raise PenstockError(f"{series.name}: no value is there to score forecasts of {', '.join(answer.targets)}")
+    return {
+        whose: {name: float(np.mean([found[whose][name] for found in by_target])) for name in metrics}
+        for whose, metrics in by_target[0].items()
+    }
+
+
+def _of_target(
+    model: ForecastRuntime, series: SeriesSet, part: NDArray[np.int64], of: Places, t: int
+) -> dict[str, dict[str, float]]:
+    """Of one column; nothing where no truth is there."""
+    K, answer, column = model.config.horizon, model.answer, series.index(model.answer.targets[t])
+    values, first = carried(series, column), series.starts[of.series]
+    truths = series.values[of.at[:, None] + np.arange(K), column].astype(np.float64)
+    known = ~np.isnan(values[of.at - 1]) & ~np.isnan(truths).all(1)
+    if not known.any():
+        return {}
+    of, first, truths = of.only(known), first[known], truths[known]
+    history = np.stack([np.zeros(len(series), np.int64), part[:, 0]], axis=1)
+    errors = naive_error(series, column, history, answer.season)
+    forecasts = {"model": model.forecast_at(t, values, first, of.at)}
+    naive = naive_forecasts(values, first, of.at, K, answer.season)
+    forecasts |= {name: one[..., None] for name, one in naive.items()}
+    return {
+        whose: measured_forecasts(one, answer.levels, truths, of.series, errors, answer.spread[t])
+        for whose, one in forecasts.items()
+    }
+
+
+def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
+    """A row for each of the next steps of each series: its id, its time or number, and of each target the median under
+    its name, and beside it the outermost quantiles."""
+    answer = model.answer
+    ends = {0: f"{answer.levels[0]:g}", -1: f"{answer.levels[-1]:g}"}
+    for k, forecast in enumerate(model.forecast(series)):
+        one = series.one(k)
+        when = _times_after(series, one.times, len(forecast))
+        for step, quantiles in enumerate(forecast):
+            found: dict[str, Any] = {}
+            for name, of in zip(answer.targets, quantiles.tolist(), strict=True):
+                found |= {name: of[len(of) // 2], **{f"{name} q{level}": of[end] for end, level in ends.items()}}
+            yield {"id": one.id, **({"step": step + 1} if when is None else {_time(series): when[step]}), **found}
+
+
+def _time(series: SeriesSet) -> str:
+    return series.keys.time or "time"
+
+
+def _times_after(series: SeriesSet, times: NDArray[Any] | None, K: int) -> list[Any] | None:
+    """The next K times of a series, by the usual distance of its set; calendar months and years keep their day."""
+    found = spacing(series)
+    if times is None or not len(times) or found is None:
+        return None
+    ahead = np.arange(1, K + 1)
+    months = {"1 month": 1, "3 months": 3, "1 year": 12}.get(found.unit) if series.dated else None
+    if months is None:
+        after = times[-1] + ahead * found.step
+        return [said(one, series.dated) for one in (np.rint(after).astype(np.int64) if series.dated else after)]
+    last = times[-1].astype("datetime64[us]")
+    month = last.astype("datetime64[M]")
+    begins = (month + ahead * months).astype("datetime64[us]")
+    ends = (month + ahead * months + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    into = last - month.astype("datetime64[us]")
+    month_end = last >= (month + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    days = ends if month_end else np.minimum(begins + into, ends)
+    return [said(one, True) for one in days.astype(np.int64)]

@@ -1,0 +1,71 @@
+"""How much a forecast reads, and in what pieces: one set of rules for all series.
+
+- **Lookback**: fourteen seasons, so that of a day's hours or a week's days the longer cycle is seen too, but at most
+  ``MOST`` steps of these; two seasons and two horizons at least. No more than ``SHARE`` of what the shorter series have
+  to train on beside a horizon, so that they give windows enough.
+- **Patches**: a season where it is short enough, or an equal part of it; else a day's worth of 24 or what the horizon
+  has.
+- **What is repeated** before anything is learned: the last season, if over the training rows that is the better of the
+  two naive forecasts; else the last value.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.model_folder import StackConfig
+from penstock.model_folder.forecast import ForecastConfig
+from penstock.series import SeriesSet
+
+SEASONS, MOST, SHARE = 14, 400, 0.6
+LONGEST, USUAL = 48, 24
+"""Steps of a patch: at most, and without a season."""
+
+
+def patch_of(horizon: int, season: int | None) -> int:
+    """P, steps that the stack reads at once."""
+    if season is None or season < 4:
+        return max(1, min(USUAL, horizon))
+    return -(-season // -(-season // LONGEST))
+
+
+def lookback_of(lengths: NDArray[np.int64], horizon: int, season: int | None, said: int | None) -> int:
+    """W, whole patches.
+
+    Args:
+        lengths: rows to train on of each series.
+        horizon: K.
+        season: in steps, if there is one.
+        said: instead of the rule; rounded up to whole patches.
+    """
+    patch, cycle = patch_of(horizon, season), season or 1
+    if said is not None:
+        return -(-said // patch) * patch
+    wanted = max(2 * horizon, 2 * cycle, min(SEASONS * cycle, MOST), 4 * patch)
+    there = lengths[lengths > horizon]
+    room = SHARE * (float(np.quantile(there, 0.25)) - horizon) if len(there) else 0.0
+    return max(1, min(-(-wanted // patch), int(room // patch))) * patch
+
+
+def sizes(stack: StackConfig, horizon: int, lookback: int, season: int | None, repeats: int) -> ForecastConfig:
+    """Of a model, from what the rules chose."""
+    patch = patch_of(horizon, season)
+    if repeats > lookback:
+        raise PenstockError(f"--lookback: expected at least a season of {repeats:,} steps, got {lookback:,}")
+    return ForecastConfig(lookback, horizon, patch, min(patch, horizon), repeats, stack)
+
+
+def better_repeat(series: SeriesSet, columns: list[int], part: NDArray[np.int64], horizon: int, season: int) -> int:
+    """The season if its values come nearer to those a horizon's half later, rounded up to whole seasons, than the last
+    value does to that half later; else 1."""
+    half = max(1, horizon // 2)
+    cycle = -(-half // season) * season
+    wins = []
+    for k, (first, last) in enumerate(part.tolist()):
+        values = series.one(k).values[first:last].astype(np.float64)
+        for column in columns if len(values) > cycle else ():
+            one = values[:, column]
+            errors = [np.abs(one[lag:] - one[:-lag]) for lag in (cycle, half)]
+            if not any(np.isnan(error).all() for error in errors):
+                wins.append(float(np.nanmean(errors[0])) < float(np.nanmean(errors[1])))
+    return season if wins and np.mean(wins) >= 0.5 else 1

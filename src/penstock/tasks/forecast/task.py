@@ -1,0 +1,192 @@
+"""Forecasts as the trainer asks for them."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from penstock.errors import PenstockError
+from penstock.files import write
+from penstock.folder import Folder
+from penstock.layout import wrap
+from penstock.model_folder import StackConfig
+from penstock.model_folder.forecast import LEVELS, ForecastConfig, ForecastFiles, set_share
+from penstock.nn.forecast_model import ForecastModel
+from penstock.runtime.forecast_model import ForecastRuntime, load_forecast
+from penstock.runtime.forecast_score import score_forecasts
+from penstock.series import SeriesSet, Split, account, by_time, expect_targets, long_enough, split_line
+from penstock.series.saved import save_series_set
+from penstock.tasks.forecast.data import ForecastData
+from penstock.tasks.forecast.settings import ForecastSettings
+from penstock.tasks.forecast.sizes import sizes
+from penstock.tasks.series_results import SeriesResults, better
+from penstock.tasks.series_task import SERIES, SPLIT, SeriesTask
+from penstock.train.checkpoint import Progress
+from penstock.train.plan import Plan
+from penstock.train.settings import Settings
+from penstock.train.task import Begun, Said, Task
+
+WINDOWS = 4
+"""That each stream reads in a step of optimisation."""
+JUDGED = 20_000
+"""Held-out windows by which the share of the network is chosen, at most."""
+SHARES = np.linspace(0, 1, 21)
+
+
+class ForecastTask(SeriesTask):
+    """A task whose steps are windows: each begins anew, and so many side by side are a batch."""
+
+    step, loss_unit, rate = "window", "of the naive error", 1.5
+    own: type[Any] = ForecastSettings
+
+    def __init__(self) -> None:
+        super().__init__("forecast", last=False)
+
+    def begin(self, said: Said, begun: Folder, out: Path, tell: Callable[[str], None], console: Console) -> Begun:
+        """Reads series, says what was read and how it will be forecast, and keeps them for the run."""
+        if not said.inputs:
+            raise PenstockError("FILE: expected series to train on, got none; name files of rows")
+        if said.own.horizon is None:
+            raise PenstockError("--horizon: expected how many steps to forecast, got none; add --horizon K")
+        series, split = self.read(said.inputs, said.own, said.settings.holdout, said.settings.seed)
+        for line in account(series, console.width):
+            tell(line)
+        data = self._data(series, split, said.own)
+        if series.of_role("target"):
+            for line in expect_targets(series):
+                tell(line)
+        for line in wrap(_about_forecasts(data), console.width, "forecast  "):
+            tell(line)
+        if split.rule["by"] != "none":
+            tell(f"split {split_line(series, split)}")
+        save_series_set(begun.place(SERIES), series)
+        write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
+        settings = said.settings
+        if "chunk" not in said.names and settings.chunk == Settings.chunk:
+            settings = dataclasses.replace(settings, chunk=WINDOWS)
+        return Begun(settings, said.own, data, SERIES)
+
+    def read(self, inputs: Sequence[str], own: Any, holdout: float, seed: int) -> tuple[SeriesSet, Split]:
+        """The series of files that are longer than the horizon, and which rows of them train and validate: by time,
+        unless it was said."""
+        if own.split_by is None and not own.validation and holdout:
+            series, _ = super().read(inputs, own, 0, seed)
+            series = long_enough(series, own.horizon + 1)
+            return series, by_time(series, holdout, least=own.horizon)
+        return super().read(inputs, own, holdout, seed)
+
+    def _data(self, series: SeriesSet, split: Split, own: Any) -> Any:
+        return ForecastData(series, split, own)
+
+    def too_few(self, data: Any, settings: Settings, inputs: Sequence[str]) -> str | None:
+        """Why there is nothing to learn from."""
+        if data.training:
+            return None
+        longest = int((data.split.training[:, 1] - data.split.training[:, 0]).max(initial=0))
+        return (
+            f"{', '.join(inputs)}: no window to learn from: at most {longest:,} rows of a series train, of which "
+            f"{data.horizon:,} are a horizon, or all that vary are missing"
+        )
+
+    def config(self, settings: Settings, own: Any, size: str | None, data: Any, before: Any = None) -> Any:
+        """The sizes of a model for the series."""
+        preset = self.presets[size or "small"]
+        hidden, layers = settings.hidden or preset["hidden"], settings.layers or preset["layers"]
+        stack = StackConfig(hidden, hidden, layers, settings.reset, residual=settings.residual)
+        return sizes(stack, data.horizon, data.lookback, data.answer.season, data.repeats)
+
+    def config_of(self, saved: dict[str, Any]) -> Any:
+        """What ``dataclasses.asdict`` made of the sizes."""
+        return ForecastConfig(**{**saved, "stack": StackConfig(**saved["stack"])})
+
+    def model(self, config: Any, data: Any, before: Any = None) -> Any:
+        """A model that as yet gives the naive forecast."""
+        return ForecastModel(config, ForecastFiles(data.reads(), data.answer, config, {}))
+
+    def loss(self, data: Any) -> Callable[[Tensor, Tensor], Tensor]:
+        """Twice the pinball loss, the mean over steps and levels: of a median alone the absolute error."""
+        return pinball_loss
+
+    def held_out_loss(self, loss: float, data: Any) -> str:
+        """A loss as a person reads it."""
+        return f"{loss:.4f} of the naive error (pinball)"
+
+    def about(self, data: Any) -> str:
+        """What is forecast, in a line."""
+        return f"{data.lookback:,} steps are read, {data.horizon:,} forecast"
+
+    def measure(self, plan: Plan, progress: Progress, data: Any, out: Path) -> SeriesResults:
+        """Scores the best model on the held-out rows."""
+        found: dict[str, dict[str, float]] = {}
+        if data.held_out:
+            set_share(out, best_share(load_forecast(out), data))
+            found = score_forecasts(load_forecast(out), data.series, data.split.validation)
+        model = found.pop("model", {})
+        by = "mae" if np.isnan(model.get("mase", np.nan)) else "mase"
+        streams = data.streams(plan.streams, plan.settings.chunk)
+        return SeriesResults(
+            parameters=plan.model.parameters(),
+            seconds=progress.seconds,
+            steps=progress.step,
+            rows_read=streams.read(progress.passes, progress.chunk),
+            answers=data.held_out,
+            measure=by,
+            model=model,
+            naive=found,
+            beats_naive=all(better(by, model[by], other[by]) for other in found.values()) if model else None,
+        )
+
+
+def best_share(model: ForecastRuntime, data: ForecastData) -> float:
+    """How much of what the network adds to the naive forecast is best: the least absolute error of the middle, as the
+    loss counts it, on held-out windows. Of what cannot be forecast it is nothing, and the naive forecast stays."""
+    x, y = data.held_out_windows(JUDGED)
+    truths, counts = y[:, :-1], y[:, -1:]
+    quantiles = np.sort(model.quantiles(x).astype(np.float64), axis=-1)
+    added = model.added(x, quantiles)
+    over = truths - quantiles[..., quantiles.shape[-1] // 2] + added  # than the naive forecast
+    errors = [float(np.nanmean(counts * np.abs(over - share * added))) for share in SHARES]
+    return float(SHARES[int(np.argmin(errors))])
+
+
+def pinball_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of each window twice the mean over levels and over the steps that are there, times what it counts; added up.
+
+    Args:
+        outputs: quantiles (L, N, K, Q).
+        targets: (L, N, K + 1), NaN where missing; the last is how much the window counts.
+    """
+    truths, counts = targets[..., :-1, None], targets[..., -1]
+    there = ~truths.isnan()
+    levels = torch.tensor(LEVELS, device=outputs.device)
+    over = torch.where(there, truths.nan_to_num() - outputs.float(), 0.0)
+    each = 2 * torch.maximum(levels * over, (levels - 1) * over).mean(-1).sum(-1)
+    scored = there[..., 0].sum(-1)
+    return torch.where(scored > 0, each / scored.clamp(min=1) * counts.nan_to_num(), 0.0).sum()
+
+
+def _about_forecasts(data: ForecastData) -> str:
+    season = "no season found" if data.found is None else f"a season of {data.found.steps:,} steps ({data.found.how})"
+    logs = [name for name, floor in zip(data.answer.targets, data.answer.floors, strict=True) if floor is not None]
+    parts = [
+        f"the next {data.horizon:,} steps of {', '.join(data.answer.targets[:8])}"
+        f"{', …' if len(data.answer.targets) > 8 else ''}, each from its own last {data.lookback:,}",
+        season,
+        f"learned beside {'the season before' if data.repeats > 1 else 'the last value'}",
+    ]
+    if logs:
+        parts.append(f"in logarithms: {', '.join(logs[:8])}{', …' if len(logs) > 8 else ''}")
+    unread = [one.name for k, one in enumerate(data.series.columns) if k not in data.columns and one.role != "split"]
+    if unread:
+        parts.append(f"not read: {', '.join(unread[:8])}{', …' if len(unread) > 8 else ''}")
+    return "; ".join(parts)
+
+
+TASK: Task = ForecastTask()
+"""The task as the trainer asks for it."""
