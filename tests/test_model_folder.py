@@ -70,7 +70,6 @@ def bfloat16(folder: Path) -> None:
         (configured(lambda c: c["stack"].update(dropout="1")), "dropout: expected 0 or more and less than 1, got '1'"),
         (configured(lambda c: c["output"].update(tied="no")), "tied: expected true or false, got 'no'"),
         (configured(lambda c: c.update(output={"tie": True})), "output: expected tied, got tie"),
-        (configured(lambda c: c.update(task="forecast")), "a language model, got one of the task 'forecast'"),
         (configured(lambda c: c["input"].pop("vocabulary")), "vocabulary: expected byte, char with its"),
         (configured(lambda c: c["input"].update(vocabulary=[])), "vocabulary: expected byte, char with its"),
         (configured(lambda c: c["input"]["vocabulary"].update(characters="ab")), "embedding.weight: expected (3, 2)"),
@@ -99,6 +98,12 @@ def test_damage_is_named(folder: Path, damage: Callable[[Path], None], message: 
         with pytest.raises(PenstockError, match=re.escape(message)) as caught:
             load(folder)
         assert str(folder) in str(caught.value)
+
+
+def test_a_model_of_another_task(folder: Path) -> None:
+    configured(lambda c: c.update(task="steps"))(folder)
+    with pytest.raises(PenstockError, match=r"expected a language model, got one of the task 'steps'"):
+        LanguageModel.load(folder)
 
 
 def test_weights_cut_short_anywhere_are_refused(folder: Path) -> None:

@@ -75,10 +75,10 @@ def test_the_learning_rate_falls_with_width_steps_and_vocabulary_and_rises_with_
     assert planned(hidden=256, steps=2400, streams=2).learning_rate == pytest.approx(0.1 / 16 / 2)
     plan = planned(hidden=256, steps=2400)
     wide = dataclasses.replace(plan, model=dataclasses.replace(plan.model, vocabulary_size=8192))
-    assert module.learning_rate(wide, 2400) == pytest.approx(0.1 / 16 / 2)
+    assert module.learning_rate(TASK, wide, 2400) == pytest.approx(0.1 / 16 / 2)
     assert planned(hidden=8, steps=2400).learning_rate == 0.02
     said = planned(hidden=256, steps=2400, learning_rate=0.5)
-    assert module.learning_rate(said, 9) == 0.5
+    assert module.learning_rate(TASK, said, 9) == 0.5
 
 
 def test_what_is_said_is_done() -> None:

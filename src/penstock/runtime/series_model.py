@@ -151,7 +151,7 @@ class SeriesRuntime:
         return self.answers(outputs[0] if self.config.segment else outputs)
 
     def read(self, series: SeriesSet) -> list[Floats]:
-        """What is answered to each series, in their order: (L, outputs) at its rows, or (1, outputs) to the whole; to one
+        """The answers to each series, in their order: (L, outputs) at its rows, or (1, outputs) to the whole; to one
         without rows (0, outputs)."""
         found: list[Floats] = [np.zeros((0, self.config.outputs), np.float32)] * len(series)
         order = sorted(range(len(series)), key=lambda k: -int(series.lengths[k]))  # those of about one length together

@@ -13,7 +13,7 @@ from penstock.runtime.series_model import load_series
 from penstock.runtime.series_score import baselines, outputs_by_row
 from penstock.series import naive, rows_of
 from penstock.series.metrics import HIGHER, MAIN, measured
-from penstock.tasks.series_data import SeriesData
+from penstock.tasks.series_data import TELLING, SeriesData
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
@@ -123,9 +123,10 @@ def verdict(results: SeriesResults) -> str:
         ((name, of[by]) for name, of in results.naive.items()), key=lambda one: -one[1] if by in HIGHER else one[1]
     )
     figures = f"{by} {number(own)}, {name}: {number(best)}"
+    few = f" Of {results.answers} answers alone this says little; score a larger file." * (results.answers < TELLING)
     if better(by, own, best):
-        return f"The model is better than the best naive answer: {figures}."
-    return f"The model does NOT beat the naive answer: {figures}. Use that one, or try more --minutes or data."
+        return f"The model is better than the best naive answer: {figures}.{few}"
+    return f"The model does NOT beat the naive answer: {figures}. Use that one, or try more --minutes or data.{few}"
 
 
 def number(value: float) -> str:

@@ -49,6 +49,7 @@ class SeriesTask:
     step, loss_unit, default = "row", "", ""
     files: tuple[str, ...] = (CONFIG, WEIGHTS)
     own: type[Any] = SeriesSettings
+    parameters_per_step, rate = 4.0, 0.4
     presets: dict[str, dict[str, int]] = {  # noqa: RUF012 - which nobody changes
         "tiny": {"hidden": 32, "layers": 1},
         "small": {"hidden": 64, "layers": 1},

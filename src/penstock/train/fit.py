@@ -79,7 +79,7 @@ class Run:
             raise PenstockError(f"--{name}: the run in {self.out} has {done} behind it, got {value}; say more to go on")
         if share:
             passes = (at.passes + at.chunk / len(self.streams)) / share
-            rate = learning_rate(self.plan, at.step / share)
+            rate = learning_rate(self.task, self.plan, at.step / share)
             self.plan = dataclasses.replace(self.plan, expected_passes=passes, learning_rate=rate)
             self.stepper.learning_rate = rate
         at.validations, at.stale, self.lengthened = int(share * VALIDATIONS + 1e-9), 0, True
@@ -231,7 +231,7 @@ class Run:
         (loss,) = self.ranks.total(self.stepper.validate(self.held_out, self.plan.validation, mine))
         if not math.isfinite(loss):
             raise self._not_finite(at.step, f"loss {loss} on held-out data")
-        best = at.best is None or loss < at.best
+        best = at.best is None or loss < at.best or not self.data.tells
         at.best, at.stale = (loss, 0) if best or at.best is None else (at.best, at.stale + 1)
         if best:
             self.keep_model()

@@ -4,7 +4,8 @@ The rule, for every choice a person did not make:
 
 - **Size**: the task's largest preset that would read at least ``STEPS_PER_PARAMETER`` steps for each of its parameters
   in the time, the steps or the epochs allowed, and at least the smallest one. The time counts at the speed measured
-  here, so that a faster machine or engine trains a larger model by itself.
+  here, so that a faster machine or engine trains a larger model by itself. A task may say how many parameters there are
+  at most for each step of its data.
 - **Dropout**: rises with how well the data could be learnt by heart: with the passes over them, and with the square
   root of the parameters there are for each of their steps.
 - **Learning rate**: 0.1 / √H, or 2.3 / H if that is less, times the fourth root of (steps read at once / 2,048) ·
@@ -108,7 +109,9 @@ def make_plan(
         for size in task.presets:
             candidate = task.config(settings, own, size, data)
             candidate_budget = steps_in_budget(candidate)
-            if model is not None and candidate_budget < STEPS_PER_PARAMETER * candidate.parameters():
+            too_slow = candidate_budget < STEPS_PER_PARAMETER * candidate.parameters()
+            too_large = candidate.parameters() > task.parameters_per_step * data.training
+            if model is not None and (too_slow or too_large):
                 break
             model, budget = candidate, candidate_budget
     passes = budget / of_pass.read(1, 0)
@@ -136,7 +139,7 @@ def make_plan(
         run=uuid.uuid4().hex,
         launch=launch,
     )
-    return dataclasses.replace(plan, learning_rate=learning_rate(plan, budget / per_step))
+    return dataclasses.replace(plan, learning_rate=learning_rate(task, plan, budget / per_step))
 
 
 def length_of(settings: Settings, streams: Streams) -> tuple[float | None, int | None]:
@@ -155,12 +158,12 @@ def _dropout(by_heart: float) -> float:
     return 0.4
 
 
-def learning_rate(plan: Plan, steps: float) -> float:
+def learning_rate(task: Task, plan: Plan, steps: float) -> float:
     """What was said, or by the rule above for a run of so many steps."""
     H, at_once = plan.model.stack.hidden_size, plan.streams * plan.settings.chunk
     longer, wider = max(steps / 2400, 0.2), max(plan.model.outputs / 512, 1.0)
     rate = min(0.1 / math.sqrt(H), 2.3 / H) * math.sqrt(math.sqrt(at_once / 2048 / longer / wider))
-    return plan.settings.learning_rate or min(rate, 0.02)
+    return plan.settings.learning_rate or task.rate * min(rate, 0.02)
 
 
 def _steps_per_second(task: Task, model: Any, data: Data, N: int, L: int, device: torch.device) -> float:

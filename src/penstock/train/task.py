@@ -52,6 +52,8 @@ class Data(Protocol):
     """Steps to train on."""
     held_out: int
     """Steps to validate on."""
+    tells: bool
+    """Whether what is held out is enough to tell the better of two models; else the last one is kept."""
 
     def streams(self, N: int, L: int) -> Streams:
         """To train on: at most N, in chunks of at most L steps."""
@@ -108,6 +110,10 @@ class Task(Protocol):
     """A model's files, in the order in which they are written."""
     presets: dict[str, dict[str, int]]
     """Sizes by name, from the smallest up."""
+    parameters_per_step: float
+    """Of the data to train on, that a chosen size has at most."""
+    rate: float
+    """By which the learning rate that is chosen is multiplied."""
     own: type[Any]
     """The task's own settings, a dataclass."""
 

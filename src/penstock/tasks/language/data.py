@@ -21,6 +21,7 @@ class TextData:
         self.training, self.digest, self.recipe = prepared.training, prepared.digest, prepared.recipe
         self.end = len(self.tokens.ids)
         self.held_out = self.end - self.training
+        self.tells = True
 
     def streams(self, N: int, L: int) -> TextStreams:
         """To train on: at most N, in chunks of at most L tokens."""

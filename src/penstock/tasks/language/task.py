@@ -37,6 +37,7 @@ class LanguageTask:
     name, step, loss_unit, default = "language", "token", "nats", reference.NAME
     files: tuple[str, ...] = (CONFIG, TOKENIZER, WEIGHTS)
     own: type[Any] = LanguageSettings
+    parameters_per_step, rate = math.inf, 1.0
     presets: dict[str, dict[str, int]] = {  # noqa: RUF012 - which nobody changes
         "tiny": {"hidden": 128, "embedding": 64, "layers": 1},
         "small": {"hidden": 256, "embedding": 128, "layers": 1},
