@@ -17,6 +17,8 @@ from penstock.series.saved import digest
 from penstock.series.segments import in_segments, segment_size
 from penstock.train.task import Chunk
 
+REACH = 64, 256
+"""Rows that gradients reach back at least and at most."""
 TELLING = 30
 """Held-out answers from which on they tell the better of two models."""
 BATCHES = 6
@@ -63,6 +65,8 @@ class SeriesData:
         self.resets[series.starts[:-1][series.lengths > 0]] = True
         if series.episodes is not None:
             self.resets |= series.episodes
+        self.reach = int(np.clip(np.median(trains[trains > 0]), *REACH)) if (trains > 0).any() else REACH[0]
+        """Rows that gradients reach back, unless another number is said: a series of middle length."""
         held_out = rows_of(series, split.validation)
         self.tells = int((~np.isnan(self.y[held_out])).any(1).sum()) >= TELLING
         self.training, self.held_out = (len(rows_of(series, part)) for part in (split.training, split.validation))

@@ -1,5 +1,6 @@
 """What tasks on series have in common: rows become features, a stack reads them, an output layer answers at each."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -79,7 +80,10 @@ class SeriesTask:
         tell(f"split {split_line(series, split)}")
         save_series_set(begun.place(SERIES), series)
         write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
-        return Begun(said.settings, said.own, data, SERIES)
+        settings = said.settings
+        if not said.chose("chunk"):
+            settings = dataclasses.replace(settings, chunk=data.reach)
+        return Begun(settings, said.own, data, SERIES)
 
     def read(self, inputs: Sequence[str], own: SeriesSettings, holdout: float, seed: int) -> tuple[SeriesSet, Split]:
         """The series of files, and which rows of them train and validate."""

@@ -30,7 +30,8 @@ class Settings:
         streams: Stretches of the data read side by side, the batch, over all processes; 32 for each on a CPU, 128 for
             each on a GPU.
         accumulate: Parts that a process reads its streams in, one after the other, for less memory; the same result.
-        chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back.
+        chunk: Steps of a stream that one step of optimisation reads, and that gradients reach back: 64 tokens, or of
+            series a middle length.
         learning_rate: Of AdamW, at its height; chosen from the hidden size, the steps, the streams and the outputs.
         weight_decay: Of AdamW, on matrices.
         warmup: The share of the run in which the learning rate rises; a cosine to 0 follows.

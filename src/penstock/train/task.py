@@ -89,11 +89,14 @@ class Said(NamedTuple):
         """Of one of the settings, the run's or the task's."""
         return getattr(self.settings if hasattr(self.settings, name) else self.own, name)
 
+    def chose(self, name: str) -> bool:
+        """Whether a setting was chosen, be it as it is by default."""
+        default = getattr(type(self.settings if hasattr(self.settings, name) else self.own), name)
+        return bool(name in self.names or self.value(name) != default)
+
     def differs(self, name: str, began: Any) -> bool:
         """Whether a setting was chosen, and is not what something began with."""
-        value = self.value(name)
-        default = getattr(type(self.settings if hasattr(self.settings, name) else self.own), name)
-        return bool(value != began and (name in self.names or value != default))
+        return bool(self.value(name) != began and self.chose(name))
 
 
 class Task(Protocol):
