@@ -3,7 +3,7 @@
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ def evaluate(
     *files: str,
     column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
+    after: str | None = None,
     json_: Json = False,
 ) -> int:
     """Measure a model: how well it expects text, or how good its answers to series are, beside a naive answer's.
@@ -29,8 +30,10 @@ def evaluate(
     Args:
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
-            its first token is given, not scored. For a model of series: series with the target's column.
+            its first token is given, not scored. For a model of series: series with the target's column. For one that
+            forecasts: series; where the last file goes on with series of those before, only its rows are scored.
         column: Of tables and lines of JSON, where the text stands.
+        after: Of forecasts: a date, or a number of rows, up to which series are only read; what comes then is scored.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         json_: Print one JSON object.
     """
@@ -38,7 +41,12 @@ def evaluate(
     from penstock.runtime import load_language
     from penstock.text import token_folder
 
-    if read_config(dir_)["task"] != "language":
+    task = read_config(dir_)["task"]
+    if after is not None and task != "forecast":
+        raise PenstockError(f"--after: means nothing to a model of the task {task}; leave it out")
+    if task == "forecast":
+        return _evaluate_forecasts(dir_, files, after, json_)
+    if task != "language":
         return _evaluate_series(dir_, files, json_)
     model = load_language(dir_)
     if not files:
@@ -84,10 +92,32 @@ def _evaluate_series(dir_: Path, files: Sequence[str], json_: bool) -> int:
         print(json.dumps(figures))
         return 0
     said = {"answers": f"{figures.pop('answers'):,}"}
+    print(*facts([*said.items(), *_lines(figures)], columns()), sep="\n")
+    return 0
+
+
+def _lines(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, str]]:
+    """What each metric is, of the model and then of each naive answer."""
     for whose, metrics in figures.items():
         for name, value in metrics.items():
-            said[f"{name.replace('_', ' ')}{'' if whose == 'model' else f' of {whose}'}"] = f"{value:.4g}"
-    print(*facts(said.items(), columns()), sep="\n")
+            yield f"{name.replace('_', ' ')}{'' if whose == 'model' else f' of {whose}'}", f"{value:.4g}"
+
+
+def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, json_: bool) -> int:
+    from penstock.runtime.forecast_model import load_forecast
+    from penstock.runtime.forecast_score import asked_part, score_forecasts
+    from penstock.series import account
+
+    model = load_forecast(dir_)
+    if not files:
+        raise PenstockError("FILE: expected series to score, got none; name files of rows")
+    series, part = asked_part(files, model.reads, after)
+    print(*account(series, columns()), sep="\n", file=sys.stderr)
+    figures = score_forecasts(model, series, part)
+    if json_:
+        print(json.dumps(figures))
+    else:
+        print(*facts(_lines(figures), columns()), sep="\n")
     return 0
 
 

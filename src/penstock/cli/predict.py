@@ -12,6 +12,7 @@ from penstock.files import MADE, expect_place_for, replacing
 from penstock.layout import columns
 
 if TYPE_CHECKING:
+    from penstock.runtime.forecast_model import ForecastRuntime
     from penstock.runtime.series_model import SeriesRuntime
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
@@ -26,6 +27,8 @@ def predict(
 ) -> int:
     """Answer new series: a class, labels or numbers for each, or at each of their rows, with ids and times.
 
+    Of a model that forecasts: the steps after the last of each series, the median and the quantiles 0.1 and 0.9.
+
     Args:
         dir_: The model, of series.
         files: As for train; or - for rows on standard input, JSON objects or CSV below a header: a line in, a line out,
@@ -33,12 +36,17 @@ def predict(
         out: A .csv, .jsonl or .parquet file to write; standard output otherwise, as JSON lines from a stream, else CSV.
         state: Of a stream: a file from which the states of all ids are taken, and into which they are put at the end.
     """
+    from penstock.model_folder.content import read_config
+    from penstock.runtime.forecast_model import load_forecast
     from penstock.runtime.series_model import load_series
 
-    model = load_series(dir_)
+    forecasts = read_config(dir_)["task"] == "forecast"
+    model: Any = load_forecast(dir_) if forecasts else load_series(dir_)
     if not files:
         raise PenstockError("FILE: expected rows to answer, got none; name files, or - for standard input")
     if files == ("/dev/stdin",):
+        if forecasts:
+            raise PenstockError("-: forecasts are of whole series; name files of rows")
         if out is not None:
             raise PenstockError("--out: a stream is answered on standard output; leave it out")
         return _stream(model, state)
@@ -49,8 +57,10 @@ def predict(
     return _files(model, files, out)
 
 
-def _files(model: "SeriesRuntime", files: tuple[str, ...], out: Path | None) -> int:
+def _files(model: "SeriesRuntime | ForecastRuntime", files: tuple[str, ...], out: Path | None) -> int:
     from penstock.runtime.answers import answers_to, as_lines
+    from penstock.runtime.forecast_model import ForecastRuntime
+    from penstock.runtime.forecast_score import forecasts_to
     from penstock.series import account
     from penstock.series.asked import read_asked
 
@@ -58,7 +68,7 @@ def _files(model: "SeriesRuntime", files: tuple[str, ...], out: Path | None) -> 
         expect_place_for(out)
     series = read_asked(files, model.reads)
     print(*account(series, columns()), sep="\n", file=sys.stderr)
-    rows = answers_to(model, series)
+    rows = forecasts_to(model, series) if isinstance(model, ForecastRuntime) else answers_to(model, series)
     if out is None:
         sys.stdout.writelines(as_lines(rows, ".csv"))
     elif out.suffix == ".parquet":

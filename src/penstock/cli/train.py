@@ -12,12 +12,13 @@ from penstock.cli.console import Console
 from penstock.cli.parameters import SAID, Flag, Json
 from penstock.errors import PenstockError
 from penstock.layout import columns
+from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.language.settings import LanguageSettings
 from penstock.tasks.series_settings import SeriesSettings
 from penstock.train.settings import Settings, flag
 
-DEFAULTS, LANGUAGE, SERIES = Settings(), LanguageSettings(), SeriesSettings()
-TaskName = Literal["language", "sequence", "steps"]
+DEFAULTS, LANGUAGE, SERIES = Settings(), LanguageSettings(), ForecastSettings()
+TaskName = Literal["language", "forecast", "sequence", "steps"]
 
 
 def train(
@@ -26,7 +27,7 @@ def train(
     task: TaskName | None = None,
     settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
     language: Annotated[LanguageSettings, Parameter(name="*")] = LANGUAGE,
-    series: Annotated[SeriesSettings, Parameter(name="*")] = SERIES,
+    series: Annotated[ForecastSettings, Parameter(name="*")] = SERIES,
     resume: Flag = False,
     force: Flag = False,
     tensorboard: Flag = False,
@@ -41,9 +42,9 @@ def train(
             made. Without any: the Python language reference that comes with Python. With --task: tables (a row a step,
             or a row a series), .npy, .npz, .ts, .wav or .flac.
         out: The folder for the model and for what --resume needs. Required.
-        task: What is learned: what comes next in a text (language, unless you say), one answer for each series
-            (sequence), or an answer at every step (steps): a class, labels or numbers. Steps without a target: the
-            numbers of the next step.
+        task: What is learned: what comes next in a text (language, unless you say), the next --horizon values of each
+            series, with intervals (forecast), one answer for each series (sequence), or an answer at every step
+            (steps): a class, labels or numbers. Steps without a target: the numbers of the next step.
         settings: How to train.
         language: How text is read.
         series: How series are read.
@@ -72,8 +73,7 @@ def train(
             raise
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
     name = task or (task_of(out / "training") if resume else None) or "language"
-    own: Any = language if name == "language" else series
-    _expect_of_task(name, own, series if own is language else language)
+    own = _own_settings(name, language, series)
     console = Console(stderr=json_)
     try:
         outcome = run.train(
@@ -97,6 +97,21 @@ def train(
     if json_ and outcome.results is not None:
         print(json.dumps(dataclasses.asdict(outcome.results)))
     return 0
+
+
+def _own_settings(name: str, language: LanguageSettings, series: ForecastSettings) -> Any:
+    """Those of a task; other tasks' settings must not have been said."""
+    if name == "language":
+        own: Any = language
+    elif name == "forecast":
+        own = series
+    else:
+        own = SeriesSettings(
+            **{field.name: getattr(series, field.name) for field in dataclasses.fields(SeriesSettings)}
+        )
+    for other in (language, series):
+        _expect_of_task(name, own, other)
+    return own
 
 
 def _expect_of_task(name: str, own: Any, other: Any) -> None:

@@ -87,12 +87,12 @@ class ForecastAnswer(NamedTuple):
     spread: tuple[float, ...]
     """Standard deviation of each target's training rows, by which scaled errors are scaled."""
     floors: tuple[float | None, ...]
-    """Of a target whose logarithm is forecast, the least value in training, in whose place anything less is read; None
-    of one that is forecast as it is."""
+    """Of a target whose logarithm is forecast, what is read in the place of anything less; None of one that is forecast
+    as it is."""
     levels: tuple[float, ...] = LEVELS
     share: float = 1.0
-    """0 … 1, how much of what the network adds to the naive forecast's middle is taken: what was best on held-out rows.
-    Intervals keep their width."""
+    """0 … 1, how much of what the network adds to the naive forecast is taken: what was best on held-out rows.
+    Intervals keep their width; of nothing they lie about the naive forecast, as far above as below."""
 
 
 class ForecastFiles(NamedTuple):

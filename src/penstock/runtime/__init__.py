@@ -12,13 +12,19 @@ __all__ = ["Model", "Reading", "Score", "load", "load_language"]
 
 
 def load(folder: str | Path) -> Any:
-    """The model of a folder that ``penstock train`` made: a ``Model`` of language, or a ``SeriesRuntime``.
+    """The model of a folder that ``penstock train`` made: a ``Model`` of language, a ``SeriesRuntime``, or of forecasts
+    a ``ForecastRuntime``.
 
     Raises:
         PenstockError: the folder holds no whole model.
     """
-    if read_config(Path(folder))["task"] == TASK:
+    task = read_config(Path(folder))["task"]
+    if task == TASK:
         return load_language(folder)
+    if task == "forecast":
+        from penstock.runtime.forecast_model import load_forecast
+
+        return load_forecast(folder)
     from penstock.runtime.series_model import load_series
 
     return load_series(folder)

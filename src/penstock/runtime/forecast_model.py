@@ -60,13 +60,14 @@ class ForecastRuntime:
             some = slice(start, start + BATCH)
             read = lookback(values, first[some], at[some], self.config.lookback)
             quantiles = np.sort(self.quantiles(read.values).astype(np.float64), axis=-1)
-            quantiles -= (1 - self.answer.share) * self.added(read.values, quantiles)[..., None]
+            quantiles -= (1 - self.answer.share) * self.added(read.values, quantiles)
             parts.append(as_written(quantiles * read.spread[:, None, None] + read.last[:, None, None], floor))
         return np.concatenate(parts)
 
     def added(self, windows: Floats, quantiles: Numbers) -> Numbers:
-        """(M, K) what quantiles in order have in their middle that the naive forecast has not."""
-        return quantiles[..., quantiles.shape[-1] // 2] - self._naive(windows)
+        """(M, K, Q) what quantiles in order have that the naive forecast with intervals of their width about it, as far
+        above as below, has not."""
+        return (quantiles + quantiles[..., ::-1]) / 2 - self._naive(windows)[..., None]
 
     def _naive(self, windows: Floats) -> Floats:
         """(M, K) the last steps again."""

@@ -1,6 +1,6 @@
 """How good forecasts are, beside those that need no network; and forecasts as rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.runtime.forecast_model import ForecastRuntime
-from penstock.series import SeriesSet, spacing
+from penstock.series import SeriesSet, by_time, continued, spacing
+from penstock.series.asked import read_asked
 from penstock.series.forecasts import measured_forecasts, naive_error, naive_forecasts
 from penstock.series.lookback import Places, carried, places
 from penstock.series.times import said
@@ -45,8 +46,11 @@ def score_forecasts(
     if not by_target:
         raise PenstockError(f"{series.name}: no value is there to score forecasts of {', '.join(answer.targets)}")
     return {
-        whose: {name: float(np.mean([found[whose][name] for found in by_target])) for name in metrics}
-        for whose, metrics in by_target[0].items()
+        whose: {
+            name: float(np.mean([found[whose][name] for found in by_target if name in found[whose]]))
+            for name in dict.fromkeys(name for found in by_target for name in found[whose])
+        }
+        for whose in by_target[0]
     }
 
 
@@ -70,6 +74,35 @@ def _of_target(
         whose: measured_forecasts(one, answer.levels, truths, of.series, errors, answer.spread[t])
         for whose, one in forecasts.items()
     }
+
+
+def asked_part(
+    files: Sequence[str], reads: Mapping[str, Any], after: str | None
+) -> tuple[SeriesSet, NDArray[np.int64] | None]:
+    """Series to score, and which of their rows; None: all that can be.
+
+    Args:
+        files: where the last of several goes on with series of the others, only its rows are scored.
+        reads: what the model expects of series.
+        after: a date, or a number of rows, up to which series are only read.
+
+    Raises:
+        PenstockError: the files cannot be read, or nothing is left to score.
+    """
+    if len(files) > 1 and after is None:
+        first, last = read_asked(files[:-1], reads), read_asked(files[-1:], reads)
+        if not set(last.ids).isdisjoint(first.ids):
+            series, split = continued(first, last)
+            return series, split.validation
+    series = read_asked(files, reads)
+    if after is None:
+        return series, None
+    try:
+        moment = float(after)
+    except ValueError:
+        return series, by_time(series, at=after).validation
+    cut = np.minimum(series.lengths, max(0, int(moment)))
+    return series, np.stack([cut, series.lengths], axis=1)
 
 
 def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:

@@ -78,8 +78,9 @@ def measured_forecasts(
         spread: of the training rows, by which ``mse_scaled`` is scaled.
 
     Returns:
-        mase: the mean over series of their mean absolute error by ``errors``; smape in percent; mae; rmse; mse_scaled;
-        pinball: the mean over steps and levels; coverage: the share of truths between the outermost quantiles.
+        mase: the mean over series of their mean absolute error by ``errors``, if any has one; smape in percent; mae;
+        rmse; mse_scaled; pinball: the mean over steps and levels; coverage: the share of truths between the outermost
+        quantiles.
     """
     there = ~np.isnan(truths) & ~np.isnan(quantiles).any(-1)
     middle, mean = quantiles[..., quantiles.shape[-1] // 2], quantiles.mean(-1)
@@ -88,8 +89,9 @@ def measured_forecasts(
     squared = float(((truths - mean)[there] ** 2).mean())
     over = truths[..., None] - quantiles
     pinball = np.mean([np.maximum(q * one, (q - 1) * one) for q, one in _pairs(levels, over)], axis=0)
-    found = {
-        "mase": _mase(wrong, there, which, errors),
+    mase = _mase(wrong, there, which, errors)
+    found = {} if np.isnan(mase) else {"mase": mase}
+    found |= {
         "smape": 200 * float((wrong / np.where(size > 0, size, 1.0))[there].mean()),
         "mae": float(wrong[there].mean()),
         "rmse": float(np.sqrt(squared)),
@@ -99,7 +101,7 @@ def measured_forecasts(
     if quantiles.shape[-1] > 1:
         inside = (quantiles[..., 0] <= truths) & (truths <= quantiles[..., -1])
         found["coverage"] = float(inside[there].mean())
-    return found
+    return {name: float(f"{value:.10g}") for name, value in found.items()}  # so that what is equal but for rounding is
 
 
 def _pairs(levels: tuple[float, ...], over: Numbers) -> list[tuple[float, Numbers]]:

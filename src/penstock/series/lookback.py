@@ -90,9 +90,9 @@ def as_written(values: Numbers, floor: float | None) -> Numbers:
 
 
 def floor_of(series: SeriesSet, column: int, part: NDArray[np.int64], season: int | None) -> float | None:
-    """The least value of a column's rows in a part, if its changes are better told by their share than by their size:
-    if all are positive, and sizes go with the level more than shares do (in the manner of Guerrero 1993, "Time-series
-    analysis supported by power transformations"). None otherwise.
+    """A tenth of the least value of a column's rows in a part, if its changes are better told by their share than by
+    their size: if all are positive, and sizes go with the level more than shares do (in the manner of Guerrero 1993,
+    "Time-series analysis supported by power transformations"). None otherwise.
     """
     sizes: list[float] = []
     shares: list[float] = []
@@ -112,7 +112,7 @@ def floor_of(series: SeriesSet, column: int, part: NDArray[np.int64], season: in
                 found.append(float(np.corrcoef(_ranks(change), _ranks(level))[0, 1]))
     if not sizes or abs(np.median(shares)) >= abs(np.median(sizes)):
         return None
-    return float(least)
+    return float(least) / 10
 
 
 def _ranks(values: Numbers) -> Numbers:

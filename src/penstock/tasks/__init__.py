@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.train.task import Task
 
-NAMES = ("language", "sequence", "steps")
+NAMES = ("language", "forecast", "sequence", "steps")
 """Of ``penstock train --task``."""
 
 

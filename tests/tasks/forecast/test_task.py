@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def test_a_random_walk_is_not_and_that_is_said(tmp_path: Path) -> None:
     results, printed = trained(tmp_path / "w.csv", tmp_path / "m", own, steps=20, hidden=8, learning_rate=0.02)
     assert results.beats_naive is False
     assert "does NOT beat" in printed
+    assert "nothing that was learned is surely better than the last value" in " ".join(printed.split())
+    assert results.model["mase"] == results.naive["the last value"]["mase"]
 
 
 def test_no_target_of_validation_is_in_a_window_that_trains(tmp_path: Path) -> None:
@@ -147,16 +150,19 @@ def test_what_cannot_be_forecast_is_refused_in_a_line(tmp_path: Path) -> None:
             ForecastSettings(**bad)  # type: ignore[arg-type]
 
 
-def test_a_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
+def test_a_run_that_died_goes_on_to_the_same_figures(tmp_path: Path) -> None:
     path, own = waves(tmp_path / "w.csv"), ForecastSettings(target=("v",), horizon=8)
-    whole, _ = trained(path, tmp_path / "a", own, steps=20, hidden=8)
-    clock = iter(np.arange(0, 10_000, 1.0))
+    said: dict[str, Any] = {"steps": 12, "hidden": 8, "patience": 100, "checkpoint_every": 0.5, "device": "cpu"}
+    whole, _ = trained(path, tmp_path / "a", own, **said)
     console = Console(file=io.StringIO(), width=80)
-    run.train(
-        TASK, Settings(steps=10, hidden=8), own, [str(path)], tmp_path / "b", console=console, clock=lambda: next(clock)
-    )
-    outcome = run.train(TASK, Settings(steps=20, hidden=8), own, [], tmp_path / "b", resume=True, console=console)
+
+    def clock(seconds: Iterator[int] = iter(range(20))) -> float:  # noqa: B008
+        return float(next(seconds))  # StopIteration is what it dies of
+
+    with pytest.raises(StopIteration):
+        run.train(TASK, Settings(**said), own, [str(path)], tmp_path / "b", console=console, clock=clock)
+    outcome = run.train(TASK, Settings(**said), own, [], tmp_path / "b", resume=True, console=console)
+    assert "from step" in console.file.getvalue()  # type: ignore[attr-defined]
     assert outcome.results is not None
-    assert outcome.results.steps == whole.steps == 20
-    about = json.loads((tmp_path / "b" / "config.json").read_text())
-    assert about["task"] == "forecast"
+    assert (outcome.results.steps, outcome.results.model) == (12, whole.model)
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["task"] == "forecast"

@@ -20,6 +20,8 @@ from penstock.train.task import Chunk
 
 HEAVIEST = 20.0
 """Of windows, what one counts more than another: its spread by the series' naive error is cut here."""
+MOST_ASKED = 20
+"""Targets that are searched for a season."""
 SIDE_BY_SIDE = 256
 """Held-out windows in a chunk."""
 
@@ -69,10 +71,13 @@ class ForecastData:
         """For config.json: what the rows are."""
         return description(self.series)
 
-    def held_out_windows(self, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """``windows`` of an even choice of those held out."""
+    def held_out_windows(self, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """``windows`` of an even choice of those held out, and the stretch of each, (M,): those of one series that
+        begin within a horizon share most of their values, and are evidence but once."""
         count = len(self._held_out.at)
-        return self.windows(self._held_out.only(np.linspace(0, count - 1, min(most, count)).astype(np.int64)))
+        chosen = self._held_out.only(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+        stretch = np.stack([chosen.series, (chosen.at - self.series.starts[chosen.series]) // self.horizon])
+        return *self.windows(chosen), np.unique(stretch, axis=1, return_inverse=True)[1].ravel()
 
     def windows(self, chosen: Places) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What is read, (M, W), and beside it what comes, (M, K), and then how much the window counts, (M, 1).
@@ -156,9 +161,18 @@ def target_columns(series: SeriesSet) -> list[int]:
 
 
 def _season(series: SeriesSet, names: tuple[str, ...], said: int | None) -> Season | None:
+    """The one that was said, or that explains most of the targets together, if a third of them have any."""
     if said is not None:
         return None if said == 1 else Season(said, float("nan"), "as you said")
-    return find_season(series, names[0])
+    found: dict[int, list[Season]] = {}
+    asked = names[:: max(1, len(names) // MOST_ASKED)]
+    for name in asked:
+        if (one := find_season(series, name)) is not None:
+            found.setdefault(one.steps, []).append(one)
+    if 3 * sum(map(len, found.values())) < len(asked) or not found:
+        return None
+    most = max(found.values(), key=lambda some: sum(one.share for one in some))
+    return max(most, key=lambda one: one.share)
 
 
 def _spread(values: NDArray[np.float32]) -> float:

@@ -20,6 +20,8 @@ from penstock.series import SeriesSet
 SEASONS, MOST, SHARE = 14, 400, 0.6
 LONGEST, USUAL = 48, 24
 """Steps of a patch: at most, and without a season."""
+ASKED = 12
+"""Steps of the horizon at which naive forecasts are compared."""
 
 
 def patch_of(horizon: int, season: int | None) -> int:
@@ -56,16 +58,22 @@ def sizes(stack: StackConfig, horizon: int, lookback: int, season: int | None, r
 
 
 def better_repeat(series: SeriesSet, columns: list[int], part: NDArray[np.int64], horizon: int, season: int) -> int:
-    """The season if its values come nearer to those a horizon's half later, rounded up to whole seasons, than the last
-    value does to that half later; else 1."""
-    half = max(1, horizon // 2)
-    cycle = -(-half // season) * season
+    """The season if in most series its values come nearer to those of the horizon than the last value does; else 1."""
+    steps = np.unique(np.linspace(1, horizon, min(horizon, ASKED)).astype(int)).tolist()
     wins = []
     for k, (first, last) in enumerate(part.tolist()):
         values = series.one(k).values[first:last].astype(np.float64)
-        for column in columns if len(values) > cycle else ():
-            one = values[:, column]
-            errors = [np.abs(one[lag:] - one[:-lag]) for lag in (cycle, half)]
-            if not any(np.isnan(error).all() for error in errors):
-                wins.append(float(np.nanmean(errors[0])) < float(np.nanmean(errors[1])))
+        for column in columns:
+            of_season, of_last = (
+                sum(_apart(values[:, column], -(-ahead // unit) * unit) for ahead in steps) for unit in (season, 1)
+            )
+            if not np.isnan(of_season + of_last):
+                wins.append(of_season < of_last)
     return season if wins and np.mean(wins) >= 0.5 else 1
+
+
+def _apart(values: NDArray[np.float64], lag: int) -> float:
+    """How far values lie from those so many steps before, on average; NaN if none does."""
+    apart = np.abs(values[lag:] - values[: max(len(values) - lag, 0)])
+    there = apart[~np.isnan(apart)]
+    return float(there.mean()) if len(there) else float("nan")

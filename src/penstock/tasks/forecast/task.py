@@ -14,13 +14,14 @@ from torch import Tensor
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.folder import Folder
-from penstock.layout import wrap
+from penstock.layout import say, wrap
 from penstock.model_folder import StackConfig
 from penstock.model_folder.forecast import LEVELS, ForecastConfig, ForecastFiles, set_share
 from penstock.nn.forecast_model import ForecastModel
 from penstock.runtime.forecast_model import ForecastRuntime, load_forecast
 from penstock.runtime.forecast_score import score_forecasts
 from penstock.series import SeriesSet, Split, account, by_time, expect_targets, long_enough, split_line
+from penstock.series.forecasts import LAST, SEASON
 from penstock.series.saved import save_series_set
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
@@ -34,15 +35,19 @@ from penstock.train.task import Begun, Said, Task
 
 WINDOWS = 4
 """That each stream reads in a step of optimisation."""
+DROPOUT = 0.2
+"""Unless it was said: windows overlap, and are soon learnt by heart however many there are."""
 JUDGED = 20_000
 """Held-out windows by which the share of the network is chosen, at most."""
 SHARES = np.linspace(0, 1, 21)
+SURE = 2.0
+"""Standard errors by which the network must be better than the naive forecast."""
 
 
 class ForecastTask(SeriesTask):
     """A task whose steps are windows: each begins anew, and so many side by side are a batch."""
 
-    step, loss_unit, rate = "window", "of the naive error", 1.5
+    step, loss_unit, rate = "window", "of the naive error", 0.8
     own: type[Any] = ForecastSettings
 
     def __init__(self) -> None:
@@ -70,6 +75,8 @@ class ForecastTask(SeriesTask):
         settings = said.settings
         if "chunk" not in said.names and settings.chunk == Settings.chunk:
             settings = dataclasses.replace(settings, chunk=WINDOWS)
+        if settings.dropout is None:
+            settings = dataclasses.replace(settings, dropout=DROPOUT)
         return Begun(settings, said.own, data, SERIES)
 
     def read(self, inputs: Sequence[str], own: Any, holdout: float, seed: int) -> tuple[SeriesSet, Split]:
@@ -128,7 +135,7 @@ class ForecastTask(SeriesTask):
             set_share(out, best_share(load_forecast(out), data))
             found = score_forecasts(load_forecast(out), data.series, data.split.validation)
         model = found.pop("model", {})
-        by = "mae" if np.isnan(model.get("mase", np.nan)) else "mase"
+        by = "mase" if "mase" in model else "mae"
         streams = data.streams(plan.streams, plan.settings.chunk)
         return SeriesResults(
             parameters=plan.model.parameters(),
@@ -142,17 +149,32 @@ class ForecastTask(SeriesTask):
             beats_naive=all(better(by, model[by], other[by]) for other in found.values()) if model else None,
         )
 
+    def print_results(self, results: SeriesResults, data: Any, out: Path, console: Console) -> None:
+        """The figures as a person reads them, and whether it is the naive forecast that the model gives."""
+        if data.held_out and not load_forecast(out).answer.share:
+            line = (
+                "On the held-out rows nothing that was learned is surely better than "
+                f"{SEASON if data.repeats > 1 else LAST}: the model forecasts that, with intervals that were learned."
+            )
+            say(console, ["", *wrap(line, console.width)])
+        super().print_results(results, data, out, console)
+
 
 def best_share(model: ForecastRuntime, data: ForecastData) -> float:
     """How much of what the network adds to the naive forecast is best: the least absolute error of the middle, as the
-    loss counts it, on held-out windows. Of what cannot be forecast it is nothing, and the naive forecast stays."""
-    x, y = data.held_out_windows(JUDGED)
+    loss counts it, on held-out windows. Nothing, where these do not show that it is better: of what cannot be forecast
+    the naive forecast stays."""
+    x, y, stretches = data.held_out_windows(JUDGED)
     truths, counts = y[:, :-1], y[:, -1:]
     quantiles = np.sort(model.quantiles(x).astype(np.float64), axis=-1)
-    added = model.added(x, quantiles)
-    over = truths - quantiles[..., quantiles.shape[-1] // 2] + added  # than the naive forecast
-    errors = [float(np.nanmean(counts * np.abs(over - share * added))) for share in SHARES]
-    return float(SHARES[int(np.argmin(errors))])
+    middle = quantiles.shape[-1] // 2
+    added = model.added(x, quantiles)[..., middle]
+    over = truths - quantiles[..., middle] + added  # than the naive forecast
+    errors = np.array([np.nanmean(counts * np.abs(over - share * added), axis=1) for share in SHARES])
+    best = int(errors.mean(axis=1).argmin())
+    gains = np.bincount(stretches, errors[0] - errors[best]) / np.bincount(stretches)
+    doubt = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return float(SHARES[best]) if gains.mean() > SURE * doubt else 0.0
 
 
 def pinball_loss(outputs: Tensor, targets: Tensor) -> Tensor:
