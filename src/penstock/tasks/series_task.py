@@ -50,7 +50,7 @@ class SeriesTask:
     step, loss_unit, default = "row", "", ""
     files: tuple[str, ...] = (CONFIG, WEIGHTS)
     own: type[Any] = SeriesSettings
-    parameters_per_step, rate = 4.0, 0.4
+    rate = 0.4
     presets: dict[str, dict[str, int]] = {  # noqa: RUF012 - which nobody changes
         "tiny": {"hidden": 32, "layers": 1},
         "small": {"hidden": 64, "layers": 1},
@@ -61,6 +61,7 @@ class SeriesTask:
 
     def __init__(self, name: str, *, last: bool) -> None:
         self.name, self._last = name, last
+        self.parameters_per_step = 4.0 if last else 8.0
 
     def prepared(self, inputs: Sequence[str]) -> Path | None:
         """There is no prepared form of series yet: None."""
