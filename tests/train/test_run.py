@@ -170,7 +170,7 @@ def test_a_held_out_loss_that_is_not_finite_is_no_best_model(corpus: Path, tmp_p
     out = tmp_path / "out"
     done = penstock("train", corpus, "--out", out, "--steps", 1, "--learning-rate", "1e39", *SMALL)
     assert done.returncode == 1
-    assert re.search(r"step 1: loss (nan|inf) on held-out text; the last checkpoint is kept in", done.stderr)
+    assert re.search(r"step 1: loss (nan|inf) on held-out data; the last checkpoint is kept in", done.stderr)
     assert not (out / "model.safetensors").exists()
 
 
@@ -295,7 +295,7 @@ def test_resuming_with_other_settings(undisturbed: tuple[Path, Path], arguments:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("checkpoint-000000300.safetensors", None, "training/tokens: expected the tokens that the run in"),
+        ("checkpoint-000000300.safetensors", None, "training/tokens: expected the data that the run in"),
         (
             "tokens/index.json",
             b"{}",
