@@ -192,9 +192,10 @@ def _write(name: str, content: bytes) -> Callable[[Path], object]:
 
 def _config(**change: Any) -> Callable[[Path], object]:
     def changed(folder: Path) -> None:
-        content = json.loads((folder / CONFIG).read_text())
-        content["stack"] |= {name: value for name, value in change.items() if name in content["stack"]}
-        content |= {name: value for name, value in change.items() if name not in content["stack"]}
+        content, left = json.loads((folder / CONFIG).read_text()), dict(change)
+        for part in (content["stack"], content["input"], content):
+            part |= {name: left.pop(name) for name in [*left] if name in part}
+        assert not left
         (folder / CONFIG).write_text(json.dumps(content))
 
     return changed
@@ -218,12 +219,12 @@ BAD_MODELS: dict[str, Callable[[Path], object]] = {
     "gone": shutil.rmtree,
     "empty": lambda folder: [path.unlink() for path in folder.iterdir()],
     "a file": lambda folder: (shutil.rmtree(folder), folder.write_text("model")),
-    "half a configuration": _write(CONFIG, b'{"format": "penstock-language-model", "ver'),
+    "half a configuration": _write(CONFIG, b'{"format": "penstock-model", "ver'),
     "a nested configuration": _write(CONFIG, NESTED),
     "a list": _write(CONFIG, b"[1]"),
     "a configuration that is no UTF-8": _write(CONFIG, b"\xff\xfe{}"),
     "version true": _config(version=True),
-    "version 2": _config(version=2),
+    "version 3": _config(version=3),
     "layers true": _config(num_layers=True),
     "3,000,000 layers": _config(num_layers=3_000_000),
     "a width beyond all": _config(hidden_size=10**30),

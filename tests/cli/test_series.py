@@ -90,7 +90,7 @@ def test_answers_in_a_file(trained: Path, tmp_path: Path, ending: str) -> None:
 
 
 def test_a_resumed_run_is_the_run_in_one_piece(trained: Path, tmp_path: Path) -> None:
-    common = ("--task", "steps", "--features", "a", "b", "--hidden", 8, "--seed", 3, "--device", "cpu", "--patience", 99)
+    common = ("--task", "steps", "--features", "a", "b", "--hidden", 8, "--device", "cpu", "--patience", 99)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     done = penstock("train", trained / "train.csv", "--out", whole, *common, "--steps", 24)
     assert done.returncode == 0, done.stderr
