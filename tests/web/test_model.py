@@ -112,7 +112,7 @@ def test_gates_that_are_held_and_a_form_that_is_swapped(tmp_path: Path, form: st
             return state.map((h) => Array.from(h));
           });
         };
-        const form = model.config.stack.reset === "before" ? "after" : "before";
+        const form = model.config.reset === "before" ? "after" : "before";
         console.log(JSON.stringify([states({ held }), states({ form })]));""",
     )
     ids, (held, swapped) = model.vocabulary.encode(TEXT), found
