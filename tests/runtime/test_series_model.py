@@ -128,6 +128,32 @@ def test_answers_are_probabilities_or_numbers_of_the_columns_size() -> None:
     assert model.answers(np.array([2.0, 2.0], np.float32)).tolist() == [7.0, -1.0]
 
 
+def test_an_episode_begins_with_a_cleared_state(tmp_path: Path) -> None:
+    module = MODELS["numbers"]()
+    about = module.about
+    module.about = about._replace(reads={**about.reads, "episode": "start"})
+    with held(tmp_path / "model", "model") as place:
+        module.save_into(place)
+    light: SeriesRuntime = penstock.load(tmp_path / "model")
+    series = drawn(6)
+    episodes = np.zeros(len(series.values), bool)
+    episodes[[2, 4, 9]] = True
+    found = light.read(dataclasses.replace(series, episodes=episodes))
+    assert not np.array_equal(found[0], light.read(series)[0])
+    for k, one in enumerate(map(series.one, range(4))):
+        x = torch.from_numpy(light.features.whole(one.values, one.times))[:, None]
+        resets = torch.from_numpy(episodes[series.starts[k] : series.starts[k + 1]])[:, None]
+        assert found[k] == pytest.approx(module(x, None, resets)[0][:, 0].detach().numpy(), abs=1e-5)
+    streams, last = AnswerStreams(light), []
+    for k, one in enumerate(map(series.one, range(4))):
+        for t, row in enumerate(one.values):
+            a, b, kind = (None if value != value else float(value) for value in row)
+            cells = {"a": a, "b": b, "kind": "xy"[int(kind or 0)], "start": int(episodes[series.starts[k] + t])}
+            last.append(streams.row({"id": one.id, "t": float(one.times[t]), **cells}))
+    wanted = light.answers(np.concatenate(found))
+    assert [[row["penstock_u"], row["penstock_v"]] for row in last] == wanted.tolist()
+
+
 def test_an_array_is_answered(light: SeriesRuntime) -> None:
     one = drawn(4).one(0)
     wanted = light.answers(light.read(drawn(4))[0])
@@ -149,15 +175,16 @@ def test_streams_go_on_from_a_file(light: SeriesRuntime, tmp_path: Path) -> None
     first = AnswerStreams(light)
     found = [first.row(row) for row in rows[:7]]
     save_states(tmp_path / "states", first)
-    second = AnswerStreams(light, load_states(tmp_path / "states", light))
+    second = AnswerStreams(light)
+    load_states(tmp_path / "states", second)
     assert found + [second.row(row) for row in rows[7:]] == wanted
     if light.task == "steps":
         of_file = list(answers_to(light, series))
         assert [{**row, "t": str(row["t"])} for row in of_file] == [{**row, "t": f"{row['t']:g}"} for row in wanted]
-    assert load_states(tmp_path / "none", light) == {}
+    load_states(tmp_path / "none", second)  # which is not there yet
     (tmp_path / "states").write_bytes((tmp_path / "states").read_bytes()[:90])
     with pytest.raises(PenstockError, match=r"--state: .*: not the file that was written"):
-        load_states(tmp_path / "states", light)
+        load_states(tmp_path / "states", AnswerStreams(light))
 
 
 def test_states_of_another_model(light: SeriesRuntime, tmp_path: Path) -> None:
@@ -168,7 +195,7 @@ def test_states_of_another_model(light: SeriesRuntime, tmp_path: Path) -> None:
     model = SeriesRuntime(other.about._replace(config=other.config, weights=weights))
     save_states(tmp_path / "states", AnswerStreams(model))
     with pytest.raises(PenstockError, match="the states of another model"):
-        load_states(tmp_path / "states", light)
+        load_states(tmp_path / "states", AnswerStreams(light))
 
 
 def test_a_language_model_is_none(tmp_path: Path) -> None:

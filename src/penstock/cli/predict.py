@@ -86,7 +86,9 @@ def _files(model: "SeriesRuntime | ForecastRuntime", files: tuple[str, ...], out
 def _stream(model: "SeriesRuntime", state: Path | None) -> int:
     from penstock.runtime.answers import AnswerStreams, as_lines, load_states, rows_of_lines, save_states
 
-    streams = AnswerStreams(model, {} if state is None else load_states(state, model))
+    streams = AnswerStreams(model)
+    if state is not None:
+        load_states(state, streams)
     try:
         rows = (streams.row(row, where) for row, where in rows_of_lines(sys.stdin))
         for line in as_lines(rows, ".jsonl"):

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.runtime.series_model import Floats, SeriesRuntime, SeriesState
+from penstock.runtime.series_model import Floats, SeriesRuntime, SeriesState, SeriesStream
 from penstock.series import RowReader, SeriesSet
 from penstock.series.saved import read_arrays, write_arrays
 from penstock.series.times import said
 
 FORMAT = "penstock-stream-1"
+ON, OFF = ("1", "1.0", "true"), ("0", "0.0", "false", "")
+"""Cells of a column of episodes, as ``penstock.series`` reads them."""
 OURS = "penstock_"
 """Before the name of a column that is answered for: its own name may stand beside it, and the file is known as ours."""
 
@@ -52,8 +54,10 @@ class AnswerStreams:
     Of a series the answers are the same to the last bit as those to the whole of it.
     """
 
-    def __init__(self, model: SeriesRuntime, states: dict[str, SeriesState] | None = None) -> None:
-        self.model, self.states = model, states or {}
+    def __init__(self, model: SeriesRuntime) -> None:
+        self.model = model
+        self.streams: dict[str, SeriesStream] = {}
+        self.episodes: dict[str, str] = {}  # what stood last in the column of episodes
         self._rows = RowReader(model.reads)
         names = [column["name"] for column in model.reads["columns"]]
         self._places = [names.index(name) for name in model.columns]
@@ -65,10 +69,19 @@ class AnswerStreams:
             PenstockError: a column lacks, or is not what it was in training.
         """
         read = self._rows.read(row, where)
-        values = [read.values[k] for k in self._places]
-        outputs, self.states[read.id] = self.model.step(values, self.states.get(read.id), read.time)
+        if (stream := self.streams.get(read.id)) is None:
+            stream = self.streams[read.id] = self.model.stream()
+        if (name := self.model.reads["episode"]) and self._begins(read.id, row.get(name)):
+            stream.reset()
+        outputs = stream.step([read.values[k] for k in self._places], read.time)
         ids = {name: row[name] for name in (*self.model.reads["id"], self.model.reads["time"]) if name}
         return {**ids, **answered(self.model, outputs)}
+
+    def _begins(self, id: str, cell: Any) -> bool:
+        """Whether an episode begins: where its column is 1, or where names of episodes change."""
+        text = "" if cell is None else str(cell).lower()
+        before, self.episodes[id] = self.episodes.get(id, ""), text
+        return text in ON or (text not in OFF and text != before)
 
 
 def rows_of_lines(lines: Iterable[str]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -104,28 +117,29 @@ def save_states(path: Path, streams: AnswerStreams) -> None:
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
-    states = list(streams.states.values())
-    about = {"model": streams.model.digest, "ids": list(streams.states)}
+    states = [stream.state for stream in streams.streams.values()]
+    about = {"model": streams.model.digest, "ids": list(streams.streams), "episodes": streams.episodes}
     arrays = {name: np.array([getattr(state, name) for state in states]) for name in SeriesState._fields}
     write_arrays(path, FORMAT, about, arrays)
 
 
-def load_states(path: Path, model: SeriesRuntime) -> dict[str, SeriesState]:
-    """What ``save_states`` wrote; none where there is no file yet.
+def load_states(path: Path, streams: AnswerStreams) -> None:
+    """Puts what ``save_states`` wrote into streams; nothing where there is no file yet.
 
     Raises:
         PenstockError: it is not whole, or the states of another model.
     """
     try:
         about, arrays = read_arrays(path, FORMAT)
-        if about["model"] != model.digest:
+        if about["model"] != streams.model.digest:
             raise PenstockError(f"--state: {path}: the states of another model; name another file")
         columns = (arrays[name] for name in SeriesState._fields)
-        whole = [SeriesState(*one) for one in zip(*columns, strict=True)]
-        whole = [one._replace(segments=int(one.segments), filled=int(one.filled)) for one in whole]
-        return dict(zip(about["ids"], whole, strict=True))
+        states = [SeriesState(*one) for one in zip(*columns, strict=True)]
+        states = [one._replace(segments=int(one.segments), filled=int(one.filled)) for one in states]
+        streams.streams |= {id: streams.model.stream(one) for id, one in zip(about["ids"], states, strict=True)}
+        streams.episodes |= about["episodes"]
     except FileNotFoundError:
-        return {}
+        return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"--state: {path}: not the file that was written: {error}") from None
 

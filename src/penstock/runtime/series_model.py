@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from penstock.errors import PenstockError
 from penstock.model_folder.series import SeriesFiles, load_series_model
 from penstock.runtime.layer import layer, output_layer
-from penstock.series import Features, FeatureStream, SeriesSet
+from penstock.series import Features, SeriesSet
 from penstock.series.segments import in_segments, with_change
 
 Floats = NDArray[np.float32]
@@ -86,10 +86,14 @@ class SeriesRuntime:
         rows, last = np.zeros((P, 2 * D), np.float32), np.zeros(D, np.float32)
         return SeriesState(self.features.stream().state, zeros, zeros[0], 0, rows, 0, last)
 
+    def stream(self, state: SeriesState | None = None) -> "SeriesStream":
+        """One series that is read row by row, from its beginning or from a ``state``."""
+        return SeriesStream(self, self.initial_state() if state is None else state)
+
     def step(
         self, row: Sequence[float], state: SeriesState | None = None, time: float | None = None
     ) -> tuple[Floats, SeriesState]:
-        """Reads one row.
+        """Reads one row; many of a series are read faster by ``stream``.
 
         Args:
             row: (C,) by ``columns``; NaN where missing.
@@ -102,31 +106,15 @@ class SeriesRuntime:
         Raises:
             ValueError: a shape cannot work, or the time is missing.
         """
-        state = self.initial_state() if state is None else state
-        stream: FeatureStream = self.features.stream()
-        stream.state = state.features
-        x: Floats = stream.step(row, time)
-        if not self.config.segment:
-            top, hidden = self._step(x, state.hidden)
-            return self._output_layer.logits(top)[0], state._replace(features=stream.state, hidden=hidden)
-        rows, filled = state.rows.copy(), state.filled + 1
-        before = x if state.segments + state.filled == 0 else state.last
-        rows[state.filled] = with_change(x, before)
-        rows[filled:] = np.concatenate([x, np.zeros_like(x)])
-        top, hidden = self._step(rows.reshape(-1), state.hidden)
-        total, segments = state.total + top[0], state.segments + 1
-        outputs = self._pooled(top, total[None], segments)[0]
-        if filled == len(rows):
-            return outputs, SeriesState(stream.state, hidden, total, segments, rows, 0, x)
-        return outputs, state._replace(features=stream.state, rows=rows, filled=filled, last=x)
+        stream = self.stream(state)
+        return stream.step(row, time), stream.state
 
-    def _step(self, x: Floats, state: Floats) -> tuple[Floats, Floats]:
-        """From (D,) and a state (K, H): the top layer's, (1, H), and the next, (K, H)."""
-        x, hidden = x[None], np.empty_like(state)
+    def _step(self, x: Floats, state: Floats, new: Floats) -> Floats:
+        """From (1, D) and a state (K, H): the top layer's, (1, H); the next, (K, H), goes into ``new``."""
         for k, run in enumerate(self._layers):
-            h = run.step(x, state[k : k + 1], out=hidden[k : k + 1])
+            h = run.step(x, state[k : k + 1], out=new[k : k + 1])
             x = x + h if k and self.config.stack.residual else h
-        return x, hidden
+        return x
 
     def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """The answers to one series.
@@ -153,18 +141,21 @@ class SeriesRuntime:
     def read(self, series: SeriesSet) -> list[Floats]:
         """The answers to each series, in their order: (L, outputs) at its rows, or (1, outputs) to the whole; to one
         without rows (0, outputs)."""
-        found: list[Floats] = [np.zeros((0, self.config.outputs), np.float32)] * len(series)
+        found: list[list[Floats]] = [[] for _ in range(len(series))]
         order = sorted(range(len(series)), key=lambda k: -int(series.lengths[k]))  # those of about one length together
         for start in range(0, len(order), BATCH):
-            some = order[start : start + BATCH]
-            for k, outputs in zip(some, self._read([self._whole(series, k) for k in some]), strict=True):
-                found[k] = outputs
-        return found
+            parts = [(k, part) for k in order[start : start + BATCH] for part in self._parts(series, k)]
+            for (k, _), outputs in zip(parts, self._read([part for _, part in parts]), strict=True):
+                found[k].append(outputs)
+        return [np.concatenate(outputs) for outputs in found]
 
-    def _whole(self, series: SeriesSet, k: int) -> Floats:
+    def _parts(self, series: SeriesSet, k: int) -> list[Floats]:
+        """What the stack reads of a series: as a whole, or episode by episode, each from a state of zeros."""
         one = series.one(k)
-        chosen = [series.index(name) for name in self.columns]
-        return self._inputs(one.values[:, chosen], one.times)
+        x = self._inputs(one.values[:, [series.index(name) for name in self.columns]], one.times)
+        if one.episodes is None or self.config.segment:
+            return [x]
+        return np.split(x, np.flatnonzero(one.episodes[1:]) + 1)
 
     def _inputs(self, values: NDArray[np.floating[Any]], times: NDArray[Any] | None) -> Floats:
         """What the stack reads of a series' rows (L, C)."""
@@ -204,6 +195,58 @@ class SeriesRuntime:
         if self.answer.kind == "labels":
             return np.asarray(1 / (1 + np.exp(-wide)))
         return np.asarray(wide * np.array(self.answer.spread) + np.array(self.answer.center))
+
+
+class SeriesStream:
+    """One series, row by row: the answers have the bits of those to the whole of it."""
+
+    def __init__(self, model: SeriesRuntime, state: SeriesState) -> None:
+        self.model, self._features = model, model.features.stream()
+        self.state = state
+
+    @property
+    def state(self) -> SeriesState:
+        """Where it stands; set, it goes on from there."""
+        return SeriesState(
+            self._features.state,
+            self._hidden.copy(),
+            self._total.copy(),
+            self._segments,
+            self._rows.copy(),
+            self._filled,
+            self._last.copy(),
+        )
+
+    @state.setter
+    def state(self, state: SeriesState) -> None:
+        self._features.state = state.features
+        self._hidden, self._total, self._segments = state.hidden.copy(), state.total.copy(), state.segments
+        self._rows, self._filled, self._last = state.rows.copy(), state.filled, state.last.copy()
+        self._next = np.empty_like(self._hidden)
+
+    def reset(self) -> None:
+        """Begins a new episode: the layers' states are cleared; what was seen of each column stays."""
+        self._hidden[:] = 0
+
+    def step(self, row: Sequence[float], time: float | None = None) -> Floats:
+        """Reads a row; arguments, result and errors as ``SeriesRuntime.step``."""
+        model = self.model
+        x: Floats = self._features.step(row, time)
+        if not model.config.segment:
+            top = model._step(x[None], self._hidden, self._next)
+            self._hidden, self._next = self._next, self._hidden
+            outputs: Floats = model._output_layer.logits(top)[0]
+            return outputs
+        self._rows[self._filled] = with_change(x, self._last if self._segments + self._filled else x)
+        self._rows[self._filled + 1 :] = np.concatenate([x, np.zeros_like(x)])
+        self._filled, self._last = self._filled + 1, x
+        top = model._step(self._rows.reshape(1, -1), self._hidden, self._next)
+        total = self._total + top[0]
+        outputs = model._pooled(top, total[None], self._segments + 1)[0]
+        if self._filled == len(self._rows):
+            self._hidden, self._next = self._next, self._hidden
+            self._total, self._segments, self._filled = total, self._segments + 1, 0
+        return outputs
 
 
 def load_series(folder: str | Path) -> SeriesRuntime:
