@@ -104,6 +104,18 @@ def test_a_resumed_run_is_the_run_in_one_piece(trained: Path, tmp_path: Path) ->
     assert json.loads((parts / "train.json").read_text())["results"]["steps"] == 24
 
 
+def test_a_state_that_fades_over_irregular_times(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    times = np.cumsum(random.integers(1, 9, (20, 12)), axis=1)
+    rows = [f"s{k},{times[k, t]},{random.random():.3f}" for k in range(20) for t in range(12)]
+    (tmp_path / "rows.csv").write_text("id,t,a\n" + "\n".join(rows) + "\n")
+    done = penstock("train", tmp_path / "rows.csv", "--task", "steps", "--decay", "--steps", 3, "--out", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["output"]["decay"] is True
+    done = penstock("eval", tmp_path / "m", tmp_path / "rows.csv", "--json")
+    assert json.loads(done.stdout)["answers"] == 20 * 11
+
+
 def test_what_would_be_read(trained: Path) -> None:
     done = penstock("train", trained / "train.csv", "--task", "sequence", "--dry-run")
     assert done.returncode == 0
@@ -122,6 +134,7 @@ def test_what_would_be_read(trained: Path) -> None:
         (["train", "TRAIN", "--task", "steps", "--out", "OUT", "--target", "lable"], "did you mean 'label'?"),
         (["train", "--task", "steps", "--out", "OUT"], "FILE: expected series to train on, got none"),
         (["train", "WITHOUT", "--task", "sequence", "--out", "OUT"], "no target: name its column with --target"),
+        (["train", "TRAIN", "--task", "steps", "--out", "OUT", "--target", "label", "--decay"], "--decay: the rows of"),
         (["eval", "MODEL", "WITHOUT"], "no row has a target to score"),
         (["eval", "MODEL"], "FILE: expected series to score, got none"),
         (["predict", "MODEL"], "FILE: expected rows to answer, got none"),

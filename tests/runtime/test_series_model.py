@@ -44,14 +44,18 @@ def drawn(seed: int = 0, missing: float = 0.2, irregular: bool = True) -> Series
     )
 
 
-def made(answer: SeriesAnswer, outputs: int, segment: int, task: str, **stack: Any) -> TorchModel:
+def made(answer: SeriesAnswer, outputs: int, segment: int, task: str, decay: bool = False, **stack: Any) -> TorchModel:
     series = drawn()
     parts = np.stack([np.zeros(4, np.int64), series.lengths], 1)
     features = learn_features(series, parts, ["a", "b", "kind"])
     reads = {**description(series), "features": features.to_json(), "pattern": None}
-    config = SeriesConfig(outputs, StackConfig(features.size * (2 * segment or 1), 7, **stack), segment)
+    config = SeriesConfig(outputs, StackConfig(features.size * (2 * segment or 1), 7, **stack), segment, decay)
     torch.manual_seed(1)
-    return TorchModel(config, SeriesFiles(task, reads, answer, config, {})).eval()
+    model = TorchModel(config, SeriesFiles(task, reads, answer, config, {})).eval()
+    if model.decay is not None:
+        torch.nn.init.uniform_(model.decay.weight, -0.2, 1)
+        torch.nn.init.uniform_(model.decay.bias, -0.2, 0.5)
+    return model
 
 
 CLASSES = SeriesAnswer("class", ("label",), ("no", "yes", "both"))
@@ -59,6 +63,8 @@ NUMBERS = SeriesAnswer("numbers", ("u", "v"), (), (1.0, -2.0), (3.0, 0.5))
 MODELS = {
     "classes": lambda: made(CLASSES, 3, 1, "sequence"),
     "numbers": lambda: made(NUMBERS, 2, 0, "steps", num_layers=3, residual=True, reset="after"),
+    "faded classes": lambda: made(CLASSES, 3, 1, "sequence", decay=True),
+    "faded numbers": lambda: made(NUMBERS, 2, 0, "steps", decay=True, num_layers=2),
     "labels": lambda: made(SeriesAnswer("labels", ("u",)), 1, 3, "sequence", num_layers=2),
 }
 

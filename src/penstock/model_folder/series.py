@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from penstock.errors import PenstockError
 from penstock.folder import Folder
 from penstock.model_folder.content import CONFIG, WEIGHTS, Weights, described, read_config, read_weights, write_content
-from penstock.model_folder.stack import StackConfig, check_positive
+from penstock.model_folder.stack import StackConfig, check_bool, check_positive
 
 Kind = Literal["class", "labels", "numbers"]
 """What comes out: one of some classes, any of some labels, or numbers."""
@@ -25,8 +25,12 @@ class SeriesConfig:
     """Rows that are read at once, as ``penstock.series.segments`` has them, for one answer to a series: the output
     layer then reads the mean of the top layer's states beside the last one. 0: row by row, with an answer at each."""
 
+    decay: bool = False
+    """Each unit's state fades over the time since the row before, beyond the usual, at a rate of its own."""
+
     def __post_init__(self) -> None:
         check_positive("outputs", self.outputs)
+        check_bool("decay", self.decay)
         if not isinstance(self.segment, int) or isinstance(self.segment, bool) or self.segment < 0:
             raise PenstockError(f"segment: expected a whole number of 0 or more, got {self.segment!r}")
 
@@ -35,6 +39,11 @@ class SeriesConfig:
         """What the output layer reads."""
         return self.stack.hidden_size * (1 + bool(self.segment))
 
+    @property
+    def features(self) -> int:
+        """Of a row."""
+        return self.stack.input_size // (2 * self.segment or 1)
+
     def parameters(self) -> int:
         """Of the stack and the output."""
         return self.stack.parameters() + self.readout_size * self.outputs
@@ -42,7 +51,9 @@ class SeriesConfig:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight."""
         output = {"output.weight": (self.outputs, self.readout_size), "output.bias": (self.outputs,)}
-        return {**self.stack.shapes(), **output}
+        K, H = self.stack.num_layers, self.stack.hidden_size
+        fading = {"decay.weight": (K, H), "decay.bias": (K, H)} if self.decay else {}
+        return {**self.stack.shapes(), **output, **fading}
 
 
 class SeriesAnswer(NamedTuple):
@@ -77,7 +88,12 @@ def save_series_model(folder: Folder, of: SeriesFiles) -> None:
     Raises:
         PenstockError: the folder cannot be written; what was there before is unchanged.
     """
-    output = {"outputs": of.config.outputs, "segment": of.config.segment, **of.answer._asdict()}
+    output = {
+        "outputs": of.config.outputs,
+        "segment": of.config.segment,
+        "decay": of.config.decay,
+        **of.answer._asdict(),
+    }
     write_content(folder, of.task, of.reads, dataclasses.asdict(of.config.stack), output, of.weights)
 
 
@@ -91,7 +107,7 @@ def load_series_model(folder: Path) -> SeriesFiles:
     if content["task"] == "language":
         raise PenstockError(f"{folder}: expected a model of series, got a language model")
     output = dict(content["output"])
-    sizes = {name: output.pop(name) for name in ("outputs", "segment") if name in output}
+    sizes = {name: output.pop(name) for name in ("outputs", "segment", "decay") if name in output}
     try:
         stack = described(StackConfig, "stack", content["stack"])
         config = described(SeriesConfig, "output", sizes, stack=stack)

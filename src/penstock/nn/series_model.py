@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from penstock.folder import Folder
 from penstock.model_folder.series import SeriesConfig, SeriesFiles, save_series_model
+from penstock.nn.decay import Decay
 from penstock.nn.stack import Stack
 
 
@@ -21,6 +22,7 @@ class SeriesModel(nn.Module):
         self.config, self.about = config, about
         self.layers = Stack(config.stack)
         self.output = nn.Linear(config.readout_size, config.outputs)
+        self.decay = Decay(config.stack.num_layers, config.stack.hidden_size) if config.decay else None
         self.layers.reset_parameters()
         nn.init.zeros_(self.output.bias)
 
@@ -30,7 +32,7 @@ class SeriesModel(nn.Module):
         """What is answered at each step.
 
         Args:
-            features: (L, N, D), of rows or of segments of them.
+            features: (L, N, D), of rows or of segments of them; with a decay their last, of a row, is the gap.
             state: (num_layers, N, H) that the call before returned, or None for zeros.
             resets: (L, N) bool: a series starts at step t, with the state cleared. Of segments each call is of whole
                 series: none starts but at the first step.
@@ -41,7 +43,10 @@ class SeriesModel(nn.Module):
         Raises:
             ValueError, TypeError: as ``penstock.GRU``.
         """
-        x, state = self.layers(features, state, resets)
+        decay = None
+        if self.decay is not None:
+            decay = self.decay(torch.relu(torch.expm1(features[..., self.config.features - 1]) - 1))
+        x, state = self.layers(features, state, resets, decay)
         if self.config.segment:
             count = torch.arange(1, len(x) + 1, device=x.device, dtype=x.dtype)[:, None, None]
             x = torch.cat([x, x.cumsum(0) / count], -1)

@@ -40,13 +40,16 @@ class Stack(nn.ModuleList):
         device = next(self.parameters()).device
         return torch.zeros(self.config.num_layers, N, self.config.hidden_size, device=device)
 
-    def forward(self, x: Tensor, state: Tensor | None = None, resets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, state: Tensor | None = None, resets: Tensor | None = None, decay: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The top layer's output (L, N, H), and the state (K, N, H) after it.
 
         Args:
             x: (L, N, D).
             state: (K, N, H) that the call before returned, or None for zeros.
             resets: (L, N) bool: step t starts anew, with the state cleared.
+            decay: (K, L, N, H) in [0, 1]: what is left of each layer's state before step t.
 
         Raises:
             ValueError, TypeError: as ``penstock.GRU``.
@@ -58,7 +61,7 @@ class Stack(nn.ModuleList):
         states = []
         for k, layer in enumerate(self):
             h_0 = None if state is None else state[k : k + 1]
-            output, h_n = layer(x, h_0, resets=resets)
+            output, h_n = layer(x, h_0, resets=resets, decay=None if decay is None else decay[k])
             output = self._drop(output)
             x = x + output if k and self.config.residual else output
             states.append(h_n)

@@ -21,13 +21,21 @@ class LayerInNumPy:
         self.weights, self.reset = equations.by_gate(weight_ih, weight_hh, bias_ih, bias_hh), reset
 
     def __call__(
-        self, x: Floats, h_0: Floats, *, lengths: NDArray[np.int64] | None = None, threads: int | None = None
+        self,
+        x: Floats,
+        h_0: Floats,
+        *,
+        lengths: NDArray[np.int64] | None = None,
+        decay: Floats | None = None,
+        threads: int | None = None,
     ) -> tuple[Floats, Floats]:
-        """From x (L, N, D), a state (N, H) and lengths (N,): every step's state (L, N, H), each row's last (N, H)."""
+        """From x (L, N, D), a state (N, H), lengths (N,) and decays (L, N, H): every step's state (L, N, H), each row's
+        last (N, H)."""
         output, h_n = np.zeros((*x.shape[:2], h_0.shape[1]), np.float32), h_0.copy()
         for n in range(len(h_0)):
             for t in range(len(x) if lengths is None else lengths[n]):
-                output[t, n] = h_n[n] = self._next(x[t, n], h_n[n])
+                before = h_n[n] if decay is None else h_n[n] * decay[t, n]
+                output[t, n] = h_n[n] = self._next(x[t, n], before)
         return output, h_n
 
     def step(self, x: Floats, h: Floats, *, out: Floats | None = None) -> Floats:

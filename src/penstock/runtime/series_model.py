@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,10 +112,19 @@ class SeriesRuntime:
 
     def _step(self, x: Floats, state: Floats, new: Floats) -> Floats:
         """From (1, D) and a state (K, H): the top layer's, (1, H); the next, (K, H), goes into ``new``."""
+        if self.config.decay:
+            state = state * self._decays(x[0, self.config.features - 1].item())
         for k, run in enumerate(self._layers):
             h = run.step(x, state[k : k + 1], out=new[k : k + 1])
             x = x + h if k and self.config.stack.residual else h
         return x
+
+    def _decays(self, gap: float) -> Floats:
+        """(K, H) what is left of each unit's state after a gap, log(1 + steps since the row before)."""
+        over = np.float32(max(math.expm1(gap) - 1, 0.0))
+        weight, bias = self._files.weights["decay.weight"], self._files.weights["decay.bias"]
+        fading: Floats = np.exp(-np.maximum(over * weight + bias, np.float32(0)))
+        return fading
 
     def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """The answers to one series.
@@ -169,8 +179,13 @@ class SeriesRuntime:
         for n, one in enumerate(features):
             x[: len(one), n] = one
         zeros = np.zeros((len(features), self.config.stack.hidden_size), np.float32)
+        decay = None
+        if self.config.decay:  # of each gap there is, once: by the same operation as for a row alone
+            gaps, place = np.unique(x[..., self.config.features - 1], return_inverse=True)
+            of_gap = np.stack([self._decays(gap) for gap in gaps.tolist()], axis=1)  # (K, gaps, H)
+            decay = of_gap[:, place.reshape(x.shape[:2])]
         for k, run in enumerate(self._layers):
-            h, _ = run(x, zeros, lengths=lengths)
+            h, _ = run(x, zeros, lengths=lengths, decay=None if decay is None else np.ascontiguousarray(decay[k]))
             x = x + h if k and self.config.stack.residual else h
         found = []
         for n, length in enumerate(lengths):

@@ -35,6 +35,7 @@ class SeriesData:
         targets: the columns that are answered for.
         next: whether a row's targets are those of the row after it.
         last: whether a series has one answer, at its last row.
+        decay: whether the state fades over gaps; each row is then read by itself.
         pattern: of sound; see ``penstock.series.sound.read_sound``.
     """
 
@@ -47,14 +48,17 @@ class SeriesData:
         *,
         next: bool,
         last: bool,
+        decay: bool = False,
         pattern: str | None = None,
     ) -> None:
         self.series, self.split, self.digest, self.last = series, split, digest(series), last
-        self._pattern = pattern
+        self._pattern, self.decay = pattern, decay
         self.features = learn_features(series, split.training, reads)
+        if decay and not self.features.gap:
+            raise PenstockError(f"--decay: the rows of {series.name} come at regular times, or have none; leave it out")
         self.x = features_of(series, self.features)
         trains = split.training[:, 1] - split.training[:, 0]
-        self.segment = segment_size(trains[trains > 0]) if last else 0
+        self.segment = (1 if decay else segment_size(trains[trains > 0])) if last else 0
         """Rows that are read at once; 0 where each has its answer."""
         columns = [series.index(name) for name in targets]
         self.answer = _answer(series, split, columns, next)

@@ -28,6 +28,7 @@ class SeriesSettings:
             whole series where there are many, else by time.
         validation: A second file of the same columns that validates, instead of a held-out part; or the column's values
             that do.
+        decay: The state fades over the time since the row before, at each unit's own rate, where times are irregular.
         pattern: Of sound, what files' names hold, such as {label}_{speaker}_{take}.wav.
     """
 
@@ -41,6 +42,7 @@ class SeriesSettings:
     episode: str | None = None
     split_by: str | None = None
     validation: Names = ()
+    decay: bool = False
     pattern: str | None = None
 
     def __post_init__(self) -> None:

@@ -118,7 +118,9 @@ class SeriesTask:
             raise PenstockError(f"{series.name}: no target: name its column with --target")
         if not reads:
             raise PenstockError(f"{series.name}: no column is left to read; name some with --features")
-        return SeriesData(series, split, reads, targets, next=follows, last=self._last, pattern=own.pattern)
+        return SeriesData(
+            series, split, reads, targets, next=follows, last=self._last, decay=own.decay, pattern=own.pattern
+        )
 
     def changed(self, inputs: Sequence[str], place: Path) -> str | None:
         """A file's newer date is of no account: the run goes on with the series of then."""
@@ -138,7 +140,7 @@ class SeriesTask:
         hidden, layers = settings.hidden or preset["hidden"], settings.layers or preset["layers"]
         width = data.features.size * (2 * data.segment or 1)
         stack = StackConfig(width, hidden, layers, settings.reset, residual=settings.residual)
-        return SeriesConfig(data.outputs, stack, data.segment)
+        return SeriesConfig(data.outputs, stack, data.segment, data.decay)
 
     def config_of(self, saved: dict[str, Any]) -> SeriesConfig:
         """What ``dataclasses.asdict`` made of the sizes."""

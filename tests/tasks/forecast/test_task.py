@@ -145,7 +145,9 @@ def test_what_cannot_be_forecast_is_refused_in_a_line(tmp_path: Path) -> None:
     still = tmp_path / "still.csv"
     still.write_text("v\n" + "3\n" * 60)
     refused("no window to learn from", still, target=("v",), horizon=4)
-    for bad in ({"horizon": 0}, {"lookback": -1}, {"season": 0}, {"episode": "e"}):
+    refused("--episode: means nothing to forecasts", target=("v",), horizon=4, episode="e")
+    refused("--decay: means nothing to forecasts", target=("v",), horizon=4, decay=True)
+    for bad in ({"horizon": 0}, {"lookback": -1}, {"season": 0}):
         with pytest.raises(PenstockError, match="--"):
             ForecastSettings(**bad)  # type: ignore[arg-type]
 

@@ -27,5 +27,3 @@ class ForecastSettings(SeriesSettings):
             value = getattr(self, name)
             if value is not None and not 0 < value < 2**20:
                 raise PenstockError(f"{flag(name)}: expected 1 to {2**20 - 1:,} steps, got {value:,}")
-        if self.episode is not None:
-            raise PenstockError("--episode: means nothing to forecasts, which read across; give each episode an --id")

@@ -59,6 +59,10 @@ class ForecastTask(SeriesTask):
             raise PenstockError("FILE: expected series to train on, got none; name files of rows")
         if said.own.horizon is None:
             raise PenstockError("--horizon: expected how many steps to forecast, got none; add --horizon K")
+        if said.own.decay:
+            raise PenstockError("--decay: means nothing to forecasts, which read whole windows; leave it out")
+        if said.own.episode is not None:
+            raise PenstockError("--episode: means nothing to forecasts, which read across; give each episode an --id")
         series, split = self.read(said.inputs, said.own, said.settings.holdout, said.settings.seed)
         for line in account(series, console.width):
             tell(line)
@@ -73,7 +77,7 @@ class ForecastTask(SeriesTask):
         save_series_set(begun.place(SERIES), series)
         write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
         settings = said.settings
-        if "chunk" not in said.names and settings.chunk == Settings.chunk:
+        if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=WINDOWS)
         if settings.dropout is None:
             settings = dataclasses.replace(settings, dropout=DROPOUT)
