@@ -49,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_came_after_is_scored_from_a_file_or_a_date(trained: Path) -> None:
+def test_what_came_after_is_scored_from_a_file_or_a_date(trained: Path, tmp_path: Path) -> None:
     apart = penstock("eval", trained / "model", trained / "past.csv", trained / "after.csv", "--json")
     dated = penstock("eval", trained / "model", trained / "whole.csv", "--after", "2024-07-15", "--json")
     assert apart.returncode == dated.returncode == 0, apart.stderr + dated.stderr
@@ -59,6 +59,9 @@ def test_what_came_after_is_scored_from_a_file_or_a_date(trained: Path) -> None:
     assert figures["model"]["mase"] < figures["the mean"]["mase"]
     shown = penstock("eval", trained / "model", trained / "whole.csv", "--after", 196)
     assert "mase of one season ago" in shown.stdout
+    drawn = penstock("eval", trained / "model", trained / "whole.csv", "--png", tmp_path / "f.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_forecasts_are_written_with_ids_and_times(trained: Path, tmp_path: Path) -> None:
@@ -67,7 +70,9 @@ def test_forecasts_are_written_with_ids_and_times(trained: Path, tmp_path: Path)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["id"] for row in rows] == [f"s{k}" for k in range(3) for _ in range(7)]
     assert [row["day"][:10] for row in rows[:7]] == [f"2024-07-{day}" for day in range(15, 22)]
-    assert all(float(row["v q0.1"]) <= float(row["v"]) <= float(row["v q0.9"]) for row in rows)
+    assert all(
+        float(row["penstock_v q0.1"]) <= float(row["penstock_v"]) <= float(row["penstock_v q0.9"]) for row in rows
+    )
     done = penstock("predict", trained / "model", trained / "past.csv", "--out", tmp_path / "f.jsonl")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["id"] for line in (tmp_path / "f.jsonl").read_text().splitlines()] == [

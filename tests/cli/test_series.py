@@ -53,6 +53,15 @@ def test_it_learns_and_is_scored_beside_the_naive_answer(trained: Path) -> None:
     assert {"macro_f1", "nats", "auroc", "auprc"} <= figures["model"].keys()
 
 
+@pytest.mark.parametrize("ending", [".png", ".svg"])
+def test_answers_are_drawn(trained: Path, tmp_path: Path, ending: str) -> None:
+    for _ in range(2):  # what it drew it draws again
+        done = penstock("eval", trained / "model", trained / "test.csv", "--png", tmp_path / f"confusion{ending}")
+        assert done.returncode == 0, done.stderr
+    content = (tmp_path / f"confusion{ending}").read_bytes()
+    assert content.startswith(b"\x89PNG" if ending == ".png" else b"<?xml")
+
+
 def test_answers_to_a_file_and_to_a_stream_are_the_same(trained: Path, tmp_path: Path) -> None:
     done = penstock("predict", trained / "model", trained / "test.csv")
     assert done.returncode == 0, done.stderr

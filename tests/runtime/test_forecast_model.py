@@ -105,8 +105,8 @@ def test_rows_have_ids_and_the_times_that_follow(tmp_path: Path) -> None:
     rows = list(forecasts_to(model, drawn((40, 25))))
     assert [row["id"] for row in rows] == ["p"] * 7 + ["q"] * 7
     assert [row["t"] for row in rows[:7]] == ["40", "41", "42", "43", "44", "45", "46"]
-    assert list(rows[0]) == ["id", "t", "a", "a q0.1", "a q0.9", "b", "b q0.1", "b q0.9"]
-    assert rows[0]["a q0.1"] <= rows[0]["a"] <= rows[0]["a q0.9"]
+    assert list(rows[0]) == ["id", "t", *(f"penstock_{name}{of}" for name in "ab" for of in ("", " q0.1", " q0.9"))]
+    assert rows[0]["penstock_a q0.1"] <= rows[0]["penstock_a"] <= rows[0]["penstock_a q0.9"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,15 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from penstock.cli.parameters import Folder, Json
 from penstock.errors import NotText, PenstockError
+from penstock.files import expect_place_for
 from penstock.layout import columns, facts, wrap
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ def evaluate(
     column: str = "text",
     errors: Literal["strict", "replace"] = "strict",
     after: str | None = None,
+    png: Annotated[Path | None, Parameter(show_default=False)] = None,
     json_: Json = False,
 ) -> int:
     """Measure a model: how well it expects text, or how good its answers to series are, beside a naive answer's.
@@ -35,6 +40,8 @@ def evaluate(
         column: Of tables and lines of JSON, where the text stands.
         after: Of forecasts: a date, or a number of rows, up to which series are only read; what comes then is scored.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
+        png: Of series: also draw the answers into a file, by its name a .png, .svg or .pdf: of classes how often each
+            was taken for each, of numbers the answers beside the truths, forecasts with their intervals.
         json_: Print one JSON object.
     """
     from penstock.model_folder.content import read_config
@@ -44,10 +51,16 @@ def evaluate(
     task = read_config(dir_)["task"]
     if after is not None and task != "forecast":
         raise PenstockError(f"--after: means nothing to a model of the task {task}; leave it out")
+    if png is not None:
+        if task == "language":
+            raise PenstockError("--png: means nothing to a language model; penstock look draws its gates")
+        if find_spec("matplotlib") is None:
+            raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
+        expect_place_for(png)
     if task == "forecast":
-        return _evaluate_forecasts(dir_, files, after, json_)
+        return _evaluate_forecasts(dir_, files, after, png, json_)
     if task != "language":
-        return _evaluate_series(dir_, files, json_)
+        return _evaluate_series(dir_, files, png, json_)
     model = load_language(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
@@ -76,7 +89,7 @@ def evaluate(
     return 0
 
 
-def _evaluate_series(dir_: Path, files: Sequence[str], json_: bool) -> int:
+def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, json_: bool) -> int:
     from penstock.runtime.series_model import load_series
     from penstock.runtime.series_score import score_series
     from penstock.series import account
@@ -88,6 +101,11 @@ def _evaluate_series(dir_: Path, files: Sequence[str], json_: bool) -> int:
     series = read_asked(files, model.reads)
     print(*account(series, columns()), sep="\n", file=sys.stderr)
     figures = score_series(model, series)
+    if png is not None:
+        from penstock.look.answers import answers_figure
+        from penstock.look.pictures import save_figure
+
+        save_figure(png, lambda: answers_figure(model, series))
     if json_:
         print(json.dumps(figures))
         return 0
@@ -103,7 +121,7 @@ def _lines(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, st
             yield f"{name.replace('_', ' ')}{'' if whose == 'model' else f' of {whose}'}", f"{value:.4g}"
 
 
-def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, json_: bool) -> int:
+def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, png: Path | None, json_: bool) -> int:
     from penstock.runtime.forecast_model import load_forecast
     from penstock.runtime.forecast_score import asked_part, score_forecasts
     from penstock.series import account
@@ -114,6 +132,11 @@ def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, jso
     series, part = asked_part(files, model.reads, after)
     print(*account(series, columns()), sep="\n", file=sys.stderr)
     figures = score_forecasts(model, series, part)
+    if png is not None:
+        from penstock.look.answers import forecasts_figure
+        from penstock.look.pictures import save_figure
+
+        save_figure(png, lambda: forecasts_figure(model, series))
     if json_:
         print(json.dumps(figures))
     else:

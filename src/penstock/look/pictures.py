@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,11 @@ def save_maps(path: Path, traces: Sequence[Trace], layer: int) -> None:
     Raises:
         PenstockError: the name is of no picture, or the file cannot be written.
     """
+    save_figure(path, lambda: maps(traces, layer))
+
+
+def save_figure(path: Path, draw: Callable[[], Figure]) -> None:
+    """Writes a figure; errors as ``save_maps``."""
     if path.suffix.lower() not in FORMATS:
         raise PenstockError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
     import matplotlib
@@ -52,7 +57,7 @@ def save_maps(path: Path, traces: Sequence[Trace], layer: int) -> None:
     metadata = undated | {"Software" if path.suffix.lower() == ".png" else "Creator": MADE}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
-        maps(traces, layer).savefig(content, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
+        draw().savefig(content, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
     write(path, content.getvalue())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.runtime.answers import OURS
 from penstock.runtime.forecast_model import ForecastRuntime
 from penstock.series import SeriesSet, by_time, continued, spacing
 from penstock.series.asked import read_asked
@@ -107,7 +108,7 @@ def asked_part(
 
 def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
     """A row for each of the next steps of each series: its id, its time or number, and of each target the median under
-    its name, and beside it the outermost quantiles."""
+    ``penstock_`` and its name, and beside it the outermost quantiles."""
     answer = model.answer
     ends = {0: f"{answer.levels[0]:g}", -1: f"{answer.levels[-1]:g}"}
     for k, forecast in enumerate(model.forecast(series)):
@@ -115,7 +116,8 @@ def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str
         when = _times_after(series, one.times, len(forecast))
         for step, quantiles in enumerate(forecast):
             found: dict[str, Any] = {}
-            for name, of in zip(answer.targets, quantiles.tolist(), strict=True):
+            for target, of in zip(answer.targets, quantiles.tolist(), strict=True):
+                name = f"{OURS}{target}"
                 found |= {name: of[len(of) // 2], **{f"{name} q{level}": of[end] for end, level in ends.items()}}
             yield {"id": one.id, **({"step": step + 1} if when is None else {_time(series): when[step]}), **found}
 

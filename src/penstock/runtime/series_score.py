@@ -56,14 +56,19 @@ def outputs_by_row(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.float3
     return out
 
 
+def targets_by_row(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.float64]:
+    """(rows, T) of all series, NaN where nothing is answered."""
+    columns = np.array([series.index(name) for name in model.answer.targets])
+    return answered_at(series, columns, model.answer.next, bool(model.config.segment)).astype(np.float64)
+
+
 def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
     """The metrics of the model, and of naive answers that were learned from these very series, which flatters them.
 
     Raises:
         PenstockError: no row has a target, or a class that training never saw.
     """
-    columns = np.array([series.index(name) for name in model.answer.targets])
-    y = answered_at(series, columns, model.answer.next, bool(model.config.segment)).astype(np.float64)
+    y = targets_by_row(model, series)
     asked = np.flatnonzero(~np.isnan(y).all(1))
     if not len(asked):
         raise PenstockError(f"{series.name}: no row has a target to score: column {model.answer.targets[0]!r}")
@@ -77,7 +82,7 @@ def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
         "answers": len(asked),
         "model": measured(model.answer.kind, model.answers(outputs), y[asked], series.name),
     }
-    now = series.values[asked][:, columns]
+    now = series.values[asked][:, [series.index(name) for name in model.answer.targets]]
     for name, answers in baselines(model.answer, y[asked], now, now, len(asked)).items():
         found[name] = measured(model.answer.kind, answers, y[asked], series.name)
     return found

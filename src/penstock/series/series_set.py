@@ -136,6 +136,16 @@ class SeriesSet:
             raise no_such_column(self.name, name, names)
         return names.index(name)
 
+    def cut(self, rows: int) -> "SeriesSet":
+        """Of one series its first rows."""
+        return dataclasses.replace(
+            self,
+            starts=np.array([0, rows]),
+            values=self.values[:rows],
+            times=None if self.times is None else self.times[:rows],
+            episodes=None if self.episodes is None else self.episodes[:rows],
+        )
+
     def only(self, which: Sequence[int] | NDArray[Any]) -> "SeriesSet":
         """Some of the series, by number, in this order; a copy of their rows."""
         chosen = [int(k) for k in which]
