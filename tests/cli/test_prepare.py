@@ -170,7 +170,7 @@ def test_tokens_that_moved_and_tokens_that_changed(trained: tuple[Path, Path, Pa
     (tmp_path / "a.txt").write_text("another text\n" * 30)
     assert penstock("prepare", tmp_path / "a.txt", "--out", tmp_path / "others").returncode == 0
     done = penstock("train", tmp_path / "others", "--out", tmp_path / "model", "--resume")
-    assert f"{tmp_path}/others: expected the tokens that the run in {tmp_path}/model began with" in done.stderr
+    assert f"{tmp_path}/others: expected the data that the run in {tmp_path}/model began with" in done.stderr
     shard = tmp_path / "moved" / "00000.tokens"
     shard.write_bytes(shard.read_bytes()[:-1])
     for arguments in (("--resume",), ("--steps", "3", "--force")):
