@@ -97,7 +97,7 @@ def test_no_such_column_lists_the_columns(model: Path, tmp_path: Path) -> None:
 def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on(tmp_path: Path, stop: signal.Signals) -> None:
     model = save(tmp_path / "model", 128)
     for k in range(6):
-        write_parquet(tmp_path / "data" / f"{k}.parquet", text=texts(500, seed=k))
+        write_parquet(tmp_path / "data" / f"{k}.parquet", text=texts(700 if k else 20, seed=k))
     arguments = ["score", str(model), "--in", str(tmp_path / "data"), "--workers", "1", "--out"]
     process = subprocess.Popen(
         [sys.executable, "-m", "penstock", *arguments, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True
