@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import FloatRect, Locator
 from playwright.sync_api import Page as Shown
 
 
@@ -36,6 +37,19 @@ def pixels(page: Shown, selector: str) -> Any:
 def settled(page: Shown) -> None:
     """Waits until all that can wait is drawn too."""
     page.wait_for_selector("html:not([data-drawing]):not(:has([aria-busy=true]))", state="attached")
+
+
+def in_view(page: Shown, found: Locator) -> FloatRect:
+    """Where an element is once it is in view, and what stands above it is laid out."""
+    found.scroll_into_view_if_needed()
+    before = None
+    for _ in range(100):
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        box = found.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+    raise AssertionError("the page does not come to rest")
 
 
 def written(page: Shown) -> dict[int, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import Show, keys, tab_to
-from page_reader import number, pixels, rows, settled
+from page_reader import in_view, number, pixels, rows, settled
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Shown
 from traces import CATS, LETTERS, model, of_numbers, of_text
@@ -102,10 +102,7 @@ def test_a_click_takes_what_the_tip_names(chromium: Browser, tmp_path: Any, rati
     page.goto((tmp_path / "page.html").as_uri())
     expect(page.locator("html")).to_have_attribute("data-ready", "true")
     settled(page)
-    box = page.locator("#map-reset .map")
-    box.scroll_into_view_if_needed()
-    corner = box.bounding_box()
-    assert corner
+    corner = in_view(page, page.locator("#map-reset .map"))
     for x, y in ((30.75, 40.75), (31.25, 90.5), (100.9, 141.9)):
         page.mouse.move(corner["x"] + x, corner["y"] + y)
         named = page.locator("#tip").inner_text()
@@ -290,9 +287,7 @@ def test_other_traces_take_the_place_of_those_shown(show: Show, monkeypatch: pyt
 def test_a_chart_names_the_token_that_is_pointed_at(show: Show) -> None:
     page = show(Page(*map(of_text, CATS)))
     chart = page.locator("#surprise .u-over")
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box
+    box = in_view(page, chart)
     each = box["width"] / (len(CATS[0]) + 1)  # one column more: “cats” has no counterpart
     chart.hover(position={"x": 4.5 * each, "y": 20})
     expect(page.locator("#surprise .u-legend")).to_contain_text("4 c / 4 c")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import Show, keys, tab_to
-from page_reader import number, pixels
+from page_reader import in_view, number, pixels
 from playwright.sync_api import Page as Shown
 from playwright.sync_api import expect
 from traces import CATS, of_numbers, of_text
@@ -164,9 +164,7 @@ def test_in_a_zoomed_map_the_cell_pointed_at_is_the_one_told_and_chosen(show: Sh
     zoomed = page.locator("#map-update .zoomed")
     zoomed.evaluate("frame => frame.scrollTo(0, 0)")
     settled(page)
-    zoomed.scroll_into_view_if_needed()
-    box = zoomed.bounding_box()
-    assert box
+    box = in_view(page, zoomed)
     wide, tall = 16 * box["width"] / len(trace), 240 * 16 / MANY
     page.mouse.move(box["x"] + 1.5 * wide, box["y"] + 4.5 * tall)
     unit = int(np.argsort(-trace.layers[0].half_life(), kind="stable")[4])
