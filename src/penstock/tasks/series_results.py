@@ -10,13 +10,14 @@ from rich.console import Console
 
 from penstock.layout import command, facts, say, wrap
 from penstock.runtime.series_model import load_series
-from penstock.runtime.series_score import baselines, outputs_by_row
+from penstock.runtime.series_score import baselines, outputs_by_row, targets_by_row
 from penstock.series import naive, rows_of
 from penstock.series.metrics import HIGHER, MAIN, measured
 from penstock.tasks.series_data import TELLING, SeriesData
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
+from penstock.train.task import Data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class SeriesResults:
 def measure(plan: Plan, progress: Progress, data: SeriesData, out: Path) -> SeriesResults:
     """Scores the best model on the held-out rows."""
     model, series, answer = load_series(out), data.series, data.answer
-    y = _in_own_units(data)
+    y = targets_by_row(model, series)
     training, asked = (_answered(y, rows_of(series, part)) for part in (data.split.training, data.split.validation))
     found: dict[str, float] = {}
     others: dict[str, dict[str, float]] = {}
@@ -51,29 +52,37 @@ def measure(plan: Plan, progress: Progress, data: SeriesData, out: Path) -> Seri
         found = measured(answer.kind, model.answers(outputs[asked]), y[asked], series.name)
         for name, answers in _baselines(data, y, training, asked).items():
             others[name] = measured(answer.kind, answers, y[asked], series.name)
-    by = MAIN[answer.kind]
+    return results_of(plan, progress, data, len(asked), MAIN[answer.kind], found, others)
+
+
+def results_of(
+    plan: Plan,
+    progress: Progress,
+    data: Data,
+    answers: int,
+    by: str,
+    model: dict[str, float],
+    others: dict[str, dict[str, float]],
+) -> SeriesResults:
+    """The figures of a run from the metrics of so many answers: the model's, none where nothing was held out, and those
+    of what needs no network; ``by`` tells which is better."""
     streams = data.streams(plan.streams, plan.settings.chunk)
     return SeriesResults(
         parameters=plan.model.parameters(),
         seconds=progress.seconds,
         steps=progress.step,
         rows_read=streams.read(progress.passes, progress.chunk),
-        answers=len(asked),
+        answers=answers,
         measure=by,
-        model=found,
+        model=model,
         naive=others,
-        beats_naive=all(better(by, found[by], other[by]) for other in others.values()) if found else None,
+        beats_naive=all(better(by, model[by], other[by]) for other in others.values()) if model else None,
     )
 
 
 def better(metric: str, one: float, other: float) -> bool:
     """Whether one value of a metric is better than another."""
     return one > other if metric in HIGHER else one < other
-
-
-def _in_own_units(data: SeriesData) -> NDArray[np.float64]:
-    y = data.y.astype(np.float64)
-    return y * np.array(data.answer.spread) + np.array(data.answer.center) if data.answer.kind == "numbers" else y
 
 
 def _answered(y: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ from penstock.series.saved import save_series_set
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.sizes import sizes
-from penstock.tasks.series_results import SeriesResults, better
+from penstock.tasks.series_results import SeriesResults, results_of
 from penstock.tasks.series_task import SERIES, SPLIT, SeriesTask
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
@@ -140,18 +140,7 @@ class ForecastTask(SeriesTask):
             found = score_forecasts(load_forecast(out), data.series, data.split.validation)
         model = found.pop("model", {})
         by = "mase" if "mase" in model else "mae"
-        streams = data.streams(plan.streams, plan.settings.chunk)
-        return SeriesResults(
-            parameters=plan.model.parameters(),
-            seconds=progress.seconds,
-            steps=progress.step,
-            rows_read=streams.read(progress.passes, progress.chunk),
-            answers=data.held_out,
-            measure=by,
-            model=model,
-            naive=found,
-            beats_naive=all(better(by, model[by], other[by]) for other in found.values()) if model else None,
-        )
+        return results_of(plan, progress, data, data.held_out, by, model, found)
 
     def print_results(self, results: SeriesResults, data: Any, out: Path, console: Console) -> None:
         """The figures as a person reads them, and whether it is the naive forecast that the model gives."""
