@@ -144,6 +144,7 @@ def test_what_would_be_read(trained: Path) -> None:
         (["train", "--task", "steps", "--out", "OUT"], "FILE: expected series to train on, got none"),
         (["train", "WITHOUT", "--task", "sequence", "--out", "OUT"], "no target: name its column with --target"),
         (["train", "TRAIN", "--task", "steps", "--out", "OUT", "--target", "label", "--decay"], "--decay: the rows of"),
+        (["train", "TRAIN", "--task", "sequence", "--out", "OUT", "--init", "MODEL"], "--init: only language models"),
         (["eval", "MODEL", "WITHOUT"], "no row has a target to score"),
         (["eval", "MODEL"], "FILE: expected series to score, got none"),
         (["predict", "MODEL"], "FILE: expected rows to answer, got none"),

@@ -71,6 +71,8 @@ class SeriesTask:
         """Reads series, says what was read, and keeps them for the run."""
         if not said.inputs:
             raise PenstockError("FILE: expected series to train on, got none; name files of rows")
+        if said.settings.init is not None:
+            raise PenstockError("--init: only language models begin from another; leave it out")
         series, split = self.read(said.inputs, said.own, said.settings.holdout, said.settings.seed)
         for line in account(series, console.width):
             tell(line)
