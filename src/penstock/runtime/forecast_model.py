@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.model_folder.content import Weights
 from penstock.model_folder.forecast import ForecastFiles, load_forecast_model
 from penstock.runtime.layer import layer, output_layer
 from penstock.series import SeriesSet
@@ -40,6 +41,11 @@ class ForecastRuntime:
 
     def __reduce__(self) -> tuple[type, tuple[ForecastFiles]]:
         return type(self), (self._files,)
+
+    @property
+    def weights(self) -> Weights:
+        """Of its folder, by their names there."""
+        return self._files.weights
 
     def forecast(self, series: SeriesSet) -> list[Numbers]:
         """The next K steps of each series, (K, targets, Q) in the columns' own units; NaN where nothing is known."""

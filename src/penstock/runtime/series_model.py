@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.errors import PenstockError
+from penstock.model_folder.content import Weights
 from penstock.model_folder.series import SeriesFiles, load_series_model
 from penstock.runtime.layer import layer, output_layer
 from penstock.series import Features, SeriesSet
@@ -74,6 +75,11 @@ class SeriesRuntime:
             found.update(np.ascontiguousarray(self._files.weights[name]).data)
         found.update(json.dumps([self.reads, self.answer], sort_keys=True).encode())
         return found.hexdigest()
+
+    @property
+    def weights(self) -> Weights:
+        """Of its folder, by their names there."""
+        return self._files.weights
 
     @property
     def columns(self) -> tuple[str, ...]:
