@@ -113,7 +113,7 @@ def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str
     ends = {0: f"{answer.levels[0]:g}", -1: f"{answer.levels[-1]:g}"}
     for k, forecast in enumerate(model.forecast(series)):
         one = series.one(k)
-        when = _times_after(series, one.times, len(forecast))
+        when = times_after(series, one.times, len(forecast))
         for step, quantiles in enumerate(forecast):
             found: dict[str, Any] = {}
             for target, of in zip(answer.targets, quantiles.tolist(), strict=True):
@@ -126,7 +126,7 @@ def _time(series: SeriesSet) -> str:
     return series.keys.time or "time"
 
 
-def _times_after(series: SeriesSet, times: NDArray[Any] | None, K: int) -> list[Any] | None:
+def times_after(series: SeriesSet, times: NDArray[Any] | None, K: int) -> list[Any] | None:
     """The next K times of a series, by the usual distance of its set; calendar months and years keep their day."""
     found = spacing(series)
     if times is None or not len(times) or found is None:
