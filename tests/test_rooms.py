@@ -26,14 +26,16 @@ FLOORS = (
     "ops runtime web",
     "model_folder",
     "native text series",
-    "folder",
+    "folder sealed workers",
     "equations gates files layout",
     "errors",
 )
 """From the top down: a file imports from its own room and from lower floors. ``__init__`` is the package's own file,
 which names what users take from the rooms below."""
 
-LIGHT = "errors files layout folder gates equations native text series model_folder runtime web look score"
+LIGHT = (
+    "errors files layout folder sealed workers gates equations native text series model_folder runtime web look score"
+)
 """The rooms that never import torch, whatever one calls."""
 
 LIGHT_VERBS = "agree eval generate look prepare score"

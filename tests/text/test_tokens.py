@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import PenstockError
+from penstock.sealed import write_sealed
 from penstock.text import Prepared, Recipe, Tokens, open_tokens, prepare, token_folder, tokens
-from penstock.text.sealed import write_sealed
 from penstock.text.tokens import INDEX, Ids, documents
 
 

@@ -41,7 +41,7 @@ def prepare(
     from penstock.text.corpus import account_of
     from penstock.text.prepare import prepare as run
     from penstock.text.progress import shown
-    from penstock.text.workers import processors
+    from penstock.workers import processors
 
     if not files:
         raise PenstockError("FILE: expected text to prepare, got none; name files, or - for standard input")

@@ -18,8 +18,8 @@ import numpy as np
 from penstock.errors import NotText, PenstockError
 from penstock.files import cannot_write, replacing
 from penstock.folder import Folder, expect_outside, held
+from penstock.sealed import checksum, read_sealed, write_sealed
 from penstock.text.corpus import Corpus, spool_name
-from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.shards import (
     ShardJob,
     Unit,
@@ -38,7 +38,6 @@ from penstock.text.tokens import (
     UNFINISHED,
     VERSION,
     Prepared,
-    checksum,
     open_tokens,
     read_index,
     shard_path,
@@ -51,7 +50,7 @@ from penstock.text.vocabulary import (
     characters_of,
     load_vocabulary,
 )
-from penstock.text.workers import each
+from penstock.workers import each
 
 PLAN, VOCABULARY = "plan.json", "vocabulary.json"
 LARGE = 2_000_000

@@ -12,10 +12,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from penstock.files import replacing, write
+from penstock.sealed import checksum, read_sealed, write_sealed
 from penstock.text.readers import Piece, read
-from penstock.text.sealed import read_sealed, write_sealed
 from penstock.text.sources import FilePart, Source
-from penstock.text.tokens import checksum, shard_path
+from penstock.text.tokens import shard_path
 from penstock.text.vocabulary import Vocabulary, characters_of
 
 UNIT = 1 << 24

@@ -10,7 +10,6 @@ writes the folder.
 
 import itertools
 import mmap
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.text.sealed import read_sealed
+from penstock.sealed import checksum, read_sealed
 from penstock.text.vocabulary import Vocabulary, load_vocabulary
 
 INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
@@ -41,7 +40,6 @@ DTYPES = ("|u1", "<u2", "<u4")
 
 RESIDENT = 1 << 26
 """Bytes that are read before the pages of the mapped files are given back."""
-BLOCK = 1 << 20
 
 
 class Ids:
@@ -168,15 +166,6 @@ def read_index(folder: Path) -> dict[str, Any]:
     if content["dtype"] not in DTYPES:
         raise _broken(path, f"dtype: expected one of {', '.join(DTYPES)}, got {content['dtype']!r:.40}")
     return content
-
-
-def checksum(path: Path) -> int:
-    """CRC-32 of a file."""
-    crc = 0
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(BLOCK):
-            crc = zlib.crc32(block, crc)
-    return crc
 
 
 def _check(path: Path, size: int, crc32: int) -> None:

@@ -23,9 +23,9 @@ from penstock.text.prepare import Recipe, changed, prepare
 from penstock.text.progress import shown
 from penstock.text.tokens import Prepared, open_tokens, token_folder
 from penstock.text.vocabulary import CharVocabulary, Vocabulary
-from penstock.text.workers import processors
 from penstock.train.settings import Settings, flag
 from penstock.train.task import Begun, Said, Task
+from penstock.workers import processors
 
 TOKENS = "tokens"
 """The token folder in the run's own, where the run made it."""

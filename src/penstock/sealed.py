@@ -1,11 +1,14 @@
-"""JSON files that carry a digest of their own content, so that damage to them is noticed."""
+"""JSON files that carry a digest of their own content, and checksums of others, so that damage is noticed."""
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
 from penstock.files import write
+
+BLOCK = 1 << 20
 
 
 def write_sealed(path: Path, content: dict[str, Any]) -> None:
@@ -32,3 +35,12 @@ def read_sealed(path: Path) -> dict[str, Any]:
 def digest_of(content: dict[str, Any]) -> str:
     """The same of the same content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file."""
+    crc = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
