@@ -63,7 +63,7 @@ def test_every_document_is_on_one_side(mixed: list[str], tmp_path: Path, small_u
     for text, starts in Corpus(mixed, spool=tmp_path).pieces():
         corpus += [text] if starts else []
         corpus[-1] += "" if starts else text
-    for vocab in ("byte", "char", "bpe"):
+    for vocab in ("byte", "char", "bpe", "word"):
         prepared = prepare(mixed, tmp_path / vocab, Recipe(vocab=vocab, vocab_size=300, holdout=0.2))  # type: ignore[arg-type]
         training, held_out = content_of(prepared)
         assert sorted(training + held_out) == sorted(corpus)
@@ -75,7 +75,7 @@ def test_every_document_is_on_one_side(mixed: list[str], tmp_path: Path, small_u
         assert len(files_of(tmp_path / vocab)) > 10
 
 
-@pytest.mark.parametrize("vocab", ["byte", "char", "bpe"])
+@pytest.mark.parametrize("vocab", ["byte", "char", "bpe", "word"])
 def test_the_same_bytes_however_many_workers(mixed: list[str], tmp_path: Path, small_units: None, vocab: Any) -> None:
     recipe = Recipe(vocab=vocab, vocab_size=300, holdout=0.1)
     for workers in (1, 2, 5):
@@ -450,9 +450,27 @@ def test_what_never_began_leaves_nothing(tmp_path: Path) -> None:
 
 def test_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("")
-    for vocab in ("char", "byte", "bpe"):
+    for vocab in ("char", "byte", "bpe", "word"):
         with pytest.raises(PenstockError, match=r"a.txt: expected some text, got none"):
             prepare([str(tmp_path / "a.txt")], tmp_path / vocab, Recipe(vocab=vocab))  # type: ignore[arg-type]
+
+
+def test_unknown_words_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one cat, one cat; one dog one cow\n" * 2 + "one bird")
+    for least, known, unknown in ((2, 7, "1 of 20 words (5.00%)"), (4, 4, "7 of 20 words (35.00%)")):
+        said: list[str] = []
+        recipe = Recipe(vocab="word", min_frequency=least)
+        prepared = prepare([str(tmp_path / "a.txt")], tmp_path / str(least), recipe, tell=said.append)
+        words = f"{known} words that come {least} times or more have a token; {unknown} are unknown"
+        assert [words in line for line in said] == [False, True]
+        assert "".join(sum(content_of(prepared), [])) == (tmp_path / "a.txt").read_text()  # noqa: RUF017
+        assert prepared.recipe["min_frequency"] == least
+    with pytest.raises(
+        PenstockError, match=r"--min-frequency: expected 1 or more, with --vocab word, got --vocab char"
+    ):
+        Recipe(vocab="char", min_frequency=2)
+    with pytest.raises(PenstockError, match=r"--min-frequency: expected 1 or more, with --vocab word, got 0"):
+        Recipe(vocab="word", min_frequency=0)
 
 
 def test_two_at_once(mixed: list[str], tmp_path: Path) -> None:

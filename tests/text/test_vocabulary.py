@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock import PenstockError
 from penstock.text import UNKNOWN, ByteVocabulary, CharVocabulary, Vocabulary, build_vocabulary
-from penstock.text.vocabulary import BpeVocabulary, load_vocabulary
+from penstock.text.vocabulary import BpeVocabulary, WordVocabulary, load_vocabulary
 
 TEXT = "The cat, which already ate …, was full.\n门控循环单元：更新门与重置门。\n🐈 naïve Ω\t\0"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -19,7 +19,7 @@ def decoded(vocabulary: Vocabulary, text: str) -> str:
     return "".join(vocabulary.pieces(int(i) for i in vocabulary.encode(text)))
 
 
-@pytest.fixture(params=["byte", "char", "bpe"])
+@pytest.fixture(params=["byte", "char", "bpe", "word"])
 def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
     return build_vocabulary(request.param, [TEXT] * 3, 300)
 
@@ -84,8 +84,30 @@ BPE = build_vocabulary("bpe", [TEXT, "the cat and the cats " * 20], 300)
 
 def test_a_lone_surrogate_is_an_unknown_character() -> None:
     """As in an argument of the command line that is no UTF-8."""
-    for vocabulary in (BPE, CharVocabulary("ab")):
+    for vocabulary in (BPE, CharVocabulary("ab"), WordVocabulary(["ab"])):
         assert decoded(vocabulary, "a\udcffb\ud83d") == f"a{UNKNOWN}b{UNKNOWN}"
+
+
+@given(TEXTS)
+def test_words_know_every_text(text: str) -> None:
+    """One that has no token is spelled in bytes."""
+    assert decoded(WORDS, text) == text
+
+
+WORDS = build_vocabulary("word", [TEXT, "the cat and the cats " * 20], 10_000)
+
+
+def test_a_word_is_a_token() -> None:
+    assert len(WORDS.encode(" the cat and the cats")) == 5
+    assert len(WORDS.encode(" the cat and the dogs")) == 4 + len(" dogs")
+    assert len(WordVocabulary(["cat"]).encode("cat cat")) == 3  # the second one after a space
+
+
+def test_the_most_frequent_words_have_a_token() -> None:
+    text = ["a cat, a cat; the dog, the dog, the dog"]
+    assert WordVocabulary([]).encode("ab").tolist() == [97, 98]
+    for size, least, known in ((999, 2, [" dog", " the", " cat"]), (257, 2, [" dog"]), (9, 1, []), (999, 4, [])):
+        assert build_vocabulary("word", text, size, least).saved()[0] == {"kind": "word", "words": known}
 
 
 def test_byte_pairs_are_fewer_than_bytes() -> None:
@@ -109,7 +131,15 @@ def test_broken_bytes_are_shown_as_such(ids: list[int]) -> None:
 
 
 def test_an_unusable_description_is_refused() -> None:
-    for config in ({"kind": "bpe"}, {"kind": "words"}, {"kind": "char"}, {"kind": "char", "characters": 3}, [], "bpe"):
+    for config in (
+        {"kind": "bpe"},
+        {"kind": "words"},
+        {"kind": "char"},
+        {"kind": "char", "characters": 3},
+        [],
+        "bpe",
+        {"kind": "word", "words": ["\ud800"]},
+    ):
         with pytest.raises(PenstockError, match=r"expected byte, char .* with its tokenizer.json, got ") as caught:
             load_vocabulary(config, None)  # type: ignore[arg-type]
         assert str(caught.value).endswith(str(config))

@@ -13,7 +13,7 @@ from penstock import equations
 from penstock.look.language import token_labels
 from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime.model import Model
-from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary
+from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary, WordVocabulary
 from penstock.web.model_file import Precision, model_file
 
 TEXT = "The cat, which already ate the fish, was full. 猫吃鱼 \U0001f431\n\t don't 1234  x"
@@ -154,6 +154,7 @@ def test_text_becomes_the_tokens_that_python_makes_of_it(tmp_path: Path, kind: s
     vocabularies: dict[str, Vocabulary] = {
         "byte": ByteVocabulary(),
         "char": CharVocabulary(TEXT),
+        "word": WordVocabulary([" cat", " fish", "The", "\u2019t"]),
         "bpe": BpeVocabulary.trained_on([TEXT * 3, "the cats, which already ate the fishes, were full " * 9], 330),
     }
     vocabulary = vocabularies[kind]

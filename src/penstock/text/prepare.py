@@ -9,6 +9,7 @@ import functools
 import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +20,16 @@ from penstock.errors import NotText, PenstockError
 from penstock.files import cannot_write, replacing
 from penstock.folder import Folder, expect_outside, held
 from penstock.sealed import checksum, read_sealed, write_sealed
+from penstock.text import words
 from penstock.text.corpus import Corpus, spool_name
 from penstock.text.shards import (
     ShardJob,
     Unit,
     find_characters,
+    find_words,
     finished,
     found_characters,
+    found_words,
     token_type,
     units_of,
     write_shard,
@@ -43,10 +47,12 @@ from penstock.text.tokens import (
     shard_path,
 )
 from penstock.text.vocabulary import (
+    BYTES,
     BpeVocabulary,
     ByteVocabulary,
     CharVocabulary,
     Vocabulary,
+    WordVocabulary,
     characters_of,
     load_vocabulary,
 )
@@ -57,6 +63,10 @@ LARGE = 2_000_000
 """Characters of a text beyond which byte pairs serve it better."""
 HUGE = 100_000_000
 """Bytes of a text beyond which more of them do."""
+RARE = 2
+"""Times that a word comes at least to have a token."""
+MOST_WORDS = 1 << 16
+"""Tokens of words at most: each is then two bytes."""
 MANY = 512
 """Characters of a text beyond which each is seen too seldom, and an output for each costs more than all the rest."""
 DIGESTS = 1 << 28
@@ -73,22 +83,29 @@ class Tokenization:
     """How text becomes tokens; the command line has the same names.
 
     Attributes:
-        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
+        vocab: What a token is: a byte of UTF-8, a Unicode character, a byte pair encoding learned from the corpus, or
+            a word with the space before it. Characters unless you say; byte pairs for a text of more than 2,000,000, or
+            of more than 512 kinds of them.
         vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
-            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
+            4,096 for one of more than 100 MB. Of words at most, 65,536 unless you say. The other kinds are as large as
+            they must be.
+        min_frequency: Words that come fewer times than this are unknown, and spelled in bytes; 2 unless you say.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
     """
 
-    vocab: Literal["byte", "char", "bpe"] | None = None
+    vocab: Literal["byte", "char", "bpe", "word"] | None = None
     vocab_size: int | None = None
+    min_frequency: int | None = None
     column: str = "text"
     errors: Literal["strict", "replace"] = "strict"
 
     def __post_init__(self) -> None:
         if self.vocab_size is not None and not 1 <= self.vocab_size <= 2**20:
             raise PenstockError(f"--vocab-size: expected 1 to {2**20}, got {self.vocab_size}")
+        if self.min_frequency is not None and (self.vocab != "word" or self.min_frequency < 1):
+            got = self.min_frequency if self.vocab == "word" else f"--vocab {self.vocab or 'left open'}"
+            raise PenstockError(f"--min-frequency: expected 1 or more, with --vocab word, got {got}")
 
     @property
     def decoding(self) -> str:
@@ -101,10 +118,13 @@ class Recipe(Tokenization):
     """How text becomes a token folder; the command line has the same names.
 
     Attributes:
-        vocab: What a token is: a byte of UTF-8, a Unicode character, or a byte pair encoding learned from the corpus.
-            Characters unless you say; byte pairs for a text of more than 2,000,000, or of more than 512 kinds of them.
+        vocab: What a token is: a byte of UTF-8, a Unicode character, a byte pair encoding learned from the corpus, or
+            a word with the space before it. Characters unless you say; byte pairs for a text of more than 2,000,000, or
+            of more than 512 kinds of them.
         vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
-            4,096 for one of more than 100 MB. The other kinds are as large as they must be.
+            4,096 for one of more than 100 MB. Of words at most, 65,536 unless you say. The other kinds are as large as
+            they must be.
+        min_frequency: Words that come fewer times than this are unknown, and spelled in bytes; 2 unless you say.
         column: Of tables and lines of JSON, where the text stands.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
@@ -204,7 +224,7 @@ def _begun(
 
 def _goes_on(begun: Path) -> bool:
     """Whether something was done that another start need not do again."""
-    kept = (path for pattern in ("*.characters", VOCABULARY, "*.tokens") for path in begun.glob(pattern))
+    kept = (path for pattern in ("*.characters", "*.words", VOCABULARY, "*.tokens") for path in begun.glob(pattern))
     return any(not path.name.endswith(".tokens") or path.stat().st_size for path in kept)
 
 
@@ -221,7 +241,14 @@ def _write_all(
     recipe, units = Recipe(**plan["recipe"]), units_of(corpus.sources)
     job = ShardJob(begun.path, recipe.column, recipe.decoding, recipe.holdout)
     numbers = range(len(units))
-    of_units = (job.characters_path, job.starts_path, job.digests_path, job.record_path, job.tokens_path)
+    of_units = (
+        job.characters_path,
+        job.words_path,
+        job.starts_path,
+        job.digests_path,
+        job.record_path,
+        job.tokens_path,
+    )
     begun.claim([VOCABULARY, DOCUMENTS, *(path(number).name for path in of_units for number in numbers)])
     if not (begun.path / VOCABULARY).exists():
         _make_vocabulary(job, recipe, known, units, workers, apart, report)
@@ -242,6 +269,11 @@ def _make_vocabulary(
     report: Report,
 ) -> None:
     path = job.folder / VOCABULARY
+    if recipe.vocab == "word":
+        done = [found_words(job, unit.number) is not None for unit in units]
+        _pass("counting the words", find_words, job, units, done, workers, report)
+        _keep(*_chosen_words(job, recipe, known, units), path)
+        return
     large = recipe.vocab in (None, "bpe") and _is_large(job, units)
     kind = recipe.vocab or ("bpe" if large or recipe.vocab_size else None)
     if kind in (None, "char"):
@@ -250,10 +282,10 @@ def _make_vocabulary(
         found = itertools.chain.from_iterable(found_characters(job, unit.number) or "" for unit in units)
         vocabulary = CharVocabulary([*found, *(known.characters if isinstance(known, CharVocabulary) else "")])
         if kind or len(vocabulary) <= MANY:
-            _keep(vocabulary, path)
+            _keep(vocabulary, "", path)
             return
     if kind == "byte" or known is not None:
-        _keep(known or ByteVocabulary(), path)
+        _keep(known or ByteVocabulary(), "", path)
         return
     report("learning byte pairs", 0.0)
     learn = functools.partial(_learn_pairs, job, units, recipe.vocab_size or _tokens_for(job, units))
@@ -271,12 +303,33 @@ def _is_large(job: ShardJob, units: Sequence[Unit]) -> bool:
 
 
 def _learn_pairs(job: ShardJob, units: Sequence[Unit], size: int, path: Path) -> None:
-    _keep(BpeVocabulary.trained_on(_sample(job, units), size), path)
+    _keep(BpeVocabulary.trained_on(_sample(job, units), size), "", path)
 
 
-def _keep(vocabulary: Vocabulary, path: Path) -> None:
+def _chosen_words(
+    job: ShardJob, recipe: Recipe, known: Vocabulary | None, units: Sequence[Unit]
+) -> tuple[Vocabulary, str]:
+    """The words that have a token, and what is to be said of the others."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for unit in units:
+        of_unit, count = found_words(job, unit.number) or ({}, 0)
+        counts.update(of_unit)
+        total += count
+    size, least = recipe.vocab_size or MOST_WORDS, recipe.min_frequency or RARE
+    vocabulary = known or WordVocabulary(words.frequent(counts, least, max(size - BYTES, 0)))
+    have = vocabulary.words if isinstance(vocabulary, WordVocabulary) else ()
+    unknown = total - sum(counts[word] for word in have) - sum(counts[chr(byte)] for byte in range(128))
+    of_whom = f"that come {least} times or more" if known is None else "of the model"
+    return vocabulary, (
+        f"{len(have):,} words {of_whom} have a token; {unknown:,} of {total:,} words ({unknown / max(total, 1):.2%}) "
+        "are unknown, and spelled in bytes"
+    )
+
+
+def _keep(vocabulary: Vocabulary, account: str, path: Path) -> None:
     about, tokenizer = vocabulary.saved()
-    write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer})
+    write_sealed(path, {"vocabulary": about, "tokenizer": tokenizer, "account": account})
 
 
 def _tokens_for(job: ShardJob, units: Sequence[Unit]) -> int:
@@ -331,7 +384,7 @@ def _joined(job: ShardJob, plan: dict[str, Any], name: str, count: int) -> dict[
                 base += shard[side]
                 documents += len(mine)
     if not base:
-        for path in (job.folder / VOCABULARY, *job.folder.glob("*.characters")):
+        for path in (job.folder / VOCABULARY, *job.folder.glob("*.characters"), *job.folder.glob("*.words")):
             path.unlink()
         raise PenstockError(f"{name}: expected some text, got none")
     drawn = sum(shard["held_out"] for shard in shards)
@@ -340,7 +393,11 @@ def _joined(job: ShardJob, plan: dict[str, Any], name: str, count: int) -> dict[
     recipe = plan["recipe"] | {"vocab": job.vocabulary.kind}
     if job.vocabulary.kind == "bpe":
         recipe["vocab_size"] = recipe["vocab_size"] or len(job.vocabulary)
+    if job.vocabulary.kind == "word":
+        recipe["min_frequency"] = recipe["min_frequency"] or RARE
     account = plan["account"]
+    if of_words := _read(job.folder / VOCABULARY).get("account"):
+        account += f"; {of_words}"
     if copies := _copies(job, count):
         where = "is trained on or held out as the first is" if training == base - drawn else "may be both"
         account += f"; {copies:,} document{'s' * (copies != 1)} more than once in it; a copy {where}"

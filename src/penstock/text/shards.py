@@ -13,6 +13,7 @@ import numpy as np
 
 from penstock.files import replacing, write
 from penstock.sealed import checksum, read_sealed, write_sealed
+from penstock.text import words
 from penstock.text.readers import Piece, read
 from penstock.text.sources import FilePart, Source
 from penstock.text.tokens import shard_path
@@ -22,6 +23,8 @@ UNIT = 1 << 24
 """Bytes of text in a unit, about, and at least; what a killed run can lose of each worker's work."""
 UNITS = 256
 """At most: each is a file that training keeps open."""
+WORDS = 1 << 18
+"""Words of a unit that are counted at most: the most frequent."""
 
 
 class Unit(NamedTuple):
@@ -69,6 +72,10 @@ class ShardJob:
         """The file of the characters of a unit."""
         return self.folder / f"{number:05}.characters"
 
+    def words_path(self, number: int) -> Path:
+        """The file of how often each word comes in a unit."""
+        return self.folder / f"{number:05}.words"
+
     def starts_path(self, number: int) -> Path:
         """The file of where the documents of a shard start."""
         return self.folder / f"{number:05}.starts"
@@ -96,6 +103,22 @@ def found_characters(job: ShardJob, number: int) -> str | None:
     """The characters that were found in a unit, if they were."""
     try:
         return str(read_sealed(job.characters_path(number))["characters"])
+    except (OSError, ValueError):
+        return None
+
+
+def find_words(job: ShardJob, unit: Unit) -> None:
+    """Writes how often each word comes in a unit."""
+    counts = words.counted(piece.text for part in unit.parts for piece in job.read(part))
+    most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:WORDS]
+    write_sealed(job.words_path(unit.number), {"words": dict(most), "all": counts.total()})
+
+
+def found_words(job: ShardJob, number: int) -> tuple[dict[str, int], int] | None:
+    """How often each word comes in a unit, and how many they are, if they were counted."""
+    try:
+        found = read_sealed(job.words_path(number))
+        return found["words"], found["all"]
     except (OSError, ValueError):
         return None
 

@@ -1,4 +1,4 @@
-"""Vocabularies: text to token ids and back. One of three kinds: bytes, characters, byte-pair encoding."""
+"""Vocabularies: text to token ids and back. One of four kinds: bytes, characters, byte-pair encoding, words."""
 
 import codecs
 import sys
@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.files import is_utf8
+from penstock.text import words
+from penstock.text.words import LONGEST_WORD
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """What a character outside a character vocabulary is read as, and shown as."""
 
 Ids = NDArray[np.int64]
 
-LONGEST_WORD = 256
-"""Bytes that one stretch between white space may have for byte pairs; a longer one is cut."""
+BYTES = 256
+"""Ids of a vocabulary of words that are bytes."""
 
 
 class Vocabulary(Protocol):
@@ -147,8 +150,8 @@ class BpeVocabulary:
 
     def encode(self, text: str) -> Ids:
         """As many ids as the merges leave; a lone surrogate is read as U+FFFD."""
-        characters = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        (encoding,) = self._tokenizer.encode_batch_fast([characters])  # does not count where each token was
+        whole = _without_surrogates(text)
+        (encoding,) = self._tokenizer.encode_batch_fast([whole])  # does not count where each token was
         return np.array(encoding.ids, np.int64)
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
@@ -162,6 +165,54 @@ class BpeVocabulary:
     def saved(self) -> tuple[dict[str, Any], str | None]:
         """The kind; the merges go to tokenizer.json."""
         return {"kind": self.kind}, self._tokenizer.to_str()
+
+
+class WordVocabulary:
+    """Words with the space before them; after the 256 bytes, in which every word is spelled that has no id.
+
+    So nothing is lost: an unknown word costs its own bytes and comes back as it was, which SentencePiece calls byte
+    fallback. See ``penstock.text.words`` for what a word is.
+    """
+
+    kind: ClassVar[str] = "word"
+    unknown: int | None = None
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.words = tuple(known)
+        self._ids = {word: BYTES + k for k, word in enumerate(self.words)}
+        self._bytes = [bytes([byte]) for byte in range(BYTES)] + [word.encode() for word in self.words]
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def encode(self, text: str) -> Ids:
+        """One id a word, or one a byte of it; a lone surrogate is read as U+FFFD."""
+        ids: list[int] = []
+        for word in words.split(_without_surrogates(text)):
+            if (known := self._ids.get(word)) is not None:
+                ids.append(known)
+            elif word[0] == " " and (known := self._ids.get(word[1:])) is not None:
+                ids += (ord(" "), known)  # as it stands where a line begins
+            else:
+                ids += word.encode()
+        return np.array(ids, np.int64)
+
+    def pieces(self, ids: Iterable[int]) -> Iterator[str]:
+        """Each word, and of one in bytes each character once its last byte is there; a broken one as U+FFFD."""
+        return _characters(self._bytes[i] for i in ids)
+
+    def utf8(self, ids: NDArray[Any]) -> bytes:
+        """One stretch of bytes an id."""
+        return b"".join(self._bytes[i] for i in ids.tolist())
+
+    def saved(self) -> tuple[dict[str, Any], str | None]:
+        """The kind and the words, in the order of their ids."""
+        return {"kind": self.kind, "words": list(self.words)}, None
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone ones become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _characters(pieces: Iterable[bytes]) -> Iterator[str]:
@@ -208,8 +259,11 @@ def load_vocabulary(config: Any, tokenizer_json: str | None) -> Vocabulary:
             return CharVocabulary(characters)
         case {"kind": "bpe"} if tokenizer_json is not None:
             return BpeVocabulary(tokenizer_json)
+        case {"kind": "word", "words": [*known]} if all(isinstance(word, str) and is_utf8(word) for word in known):
+            return WordVocabulary(known)
     raise PenstockError(
-        f"vocabulary: expected byte, char with its characters, or bpe with its tokenizer.json, got {config!s:.60}"
+        "vocabulary: expected byte, char with its characters, word with its words, or bpe with its tokenizer.json, "
+        f"got {config!s:.60}"
     )
 
 
@@ -225,10 +279,13 @@ def _code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def build_vocabulary(kind: str, texts: Iterable[str], size: int) -> Vocabulary:
-    """The vocabulary of a corpus. ``size`` bounds bpe; the other kinds are as large as they must be."""
+def build_vocabulary(kind: str, texts: Iterable[str], size: int, least: int = 2) -> Vocabulary:
+    """The vocabulary of a corpus. ``size`` bounds byte pairs, and words, of which those that come ``least`` times or
+    more have a token; the other kinds are as large as they must be."""
     if kind == "byte":
         return ByteVocabulary()
     if kind == "char":
         return CharVocabulary(characters_of(texts))
+    if kind == "word":
+        return WordVocabulary(words.frequent(words.counted(texts), least, max(size - BYTES, 0)))
     return BpeVocabulary.trained_on(texts, size)

@@ -1,14 +1,15 @@
-// Text to token ids and back, as penstock.text.vocabulary: bytes, characters, byte pairs.
+// Text to token ids and back, as penstock.text.vocabulary: bytes, characters, byte pairs, words.
 
 const UNKNOWN = "\ufffd"; // what a character outside a character vocabulary is read as; id 0
 
-// ``about`` is { kind: "byte" }, { kind: "char", characters } or { kind: "bpe", tokens, merges }. ``encode`` gives
-// { ids, tokens }: each id, and the text that stood for it; ``bytes(id)`` are the UTF-8 of a token.
+// ``about`` is { kind: "byte" }, { kind: "char", characters }, { kind: "bpe", tokens, merges } or { kind: "word", words }.
+// ``encode`` gives { ids, tokens }: each id, and the text that stood for it; ``bytes(id)`` are the UTF-8 of a token.
 export function vocabulary(about) {
   if (about.kind === "byte") return bytesAlone();
   if (about.kind === "char") return characters(about.characters);
   if (about.kind === "bpe") return bytePairs(about);
-  throw new RangeError(`vocabulary: expected byte, char or bpe, got ${about.kind}`);
+  if (about.kind === "word") return wholeWords(about.words);
+  throw new RangeError(`vocabulary: expected byte, char, bpe or word, got ${about.kind}`);
 }
 
 function bytesAlone() {
@@ -42,7 +43,7 @@ function bytePairs({ tokens, merges }) {
   };
   const encode = (text) => {
     const ids = [];
-    for (const word of text.toWellFormed().match(WORDS) ?? []) {
+    for (const word of text.toWellFormed().match(CUTS) ?? []) {
       const spelled = Array.from(utf8(word), (byte) => letters[byte]).join("");
       for (let k = 0; k < spelled.length; k += LONGEST) ids.push(...idsOf(spelled.slice(k, k + LONGEST)));
     }
@@ -51,7 +52,7 @@ function bytePairs({ tokens, merges }) {
   return { size: tokens.length, unknown: null, encode, bytes, label: (id) => label(bytes(id)) };
 }
 
-const WORDS = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+const CUTS = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 const LONGEST = 256; // letters of one word that are merged together
 
 function merged(parts, rankOf) {
@@ -68,6 +69,29 @@ function merged(parts, rankOf) {
     }
   }
 }
+
+// Words with the space before them, as penstock.text.words cuts them; one without an id is spelled in bytes.
+function wholeWords(known) {
+  const spelled = known.map(utf8);
+  const ids = new Map(known.map((word, k) => [word, 256 + k]));
+  const bytes = (id) => (id < 256 ? Uint8Array.of(id) : spelled[id - 256]);
+  const idsOf = (word) => {
+    if (ids.has(word)) return [ids.get(word)];
+    if (word[0] === " " && ids.has(word.slice(1))) return [32, ids.get(word.slice(1))]; // as where a line begins
+    return Array.from(utf8(word));
+  };
+  const encode = (text) => labelled((text.toWellFormed().match(WORDS) ?? []).flatMap(idsOf), bytes);
+  return { size: 256 + known.length, unknown: null, encode, bytes, label: (id) => label(bytes(id)) };
+}
+
+const WORDS = (() => {
+  const han = "\\u2e80-\\u2fdf\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
+  const letter = `(?:(?![${han}])[\\p{L}\\p{N}_])`;
+  const ending = "['’](?:s|t|re|ve|m|ll|d)(?![\\p{L}\\p{N}_])";
+  const space = "(?:(?!\\ufeff)[\\s\\x1c-\\x1f\\x85])"; // as Python has it
+  const sign = `(?:(?!${space})[^\\p{L}\\p{N}_])`;
+  return new RegExp(`${ending}| ?(?:${letter}+(?:\\p{M}+${letter}*)*|[${han}]|${sign})|${space}`, "gu");
+})();
 
 // The letter that stands for each byte: visible Latin-1 for itself, the others for what follows U+00FF.
 function byteLevel() {
