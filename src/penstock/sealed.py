@@ -11,9 +11,13 @@ from penstock.files import write
 BLOCK = 1 << 20
 
 
-def write_sealed(path: Path, content: dict[str, Any]) -> None:
-    """Replaces a file by ``content`` and its digest."""
-    write(path, json.dumps(content | {"digest": digest_of(content)}))
+def write_sealed(path: Path, content: dict[str, Any], lasting: bool = True) -> None:
+    """Replaces a file by ``content`` and its digest; not ``lasting``: a crash may leave half of it, and that shows."""
+    text = json.dumps(content | {"digest": digest_of(content)})
+    if lasting:
+        write(path, text)
+    else:
+        path.write_text(text, encoding="utf-8")
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from penstock.errors import PenstockError
 T = TypeVar("T")
 
 
+class WorkerKilled(PenstockError):
+    """A worker was killed; what was done is done."""
+
+
 def each(function: Callable[[T], object], items: Sequence[T], workers: int, apart: bool = False) -> Iterator[T]:
     """Calls ``function`` on every item in at most ``workers`` processes, and yields each item once it is done.
 
@@ -23,7 +27,7 @@ def each(function: Callable[[T], object], items: Sequence[T], workers: int, apar
     back for a long time keeps signals from this one.
 
     Raises:
-        PenstockError: a worker was killed.
+        WorkerKilled: one was.
     """
     workers = min(workers, len(items))
     if workers <= 1 and not apart:
@@ -43,7 +47,7 @@ def each(function: Callable[[T], object], items: Sequence[T], workers: int, apar
             yield waiting[future]
         executor.shutdown()
     except BrokenProcessPool:
-        raise PenstockError(
+        raise WorkerKilled(
             "a worker process was killed, which happens where memory runs out; start again with fewer --workers, "
             "and it goes on with what is done"
         ) from None

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.series import times as clock
+from penstock.series.packed import stem
 from penstock.series.roles import TablePlan
-from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused
+from penstock.series.series_set import ALL_MISSING, Column, Role, SeriesSet, Unused
 from penstock.series.tables import As, File, read, rows_of_numbers, without_empty_end
 
 if TYPE_CHECKING:
@@ -27,14 +28,15 @@ class FileRows(NamedTuple):
     ids: "polars.Series | None"
     times: NDArray[Any] | None
     zone: str | None
-    episodes: NDArray[np.bool_] | None
+    episodes: "polars.Series | None"
+    """The cells of their column, as text."""
     values: NDArray[np.float32]  # (rows, C)
     names: dict[str, "polars.Series"]
     """The cells of columns that are categories, as text."""
 
 
-def read_rows(file: File, plan: TablePlan) -> FileRows:
-    """The rows of a file.
+def read_rows(file: File, plan: TablePlan, ends: bool = True) -> FileRows:
+    """The rows of a file, or of a part of it; ``ends``: at its end, where empty lines are no rows.
 
     Raises:
         PenstockError: a cell is not what its column was taken for, or is infinite.
@@ -49,7 +51,8 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
         wanted[keys.episode] = "text"
     for name, _, category, _ in plan.columns:
         wanted[name] = "text" if category else "exact"
-    frame = without_empty_end(read(file, wanted))
+    frame = read(file, wanted)
+    frame = without_empty_end(frame) if ends else frame
     if not frame.height:
         raise PenstockError(f"{file.name}: no rows below the names of the columns")
     numbers = [name for name, _, category, _ in plan.columns if not category]
@@ -69,7 +72,7 @@ def read_rows(file: File, plan: TablePlan) -> FileRows:
         ids = (
             frame[keys.id[0]] if len(keys.id) == 1 else frame.select(pl.concat_str(keys.id, separator="/"))[keys.id[0]]
         )
-    episodes = None if keys.episode is None else _episodes(frame[keys.episode], ids)
+    episodes = None if keys.episode is None else frame[keys.episode].fill_null("")
     return FileRows(file, ids, times, zone, episodes, values, names)
 
 
@@ -99,7 +102,7 @@ def _times(file: File, frame: "polars.DataFrame", name: str | None) -> tuple[NDA
     if name is None:
         return None, None
     if file.kinds[name] != "number":
-        return clock.parsed(frame[name], file.name)
+        return clock.parsed(frame[name], file.name, file.dates)
     found = frame[name].to_numpy()
     if not np.isfinite(found).all():
         row = int(np.argmin(np.isfinite(found)))
@@ -107,12 +110,15 @@ def _times(file: File, frame: "polars.DataFrame", name: str | None) -> tuple[NDA
     return found, None
 
 
-def _episodes(cells: "polars.Series", ids: "polars.Series | None") -> NDArray[np.bool_]:
+STARTS_ANEW = ("1", "1.0", "true")
+SIGNS = {*STARTS_ANEW, "0", "0.0", "false", ""}
+"""In small letters, what stands in a column that is true where an episode starts, and no number of an episode."""
+
+
+def _episodes(text: "polars.Series", ids: "polars.Series | None") -> NDArray[np.bool_]:
     """True where an episode starts: of a column of 0 and 1 where it is 1, of any other where it changes."""
-    text = cells.fill_null("")
-    signs = {cell.lower() for cell in text.unique().to_list()}
-    if signs <= {"0", "1", "0.0", "1.0", "true", "false", ""}:
-        return np.array(text.str.to_lowercase().is_in(["1", "1.0", "true"]), bool)
+    if {cell.lower() for cell in text.unique().to_list()} <= SIGNS:
+        return np.array(text.str.to_lowercase().is_in(STARTS_ANEW), bool)
     changed = (text != text.shift(1)).fill_null(True)
     if ids is not None:  # within each series
         import polars as pl
@@ -134,9 +140,9 @@ def joined(parts: Sequence[FileRows], plan: TablePlan) -> SeriesSet:
     times = _joined_times(parts, plan)
     values = parts[0].values if len(parts) == 1 else np.concatenate([part.values for part in parts])
     columns, unused = _columns(parts, plan, values)
-    episodes = (
-        None if parts[0].episodes is None else np.concatenate([p.episodes for p in parts if p.episodes is not None])
-    )
+    episodes = None
+    if plan.keys.episode is not None:
+        episodes = np.concatenate([_episodes(part.episodes, part.ids) for part in parts if part.episodes is not None])
     if order is not None:
         codes, values = codes[order], values[order]
         times = None if times is None else times[order]
@@ -154,7 +160,7 @@ def joined(parts: Sequence[FileRows], plan: TablePlan) -> SeriesSet:
     if times is not None and (at := _not_after(times, codes)) is not None:
         (of, row), (_, before) = place(at), place(at - 1)
         where = f"{parts[of].file.name}: row {row + 1}, column {plan.keys.time!r}"
-        raise _time_error(where, before + 1, times[at - 1 : at + 1], dated, ids[codes[at]] if plan.keys.id else None)
+        raise time_error(where, before + 1, times[at - 1 : at + 1], dated, ids[codes[at]] if plan.keys.id else None)
     keep = [k for k, (name, *_) in enumerate(plan.columns) if name in columns]
     return SeriesSet(
         ids=ids,
@@ -176,14 +182,20 @@ def _ids(parts: Sequence[FileRows]) -> tuple[tuple[str, ...], NDArray[np.int64]]
     """The ids in the order of their first rows, and the number of each row's. Without ids, a file is a series."""
     import polars as pl
 
-    from penstock.series.packed import stem
-
     if parts[0].ids is None:
-        stems = [stem(part.file.name) for part in parts]
-        unique = len(set(stems)) == len(stems)
-        names = tuple(stem if unique else part.file.name for stem, part in zip(stems, parts, strict=True))
+        names = names_of([part.file.name for part in parts])
         return names, np.repeat(np.arange(len(parts)), [len(part.values) for part in parts])
-    cells = pl.concat([part.ids.alias("id") for part in parts if part.ids is not None])
+    return numbered(pl.concat([part.ids.alias("id") for part in parts if part.ids is not None]))
+
+
+def names_of(files: Sequence[str]) -> tuple[str, ...]:
+    """The names of series that are a file each."""
+    stems = tuple(stem(name) for name in files)
+    return stems if len(set(stems)) == len(stems) else tuple(files)
+
+
+def numbered(cells: "polars.Series") -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The values of cells in the order of their first rows, and the number of each row's."""
     runs = cells.rle_id()  # far fewer than rows where series stand one after the other
     if len(cells) and int(runs[-1]) < len(cells) // 4:
         firsts = cells.filter(runs != runs.shift(1).fill_null(-1)) if len(cells) else cells
@@ -203,11 +215,16 @@ def _joined_times(parts: Sequence[FileRows], plan: TablePlan) -> NDArray[Any] | 
         return None
     for part in parts[1:]:
         if part.zone != parts[0].zone:
-            raise PenstockError(
-                f"{part.file.name}: column {plan.keys.time!r}: mixed time zones, {part.zone or 'none'} after "
-                f"{parts[0].zone or 'none'} in {parts[0].file.name}; write all times in one, such as UTC"
-            )
+            raise mixed_zones(plan, part.file.name, part.zone, parts[0].file.name, parts[0].zone)
     return np.concatenate([part.times for part in parts if part.times is not None])
+
+
+def mixed_zones(plan: TablePlan, name: str, zone: str | None, first: str, before: str | None) -> PenstockError:
+    """The error where a file has another time zone than the first."""
+    return PenstockError(
+        f"{name}: column {plan.keys.time!r}: mixed time zones, {zone or 'none'} after {before or 'none'} in {first}; "
+        "write all times in one, such as UTC"
+    )
 
 
 def _not_after(times: NDArray[Any], codes: NDArray[np.int64]) -> int | None:
@@ -218,8 +235,8 @@ def _not_after(times: NDArray[Any], codes: NDArray[np.int64]) -> int | None:
     return int(np.argmax(wrong)) + 1 if wrong.any() else None
 
 
-def _time_error(where: str, before: int, times: NDArray[Any], dated: bool, id: str | None) -> PenstockError:
-    """``times`` are that of the row before, which is ``before``, and the row's own."""
+def time_error(where: str, before: int, times: NDArray[Any], dated: bool, id: str | None) -> PenstockError:
+    """The error for a row that is not after the one before: ``times`` are both theirs."""
     earlier, said = (clock.said(time, dated) for time in times)
     of = "" if id is None else f" of {id!r}"
     hint = "; say with id whose row each is, if it holds several series" if id is None else ""
@@ -236,23 +253,42 @@ def _columns(
 
     columns: dict[str, Column] = {}
     unused = []
-    for k, (name, role, category, why) in enumerate(plan.columns):
-        if not category and role != "target" and np.isnan(values[0, k]) and np.isnan(values[:, k]).all():
-            unused.append(Unused(name, ALL_MISSING))
+    for k, one in enumerate(plan.columns):
+        if one[2]:
+            cells = pl.concat([part.names[one[0]].alias(one[0]) for part in parts])
+            found = column_of(one, True, cells.drop_nulls().unique().to_list(), len(cells))
+        else:
+            found = column_of(one, not np.isnan(values[0, k]) or not np.isnan(values[:, k]).all(), (), 0)
+        if isinstance(found, Unused):
+            unused.append(found)
             continue
-        if not category:
-            columns[name] = Column(name, role, None, why)
-            continue
-        cells = pl.concat([part.names[name].alias(name) for part in parts])
-        distinct = sorted(cells.drop_nulls().unique().to_list(), key=_natural)
-        if why == "by default" and len(distinct) > min(MOST_CATEGORIES, max(20, len(cells) // 2)):
-            unused.append(Unused(name, f"text, {len(distinct):,} different"))
-            continue
-        if distinct:
+        columns[found.name] = found
+        if distinct := found.categories:
             codes = cells.replace_strict(distinct, list(range(len(distinct))), default=None, return_dtype=pl.Float32)
             values[:, k] = codes.to_numpy()
-        columns[name] = Column(name, role, tuple(distinct), why)
     return columns, unused
+
+
+def column_of(
+    planned: tuple[str, Role, bool, str], there: bool, names: Sequence[str] | None, rows: int
+) -> Column | Unused:
+    """What a column is once all of its cells have been seen; what is of no use is left out.
+
+    Args:
+        planned: as ``TablePlan.columns`` has it.
+        there: of numbers, whether there is any.
+        names: of a category, all that there are; None where they are more than ``MOST_CATEGORIES``, and so not needed.
+        rows: how many there are.
+    """
+    name, role, category, why = planned
+    if not category:
+        return Column(name, role, None, why) if there or role == "target" else Unused(name, ALL_MISSING)
+    if why == "by default":
+        if names is None or len(names) > MOST_CATEGORIES:
+            return Unused(name, f"text, over {MOST_CATEGORIES:,} different")
+        if len(names) > max(20, rows // 2):
+            return Unused(name, f"text, {len(names):,} different")
+    return Column(name, role, tuple(sorted(names or (), key=_natural)), why)
 
 
 def _natural(name: str) -> tuple[int, float, str]:

@@ -1,11 +1,12 @@
 """A file's content, unpacked where its first bytes say that it is packed."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,18 @@ def content(path: Path, limit: int = -1) -> bytes:
     Raises:
         PenstockError: it cannot be read, or is packed and not whole.
     """
+    with unpacked(path) as file:
+        found: bytes = file.read(limit)
+        return found
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Any]:
+    """The file to be read, as if it were not packed; errors as of ``content``."""
     how = packing(path)
     try:
         with path.open("rb") as raw:
-            file: Any = raw if how is None else _unpackers(path)[how](raw)
-            found: bytes = file.read(limit)
-            return found
+            yield raw if how is None else _unpackers(path)[how](raw)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         if how is None:
             raise PenstockError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.series import arrays, packed, sound, tables
 from penstock.series.long_table import joined, read_rows
-from penstock.series.roles import Roles, expect_columns, planned
+from penstock.series.roles import Roles, TablePlan, expect_columns, planned
 from penstock.series.series_set import Column, SeriesSet, Unused, no_such_column
 from penstock.series.ts_file import read_ts
 from penstock.series.wide_table import is_wide, read_wide
@@ -89,11 +89,16 @@ def _tables(paths: Sequence[Path], said: Roles) -> SeriesSet:
             expect_columns(file.name, file.names, Roles(id=said.id, static=said.static, category=said.category))
         return together([read_wide(file, said) for file in files])
     plan = planned(files[0], said)
+    expect_alike(files, plan)
+    return joined([read_rows(file, plan) for file in files], plan)
+
+
+def expect_alike(files: Sequence[tables.File], plan: TablePlan) -> None:
+    """Raises PenstockError for a file that has not the columns of the first."""
     for file in files[1:]:
         for name in (*plan.keys.id, *filter(None, plan.keys[1:3]), *(column[0] for column in plan.columns)):
             if name not in file.kinds:
                 raise no_such_column(file.name, name, file.names)
-    return joined([read_rows(file, plan) for file in files], plan)
 
 
 def together(sets: Sequence[SeriesSet]) -> SeriesSet:

@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.files import write
@@ -17,6 +18,7 @@ from penstock.series.series_set import Column, Keys, SeriesSet, Unused
 
 ARRAYS = ("starts", "values", "times", "episodes", "source_of")
 FORMAT = "penstock-series-1"
+BLOCK = 1 << 20
 
 
 def write_arrays(path: Path, format: str, about: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -55,8 +57,30 @@ def save_series_set(path: Path, series: SeriesSet) -> None:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
     arrays = {name: getattr(series, name) for name in ARRAYS if getattr(series, name) is not None}
-    about = {f.name: getattr(series, f.name) for f in dataclasses.fields(series) if f.name not in ARRAYS}
-    write_arrays(path, FORMAT, {**about, "columns": [dataclasses.asdict(one) for one in series.columns]}, arrays)
+    write_arrays(path, FORMAT, about_of(series), {**arrays, "ids": as_bytes(series.ids)})
+
+
+def as_bytes(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Names as an array, since what stands beside arrays must be small."""
+    return np.frombuffer(json.dumps(names).encode(), np.uint8)
+
+
+def about_of(series: SeriesSet) -> dict[str, Any]:
+    """All but the arrays and the ids, for JSON."""
+    about = {f.name: getattr(series, f.name) for f in dataclasses.fields(series) if f.name not in (*ARRAYS, "ids")}
+    return {**about, "columns": [dataclasses.asdict(one) for one in series.columns]}
+
+
+def series_of(about: dict[str, Any], arrays: Mapping[str, Any]) -> SeriesSet:
+    """The set of ``about_of`` as it comes out of JSON, and its arrays; errors as of wrong keys, types and values."""
+    columns = (Column(**{**column, "categories": _tuple(column["categories"])}) for column in about["columns"])
+    return SeriesSet(
+        **about
+        | {"columns": tuple(columns), "keys": Keys(tuple(about["keys"][0]), *about["keys"][1:])}
+        | {"unused": tuple(Unused(*one) for one in about["unused"])}
+        | {"sources": tuple(about["sources"]), "ids": tuple(json.loads(arrays["ids"].tobytes()))},
+        **{name: array for name, array in arrays.items() if name != "ids"},
+    )
 
 
 def open_series_set(path: Path) -> SeriesSet:
@@ -67,13 +91,7 @@ def open_series_set(path: Path) -> SeriesSet:
     """
     try:
         about, arrays = read_arrays(path, FORMAT)
-        about["columns"] = tuple(
-            Column(**{**column, "categories": _tuple(column["categories"])}) for column in about["columns"]
-        )
-        about["keys"] = Keys(tuple(about["keys"][0]), *about["keys"][1:])
-        about["unused"] = tuple(Unused(*one) for one in about["unused"])
-        about |= {name: tuple(about[name]) for name in ("ids", "sources")}
-        return SeriesSet(**about, **arrays)
+        return series_of(about, arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"{path}: not the file that was written: {error}") from None
 
@@ -90,5 +108,7 @@ def digest(series: SeriesSet) -> str:
     for name in ARRAYS:
         value = getattr(series, name)
         found.update(name.encode() if value is None else f"{name}{value.dtype}{value.shape}".encode())
-        found.update(b"" if value is None else np.ascontiguousarray(value).data)
+        for column in () if value is None else value.T if value.ndim == 2 else (value,):
+            for row in range(0, len(column), BLOCK):
+                found.update(np.ascontiguousarray(column[row : row + BLOCK]).data)
     return found.hexdigest()

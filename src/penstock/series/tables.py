@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.series import packed, sniff
 from penstock.series.packages import package
+from penstock.series.times import DATES
 
 if TYPE_CHECKING:
     import polars
@@ -39,6 +40,14 @@ class File(NamedTuple):
     """A lazy frame of what is no text."""
     nested: tuple[str, ...] = ()
     """Columns that hold lists or objects, which are left out."""
+    schema: Any = None
+    """Of lines of JSON, the types of what is in them."""
+    content: bytes | None = None
+    """Of a part of text, that part; see ``penstock.series.parts``."""
+    dates: tuple[str, ...] = DATES
+    """The ways in which dates may be written."""
+    begins: bool = True
+    """Whether the content begins where the file does, with its header if it has one."""
 
     @property
     def names(self) -> list[str]:
@@ -51,23 +60,39 @@ class File(NamedTuple):
         return self.text is None or self.text.header
 
 
-def opened(path: Path) -> File:
+def of_lines(path: Path) -> bool:
+    """Whether a file is lines of JSON."""
+    return packed.ending(path.name) in (".jsonl", ".ndjson")
+
+
+def of_frames(path: Path) -> bool:
+    """Whether a file holds typed columns, no text."""
+    return packed.ending(path.name) in (".parquet", ".arrow", ".feather", ".ipc")
+
+
+def opened(path: Path, name: str | None = None) -> File:
     """Looks into a table.
+
+    Args:
+        path: of the file.
+        name: what a person calls it, where it was unpacked into another; it is then never read as a whole.
 
     Raises:
         PenstockError: it cannot be read, is empty, or is no table.
     """
-    name, end = str(path), packed.ending(path.name)
+    end, in_parts, name = packed.ending(path.name), name is not None, name or str(path)
     pl = package("polars", name)
-    if end in (".parquet", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson"):
+    if of_frames(path) or of_lines(path):
         try:
-            scan = _scan(pl, path, end)
+            scan = scanned(path) if in_parts else _scan(pl, path, end)
             schema = scan.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(path, end, error) from None
         nested = tuple(column for column, dtype in schema.items() if dtype.is_nested())
         flat = {column: dtype for column, dtype in schema.items() if column not in nested}
-        return File(path, name, {one: _kind(pl, scan, one, dtype) for one, dtype in flat.items()}, None, scan, nested)
+        return File(
+            path, name, {one: _kind(pl, scan, one, dtype) for one, dtype in flat.items()}, None, scan, nested, schema
+        )
     sample = packed.content(path, SAMPLE)
     text = sniff.sniffed(sample, len(sample) < SAMPLE, name)
     columns = zip(*text.rows, strict=True)
@@ -75,6 +100,15 @@ def opened(path: Path) -> File:
         columns = zip(*([cell.replace(",", ".") for cell in row] for row in text.rows), strict=True)
     kinds = {column: sniff.kind_of(cells) for column, cells in zip(text.names, columns, strict=True)}
     return File(path, name, kinds, text, None)
+
+
+def scanned(path: Path) -> Any:
+    """A lazy frame of a file that is not packed, and of Arrow no stream; nothing is read before it is asked for."""
+    import polars as pl
+
+    if of_lines(path):
+        return pl.scan_ndjson(path, infer_schema_length=None)
+    return pl.scan_parquet(path, glob=False) if packed.ending(path.name) == ".parquet" else pl.scan_ipc(path)
 
 
 def _scan(pl: Any, path: Path, end: str) -> Any:
@@ -167,16 +201,18 @@ def _read_text(file: File, numbers: Mapping[str, Any], wanted: Iterable[str], ro
 
     text = file.text
     assert text is not None
-    source: Any = file.path
+    source: Any = file.path if file.content is None else file.content
     if text.separator == " ":
-        source = b"\n".join(b" ".join(line.split()) for line in packed.content(file.path).splitlines())
-    elif packed.packing(file.path) is not None:
+        source = b"\n".join(b" ".join(line.split()) for line in _content(file).splitlines())
+    elif file.content is None and packed.packing(file.path) is not None:
         source = packed.content(file.path)
+    if not file.begins:  # names, so that the first row does not say how many columns there are
+        source = text.separator.join(f"c{k}" for k in range(len(text.names))).encode() + b"\n" + source
     seen = {cell for row in text.rows for cell in row} if numbers else set()
     wanted = list(wanted)
     return pl.read_csv(
         source,
-        has_header=text.header,
+        has_header=text.header or not file.begins,
         new_columns=list(text.names),
         columns=[text.names.index(column) for column in wanted],
         separator=text.separator,
@@ -216,12 +252,16 @@ def _cast(frame: "polars.DataFrame", wanted: Mapping[str, As], name: str) -> "po
     return pl.DataFrame(out)
 
 
+def _content(file: File) -> bytes:
+    return packed.content(file.path) if file.content is None else file.content
+
+
 def _not_a_table(file: File, error: Exception) -> PenstockError:
     """Names the row of too many cells, if that is what is wrong."""
     text = file.text
     assert text is not None
-    lines = packed.content(file.path).decode("utf-8", "replace").splitlines(keepends=True)
-    rows = sniff.cells(lines, text.separator)[text.header :]
+    lines = _content(file).decode("utf-8", "replace").splitlines(keepends=True)
+    rows = sniff.cells(lines, text.separator)[text.header and file.begins :]
     for number, row in enumerate(rows, 1):
         if len(row) > len(text.names):
             return PenstockError(f"{file.name}: row {number}: expected {len(text.names):,} columns, got {len(row):,}")

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,12 +30,13 @@ def looks_like_a_time(cell: str) -> bool:
     return DATE.fullmatch(cell) is not None and not re.fullmatch(r"\d{4}[.]\d{1,2}", cell.strip())
 
 
-def parsed(cells: "polars.Series", where: str) -> tuple[NDArray[np.int64], str | None]:
+def parsed(cells: "polars.Series", where: str, dates: Sequence[str] = DATES) -> tuple[NDArray[np.int64], str | None]:
     """Microseconds since 1970, in UTC where a zone is written, and that zone.
 
     Args:
         cells: text or dates, (rows,).
         where: the file, for errors, which count rows from 1.
+        dates: ways in which they may be written.
 
     Raises:
         PenstockError: a cell is missing or no time, zones differ, or day and month cannot be told apart.
@@ -69,9 +71,22 @@ def parsed(cells: "polars.Series", where: str) -> tuple[NDArray[np.int64], str |
         text = text + first[4] + "01"
     if ":" not in first:
         text = text + " 00:00"
-    found = _best(text, cells, where)
+    found = _best(text, cells, where, dates)
     micros = _whole(found, cells, where)
     return micros - _offset(zone) * 1_000_000, zone
+
+
+def day_or_month_first(columns: "Iterable[polars.Series]") -> tuple[str, ...]:
+    """The ways in which dates may be written, told from all the cells of a column, which come in parts: 13/01/2024 says
+    that days come first."""
+    most = [0, 0]
+    for cells in columns:
+        for k, number in enumerate((r"^\s*(\d{1,2})/\d{1,2}/\d{4}", r"^\s*\d{1,2}/(\d{1,2})/\d{4}")):
+            most[k] = max(most[k], *cells.str.extract(number).cast(int).drop_nulls().top_k(1).to_list(), 0)
+    days, months = DATES[-2:]
+    if most[0] > 12 >= most[1]:
+        return tuple(date for date in DATES if date != months)
+    return tuple(date for date in DATES if date != days) if most[1] > 12 >= most[0] else DATES
 
 
 def moment(cell: str, where: str) -> int:
@@ -93,14 +108,14 @@ def moment(cell: str, where: str) -> int:
     return since // datetime.timedelta(microseconds=1)
 
 
-def _best(text: "polars.Series", cells: "polars.Series", where: str) -> "polars.Series":
+def _best(text: "polars.Series", cells: "polars.Series", where: str, dates: Sequence[str]) -> "polars.Series":
     """By the way of writing that reads the most cells."""
     import polars as pl
 
     sample = text.drop_nulls().head(1000)
     read = {
         (date, clock): len(sample) - sample.str.to_datetime(f"{date} {clock}", strict=False).null_count()
-        for date in DATES
+        for date in dates
         for clock in CLOCKS
     }
     most = max(read.values(), default=0)
@@ -108,7 +123,7 @@ def _best(text: "polars.Series", cells: "polars.Series", where: str) -> "polars.
         return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
     best = {date: clock for (date, clock), count in reversed(read.items()) if count == most}  # of each the first clock
     found = [
-        text.str.to_datetime(f"{date} {best[date]}", strict=False, time_unit="us") for date in DATES if date in best
+        text.str.to_datetime(f"{date} {best[date]}", strict=False, time_unit="us") for date in dates if date in best
     ]
     nulls = [series.null_count() for series in found]
     if len(found) > 1 and nulls[0] == nulls[1] and not found[0].equals(found[1]):
