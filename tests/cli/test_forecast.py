@@ -80,9 +80,33 @@ def test_forecasts_are_written_with_ids_and_times(trained: Path, tmp_path: Path)
     ]
 
 
+def test_a_stream_is_forecast_line_by_line(trained: Path, tmp_path: Path) -> None:
+    lines = (trained / "past.csv").read_text().splitlines()
+    rows = [lines[1 + k * 196 + t] for t in range(20) for k in range(3)]  # ids interleaved
+    states = tmp_path / "states"
+    text = ""
+    for part in (rows[:31], rows[31:]):
+        stdin = ("\n".join([lines[0], *part]) + "\n").encode()
+        done = penstock("predict", trained / "model", "-", "--state", states, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        text += done.stdout
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [(row["id"], row["day"]) for row in found] == [tuple(row.split(",")[:2]) for row in rows]
+    head = [line for line in lines if line.split(",")[1] < "2024-01-21"]
+    (tmp_path / "head.csv").write_text("\n".join([lines[0], *head]) + "\n")
+    done = penstock("predict", trained / "model", tmp_path / "head.csv", "--out", tmp_path / "f.jsonl")
+    assert done.returncode == 0, done.stderr
+    whole = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    last = {row["id"]: row for row in found}
+    for name in ("penstock_v", "penstock_v q0.1", "penstock_v q0.9"):
+        assert [last[f"s{k}"][name] for k in range(3)] == [
+            [row[name] for row in whole if row["id"] == f"s{k}"] for k in range(3)
+        ]
+
+
 def test_what_means_nothing_is_refused_in_a_line(trained: Path) -> None:
     for arguments, says in [
-        (("predict", trained / "model", "-"), "forecasts are of whole series"),
+        (("predict", trained / "model", "-", "--out", trained / "x.csv"), "--out: a stream is answered on standard"),
         (("eval", trained / "model", trained / "whole.csv", "--after", 9999), "no series is longer than the horizon"),
         (
             ("train", trained / "past.csv", "--task", "steps", "--horizon", 7, "--out", trained / "x"),

@@ -37,8 +37,8 @@ def test_naive_forecasts_of_what_is_short_or_begins_with_gaps() -> None:
 def test_what_mase_divides_by() -> None:
     both = series([1, 2, 4, 8, NAN, 8], [5], [3, 3, 3])
     part = np.array([[0, 6], [0, 1], [0, 3]])
-    assert np.allclose(naive_error(both, 0, part, None), [7 / 3, NAN, 0], equal_nan=True)
-    assert np.allclose(naive_error(both, 0, part, 2), [(3 + 6 + 0) / 3, NAN, 0], equal_nan=True)
+    assert np.allclose(naive_error(both, both.values[:, 0], part, None), [7 / 3, NAN, 0], equal_nan=True)
+    assert np.allclose(naive_error(both, both.values[:, 0], part, 2), [(3 + 6 + 0) / 3, NAN, 0], equal_nan=True)
 
 
 def test_metrics_by_hand() -> None:

@@ -27,7 +27,9 @@ def predict(
 ) -> int:
     """Answer new series: a class, labels or numbers for each, or at each of their rows, with ids and times.
 
-    Of a model that forecasts: the steps after the last of each series, the median and the quantiles 0.1 and 0.9.
+    Of a model that forecasts: the steps after the last of each series, the median and the quantiles 0.1 and 0.9. Where
+    columns are known in advance, the rows after the last with a target say what is known. Of a stream: the steps after
+    each row, as lists.
 
     Args:
         dir_: The model, of series.
@@ -45,8 +47,6 @@ def predict(
     if not files:
         raise PenstockError("FILE: expected rows to answer, got none; name files, or - for standard input")
     if files == ("/dev/stdin",):
-        if forecasts:
-            raise PenstockError("-: forecasts are of whole series; name files of rows")
         if out is not None:
             raise PenstockError("--out: a stream is answered on standard output; leave it out")
         return _stream(model, state)
@@ -83,7 +83,7 @@ def _files(model: "SeriesRuntime | ForecastRuntime", files: tuple[str, ...], out
     return 0
 
 
-def _stream(model: "SeriesRuntime", state: Path | None) -> int:
+def _stream(model: "SeriesRuntime | ForecastRuntime", state: Path | None) -> int:
     from penstock.runtime.answers import AnswerStreams, as_lines, load_states, rows_of_lines, save_states
 
     streams = AnswerStreams(model)

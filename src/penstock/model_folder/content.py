@@ -1,6 +1,7 @@
 """The two files that every model has: read, checked and written."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -81,6 +82,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _kind(content: Any) -> str:
     return repr(content.get("format")) if isinstance(content, dict) else "something else"
+
+
+def digest_of(weights: Weights, *about: Any) -> str:
+    """The same where a model is the same."""
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(weights):
+        found.update(np.ascontiguousarray(weights[name]).data)
+    found.update(json.dumps(about, sort_keys=True).encode())
+    return found.hexdigest()
 
 
 def described(kind: type[Described], name: str, saved: Any, **known: Any) -> Described:

@@ -20,8 +20,9 @@ LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 class ForecastConfig:
     """The sizes of a model that forecasts by segments (SegRNN: Lin et al. 2023, arXiv:2308.11200).
 
-    Each patch of the window becomes a step of the stack. From the state after the last, one more step for each segment
-    of the horizon, all side by side, reads the segment's place and gives its quantiles.
+    Each patch of the window becomes a step of the stack, with what stands beside the target there. From the state after
+    the last, one more step for each segment of the horizon, all side by side, reads the segment's place, and what is
+    known of its steps, and gives its quantiles. Patches and segments of one step are a forecast step by step.
     """
 
     lookback: int
@@ -36,15 +37,35 @@ class ForecastConfig:
     """Steps at the window's end that the forecast repeats before anything is added: one season, or 1."""
     stack: StackConfig
     quantiles: int = len(LEVELS)
+    read: int = 0
+    """A, numbers beside the target that are read of each step of the window; see ``penstock.series.around``."""
+    static: int = 0
+    """S, of its series."""
+    known: int = 0
+    """B, of the A the first, which are known of the steps ahead too."""
 
     def __post_init__(self) -> None:
         for name in ("lookback", "horizon", "patch", "segment", "repeats", "quantiles"):
             check_positive(name, getattr(self, name))
+        if not all(isinstance(size, int) and size >= 0 for size in self.beside) or self.known > self.read:
+            raise PenstockError(
+                f"read, static, known: expected sizes of 0 or more, known at most read, got {self.beside}"
+            )
         if self.lookback % self.patch or self.repeats > self.lookback:
             raise PenstockError(
                 f"lookback: expected whole patches of {self.patch} and at least {self.repeats} steps, "
                 f"got {self.lookback}"
             )
+
+    @property
+    def beside(self) -> tuple[int, int, int]:
+        """A, S, B."""
+        return self.read, self.static, self.known
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of a window, one after the other: W of the target, W · A beside it, S, and K · B ahead."""
+        return self.lookback * (1 + self.read) + self.static + self.horizon * self.known
 
     @property
     def segments(self) -> int:
@@ -58,12 +79,16 @@ class ForecastConfig:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every weight."""
-        H = self.stack.hidden_size
+        D, H = self.stack.input_size, self.stack.hidden_size
+        around = {"around.weight": (D, self.patch * self.read + self.static)} if self.read or self.static else {}
+        ahead = {"ahead.weight": (D, 2 * self.segment * self.known), "effect.weight": (1, 2 * self.known)}
         return {
             **self.stack.shapes(),
-            "patch.weight": (self.stack.input_size, self.patch),
-            "patch.bias": (self.stack.input_size,),
-            "place.weight": (self.segments, self.stack.input_size),
+            **around,
+            **(ahead if self.known else {}),
+            "patch.weight": (D, self.patch),
+            "patch.bias": (D,),
+            "place.weight": (self.segments, D),
             "output.weight": (self.outputs, H),
             "output.bias": (self.outputs,),
             "direct.weight": (self.horizon, self.lookback),
@@ -74,7 +99,8 @@ class ForecastConfig:
         """Of its matrices."""
         D, H = self.stack.input_size, self.stack.hidden_size
         own = D * (self.patch + self.segments) + H * self.outputs + self.horizon * self.lookback
-        return self.stack.parameters() + own
+        beside = D * (self.patch * self.read + self.static) + (2 * D * self.segment + 2) * self.known
+        return self.stack.parameters() + own + beside
 
 
 class ForecastAnswer(NamedTuple):

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.runtime.series_model import Floats, SeriesRuntime, SeriesState, SeriesStream
+from penstock.runtime.forecast_model import OURS, ForecastRuntime, ForecastStream
+from penstock.runtime.layer import Floats
+from penstock.runtime.series_model import SeriesRuntime, SeriesStream
 from penstock.series import RowReader, SeriesSet
+from penstock.series.lookback import Numbers
 from penstock.series.saved import read_arrays, write_arrays
 from penstock.series.times import said
 
 FORMAT = "penstock-stream-1"
 ON, OFF = ("1", "1.0", "true"), ("0", "0.0", "false", "")
 """Cells of a column of episodes, as ``penstock.series`` reads them."""
-OURS = "penstock_"
-"""Before the name of a column that is answered for: its own name may stand beside it, and the file is known as ours."""
 
 
 def answered(model: SeriesRuntime, outputs: Floats) -> dict[str, Any]:
@@ -48,15 +49,29 @@ def answers_to(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[str, An
             yield {"id": one.id, **when, **answered(model, output)}
 
 
+def forecast_in(model: ForecastRuntime, quantiles: Numbers) -> dict[str, Any]:
+    """The next steps of each target, (K, targets, Q), as lists: the median, and the outermost quantiles; None where
+    nothing is known."""
+    found: dict[str, Any] = {}
+    for t, target in enumerate(model.answer.targets):
+        for name, values in model.named(target, quantiles[:, t]).items():
+            found[name] = [None if np.isnan(value) else value for value in values.tolist()]
+    return found
+
+
 class AnswerStreams:
     """Many streams at once, each with its state: rows in any order of ids, an answer to each.
 
-    Of a series the answers are the same to the last bit as those to the whole of it.
+    Of a series the answers are the same to the last bit as those to the whole of it; a forecast, of the rows so far.
+
+    Raises:
+        PenstockError: the model's answers cannot be given row by row.
     """
 
-    def __init__(self, model: SeriesRuntime) -> None:
+    def __init__(self, model: SeriesRuntime | ForecastRuntime) -> None:
         self.model = model
-        self.streams: dict[str, SeriesStream] = {}
+        model.stream()
+        self.streams: dict[str, SeriesStream | ForecastStream] = {}
         self.episodes: dict[str, str] = {}  # what stood last in the column of episodes
         self._rows = RowReader(model.reads)
         names = [column["name"] for column in model.reads["columns"]]
@@ -71,11 +86,13 @@ class AnswerStreams:
         read = self._rows.read(row, where)
         if (stream := self.streams.get(read.id)) is None:
             stream = self.streams[read.id] = self.model.stream()
+        values = [read.values[k] for k in self._places]
+        ids = {name: row[name] for name in (*self.model.reads["id"], self.model.reads["time"]) if name}
+        if isinstance(stream, ForecastStream):
+            return {**ids, **forecast_in(stream.model, stream.step(values, read.time))}
         if (name := self.model.reads["episode"]) and self._begins(read.id, row.get(name)):
             stream.reset()
-        outputs = stream.step([read.values[k] for k in self._places], read.time)
-        ids = {name: row[name] for name in (*self.model.reads["id"], self.model.reads["time"]) if name}
-        return {**ids, **answered(self.model, outputs)}
+        return {**ids, **answered(stream.model, stream.step(values, read.time))}
 
     def _begins(self, id: str, cell: Any) -> bool:
         """Whether an episode begins: where its column is 1, or where names of episodes change."""
@@ -119,7 +136,7 @@ def save_states(path: Path, streams: AnswerStreams) -> None:
     """
     states = [stream.state for stream in streams.streams.values()]
     about = {"model": streams.model.digest, "ids": list(streams.streams), "episodes": streams.episodes}
-    arrays = {name: np.array([getattr(state, name) for state in states]) for name in SeriesState._fields}
+    arrays = {name: np.array([getattr(state, name) for state in states]) for name in _fields(streams)}
     write_arrays(path, FORMAT, about, arrays)
 
 
@@ -133,15 +150,20 @@ def load_states(path: Path, streams: AnswerStreams) -> None:
         about, arrays = read_arrays(path, FORMAT)
         if about["model"] != streams.model.digest:
             raise PenstockError(f"--state: {path}: the states of another model; name another file")
-        columns = (arrays[name] for name in SeriesState._fields)
-        states = [SeriesState(*one) for one in zip(*columns, strict=True)]
-        states = [one._replace(segments=int(one.segments), filled=int(one.filled)) for one in states]
+        columns = (arrays[name] for name in _fields(streams))
+        kind: Any = type(streams.model.initial_state())
+        states = [kind(*(value if value.ndim else int(value) for value in one)) for one in zip(*columns, strict=True)]
         streams.streams |= {id: streams.model.stream(one) for id, one in zip(about["ids"], states, strict=True)}
         streams.episodes |= about["episodes"]
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PenstockError(f"--state: {path}: not the file that was written: {error}") from None
+
+
+def _fields(streams: AnswerStreams) -> tuple[str, ...]:
+    """Of a state."""
+    return streams.model.initial_state()._fields
 
 
 def as_lines(rows: Iterable[Mapping[str, Any]], ending: str) -> Iterator[str]:

@@ -1,23 +1,30 @@
 """A trained model that forecasts, without torch."""
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from penstock.model_folder.content import Weights
+from penstock.errors import PenstockError
+from penstock.model_folder.content import Weights, digest_of
 from penstock.model_folder.forecast import ForecastFiles, load_forecast_model
-from penstock.runtime.layer import layer, output_layer
-from penstock.series import SeriesSet
+from penstock.runtime.forecast_network import ForecastNetwork
+from penstock.runtime.layer import Floats
+from penstock.series import Column, SeriesSet
+from penstock.series.around import Around
+from penstock.series.forecasts import next_times
 from penstock.series.lookback import Numbers, as_read, as_written, carried, lookback
-
-Floats = NDArray[np.float32]
 
 BATCH = 1024
 """Windows that are read side by side."""
+OURS = "penstock_"
+"""Before the name of a column that is answered for: its own name may stand beside it, and the file is known as ours."""
 
 
-class ForecastRuntime:
+class ForecastRuntime(ForecastNetwork):
     """A model that forecasts, to run; see ``ForecastConfig`` for the letters. It never changes.
 
     A window's forecast is the same to the last bit whatever else is forecast with it.
@@ -26,76 +33,260 @@ class ForecastRuntime:
     task = "forecast"
 
     def __init__(self, files: ForecastFiles) -> None:
-        self.reads, self.answer, self.config = files.reads, files.answer, files.config
-        self._files, weights = files, files.weights
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        stack = files.config.stack
-        self._layers = [
-            layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset)
-            for k in range(stack.num_layers)
-        ]
-        self._patch, self._output, self._direct = (
-            output_layer(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in ("patch", "output", "direct")
-        )
-        self._place = weights["place.weight"]
+        super().__init__(files)
+        self.reads, self.answer = files.reads, files.answer
+        self.around = None if files.reads.get("around") is None else Around.from_json(files.reads["around"])
+        """What is read beside the target, if anything is."""
+        sizes = (0, 0, 0) if self.around is None else self.around.sizes
+        if sizes != files.config.beside:
+            raise PenstockError(f"around: expected sizes of {files.config.beside}, as the weights have, got {sizes}")
+        self._files = files
 
     def __reduce__(self) -> tuple[type, tuple[ForecastFiles]]:
         return type(self), (self._files,)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The same where the model is the same."""
+        return digest_of(self._files.weights, self.reads, self.answer)
 
     @property
     def weights(self) -> Weights:
         """Of its folder, by their names there."""
         return self._files.weights
 
-    def forecast(self, series: SeriesSet) -> list[Numbers]:
-        """The next K steps of each series, (K, targets, Q) in the columns' own units; NaN where nothing is known."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """(C,) the names of the columns that are read, in the order of a row: the targets, and what is beside them."""
+        return (*self.answer.targets, *(() if self.around is None else self.around.columns))
+
+    def named(self, target: str, quantiles: Any) -> dict[str, Any]:
+        """Of quantiles (…, Q) of a target the median and the outermost, by the names of their columns."""
+        name, levels = f"{OURS}{target}", self.answer.levels
+        low, high = (f"{name} q{levels[end]:g}" for end in (0, -1))
+        return {name: quantiles[..., len(levels) // 2], low: quantiles[..., 0], high: quantiles[..., -1]}
+
+    def ends(self, series: SeriesSet) -> NDArray[np.int64]:
+        """(S,) how many steps of each series are past: all; but where columns are known in advance those up to the last
+        that has a target, so that rows may follow which say what is known."""
+        if self.around is None or not self.around.known:
+            return series.lengths
+        targets = [series.index(name) for name in self.answer.targets]
+        empty: NDArray[np.bool_] = np.logical_and.reduce(np.isnan(series.values[:, targets]), axis=1)
+        last = np.maximum.accumulate(np.where(empty, 0, np.arange(1, len(empty) + 1)))
+        return np.maximum(np.append(0, last)[series.starts[1:]] - series.starts[:-1], 0)
+
+    def forecast(self, series: SeriesSet, ends: NDArray[np.int64] | None = None) -> list[Numbers]:
+        """The next K steps of each series, (K, targets, Q) in the columns' own units; NaN where nothing is known.
+
+        Args:
+            series: with the model's columns.
+            ends: (S,) how many steps of each are past; see ``ends``.
+
+        Raises:
+            PenstockError: what must be known of the steps ahead is not there.
+        """
         c = self.config
+        ends = self.ends(series) if ends is None else ends
         found = np.full((len(series), c.horizon, len(self.answer.targets), c.quantiles), np.nan)
-        some = np.flatnonzero(series.lengths > 0)
+        some = np.flatnonzero(ends > 0)
+        first, at = series.starts[some], series.starts[some] + ends[some]
+        beside = ahead = None
+        if self.around is not None and len(some):
+            if self.around.known:
+                self._expect_known(series, ends)
+            else:
+                times = None if series.times is None else series.times[at - 1]
+                ahead = self._dates_ahead(self.around, times, len(some))
+            beside = self.around.of(series)
         for t, name in enumerate(self.answer.targets):
             values = carried(series, series.index(name))
-            found[some, :, t] = self.forecast_at(t, values, series.starts[some], series.starts[some + 1])
+            found[some, :, t] = self.forecast_at(t, values, first, at, beside, ahead)
         return list(found)
 
-    def forecast_at(self, t: int, values: Numbers, first: NDArray[np.int64], at: NDArray[np.int64]) -> Numbers:
-        """(M, K, Q) from some rows on, of the t-th target; see ``penstock.series.lookback.lookback`` for the others."""
-        floor = self.answer.floors[t]
+    def _expect_known(self, series: SeriesSet, ends: NDArray[np.int64]) -> None:
+        """Raises PenstockError where a known column's values of the steps ahead are not there."""
+        assert self.around is not None
+        K, never = self.config.horizon, {one["name"] for one in self.reads["columns"] if not one["missing"]}
+        for k in np.flatnonzero(ends > 0).tolist():
+            ahead = series.one(k).values[ends[k] : ends[k] + K]
+            for name in self.around.known:
+                there = len(ahead) if name not in never else int((~np.isnan(ahead[:, series.index(name)])).sum())
+                if there < K:
+                    raise PenstockError(
+                        f"{series.name}: series {series.ids[k]}: expected {name} of the {K:,} rows after the last "
+                        f"{' or '.join(self.answer.targets)}, which may be empty there; got {there:,}"
+                    )
+
+    def _dates_ahead(self, around: Around, last: NDArray[Any] | None, M: int) -> Floats:
+        """(M, K, D) of the steps after some times: where they stand in the calendar, if that is read."""
+        found = np.zeros((M, self.config.horizon, around.size), np.float32)
+        if around.calendar and last is not None:
+            step, unit = float(self.reads["step"]), str(self.reads["step_in_words"])
+            for m, time in enumerate(last.tolist()):
+                dates = around.dates(next_times(time, self.config.horizon, step, unit, True))
+                found[m, :, around.features.size :] = dates
+        return found
+
+    def forecast_at(
+        self,
+        t: int,
+        values: Numbers,
+        first: NDArray[np.int64],
+        at: NDArray[np.int64],
+        beside: Floats | None = None,
+        ahead: Floats | None = None,
+    ) -> Numbers:
+        """(M, K, Q) from some rows on, of the t-th target.
+
+        Args:
+            t: which.
+            values: (rows,) of it; for these and the rows see ``penstock.series.lookback.lookback``.
+            first: (M,) the row where the window's series begins.
+            at: (M,) the row after the window's last.
+            beside: (rows, D) what ``around.of`` gives, if the model reads it.
+            ahead: (M, K, D) of the steps ahead; by default of the rows from ``at`` on.
+        """
+        c, floor = self.config, self.answer.floors[t]
         values = as_read(values, floor)
-        parts = [np.zeros((0, self.config.horizon, self.config.quantiles))]
+        parts = [np.zeros((0, c.horizon, c.quantiles))]
         for start in range(0, len(at), BATCH):
             some = slice(start, start + BATCH)
-            read = lookback(values, first[some], at[some], self.config.lookback)
-            quantiles = np.sort(self.quantiles(read.values).astype(np.float64), axis=-1)
-            quantiles -= (1 - self.answer.share) * self.added(read.values, quantiles)
+            read = lookback(values, first[some], at[some], c.lookback)
+            windows = read.values
+            if self.around is not None and beside is not None:
+                after = None if ahead is None else ahead[some]
+                more = self.around.windows(beside, first[some], at[some], c.lookback, c.horizon, after)
+                windows = np.concatenate([windows, more], axis=1)
+            quantiles = np.sort(self.quantiles(windows).astype(np.float64), axis=-1)
+            quantiles -= (1 - self.answer.share) * self.added(windows, quantiles)
             parts.append(as_written(quantiles * read.spread[:, None, None] + read.last[:, None, None], floor))
         return np.concatenate(parts)
 
-    def added(self, windows: Floats, quantiles: Numbers) -> Numbers:
-        """(M, K, Q) what quantiles in order have that the naive forecast with intervals of their width about it, as far
-        above as below, has not."""
-        return (quantiles + quantiles[..., ::-1]) / 2 - self._naive(windows)[..., None]
+    def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> Numbers:
+        """The next K steps of one series, (K, targets, Q) in the columns' own units.
 
-    def _naive(self, windows: Floats) -> Floats:
-        """(M, K) the last steps again."""
-        c = self.config
-        return windows[:, c.lookback - c.repeats + np.arange(c.horizon) % c.repeats]
+        Args:
+            values: (L, C) by ``columns``, NaN where missing; of categories their codes. Where columns are known in
+                advance, K rows more, whose targets are NaN.
+            times: (L,) where rows had times in training, as ``SeriesSet.times`` has them.
 
-    def quantiles(self, windows: Floats) -> Floats:
-        """(M, K, Q) of windows (M, W), in their units; not in order where they cross."""
-        c, M = self.config, len(windows)
-        patches = np.ascontiguousarray(windows.reshape(M, -1, c.patch).transpose(1, 0, 2))
-        steps = np.maximum(self._patch.logits(patches.reshape(-1, c.patch)), 0)
-        x: Floats = steps.reshape(len(patches), M, -1)
-        place: Floats = np.repeat(self._place, M, axis=0)  # (segments × M, D)
-        for k, run in enumerate(self._layers):
-            h, after = run(x, np.zeros((M, c.stack.hidden_size), np.float32))
-            top = run.step(place, np.tile(after, (c.segments, 1)))
-            residual = k and c.stack.residual
-            x, place = (x + h, place + top) if residual else (h, top)
-        added = self._output.logits(place).reshape(c.segments, M, c.segment, c.quantiles).transpose(1, 0, 2, 3)
-        added = added.reshape(M, -1, c.quantiles)[:, : c.horizon]
-        found: Floats = added + (self._naive(windows) + self._direct.logits(windows))[..., None]
-        return found
+        Raises:
+            ValueError: a shape cannot work, or there are no rows, or no times.
+            PenstockError: what must be known of the steps ahead is not there.
+        """
+        rows = np.asarray(values, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.columns) or not len(rows):
+            raise ValueError(
+                f"values: expected (L, C={len(self.columns)}) of {', '.join(self.columns)}, got {rows.shape}"
+            )
+        moments = None if times is None else np.asarray(times)
+        columns = tuple(Column(name) for name in self.columns)
+        bounds = np.array([0, len(rows)], np.int64)
+        return self.forecast(SeriesSet(("values",), bounds, rows, columns, moments, bool(self.reads["dated"])))[0]
+
+    def initial_state(self) -> "ForecastState":
+        """The state before a series."""
+        W, T = self.config.lookback, len(self.answer.targets)
+        D = 0 if self.around is None else self.around.size
+        features = np.zeros(0) if self.around is None else self.around.features.stream().state
+        return ForecastState(np.full((T, W), np.nan), 0, np.zeros((W, D), np.float32), features)
+
+    def stream(self, state: "ForecastState | None" = None) -> "ForecastStream":
+        """One series that is read row by row, from its beginning or from a ``state``.
+
+        Raises:
+            PenstockError: columns are known in advance, of which a row says nothing.
+        """
+        if self.around is not None and self.around.known:
+            raise PenstockError(
+                f"{', '.join(self.around.known)}: expected of the {self.config.horizon:,} steps ahead, which a stream "
+                "of rows has not; name files whose last rows have them"
+            )
+        return ForecastStream(self, self.initial_state() if state is None else state)
+
+    def step(
+        self, row: Sequence[float], state: "ForecastState | None" = None, time: float | None = None
+    ) -> tuple[Numbers, "ForecastState"]:
+        """Reads one row and forecasts what follows; many of a series are read faster by ``stream``.
+
+        Args:
+            row: (C,) by ``columns``; NaN where missing.
+            state: of the series so far; None at its beginning.
+            time: of the row, where rows had times in training.
+
+        Returns:
+            (K, targets, Q) the next steps, with the bits of a forecast from all rows so far; and the new state.
+
+        Raises:
+            ValueError: a shape cannot work, or the time is missing.
+            PenstockError: columns are known in advance, of which a row says nothing.
+        """
+        stream = self.stream(state)
+        return stream.step(row, time), stream.state
+
+
+class ForecastState(NamedTuple):
+    """Where a series stands between two of its rows: W steps, the last ones at the end."""
+
+    values: Numbers
+    """(targets, W) of each target, missing ones replaced by those before."""
+    rows: int
+    """How many of the steps there are."""
+    beside: Floats
+    """(W, D) what is read beside them."""
+    features: Numbers
+    """What turning rows into features remembers; see ``penstock.series.FeatureStream``."""
+
+
+class ForecastStream:
+    """One series, row by row: the forecasts have the bits of those from the whole of it."""
+
+    def __init__(self, model: ForecastRuntime, state: ForecastState) -> None:
+        self.model = model
+        self._features = None if model.around is None else model.around.features.stream()
+        self.state = state
+
+    @property
+    def state(self) -> ForecastState:
+        """Where it stands; set, it goes on from there."""
+        features = np.zeros(0) if self._features is None else self._features.state
+        return ForecastState(self._values.copy(), self._rows, self._beside.copy(), features)
+
+    @state.setter
+    def state(self, state: ForecastState) -> None:
+        self._values, self._rows, self._beside = state.values.copy(), state.rows, state.beside.copy()
+        if self._features is not None:
+            self._features.state = state.features
+
+    def step(self, row: Sequence[float], time: float | None = None) -> Numbers:
+        """Reads a row; arguments, result and errors as ``ForecastRuntime.step``."""
+        model, T = self.model, len(self.model.answer.targets)
+        if len(row) != len(model.columns):
+            raise ValueError(
+                f"row: expected (C={len(model.columns)},) of {', '.join(model.columns)}, got ({len(row)},)"
+            )
+        new = np.array(row[:T], np.float32).astype(np.float64)
+        now = np.where(np.isnan(new), self._values[:, -1], new)
+        beside = ahead = None
+        if model.around is not None and self._features is not None:
+            features = self._features.step(row[T:], time)
+            if model.around.calendar and time is None:
+                raise ValueError("time: expected that of the row, since the calendar is read, got None")
+            moment = None if time is None else np.array([time])
+            if moment is not None:
+                features = np.concatenate([features, model.around.dates(moment)[0]])
+            self._beside = np.concatenate([self._beside[1:], features[None]])
+            ahead = model._dates_ahead(model.around, moment, 1)
+        self._values = np.concatenate([self._values[:, 1:], now[:, None]], axis=1)
+        self._rows = min(self._rows + 1, model.config.lookback)
+        begins = model.config.lookback - self._rows
+        if model.around is not None:
+            beside = self._beside[begins:]
+        first, at = np.zeros(1, np.int64), np.full(1, self._rows)
+        found = [model.forecast_at(t, one[begins:], first, at, beside, ahead) for t, one in enumerate(self._values)]
+        quantiles: Numbers = np.stack(found, axis=2)[0]
+        return quantiles
 
 
 def load_forecast(folder: str | Path) -> ForecastRuntime:

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.runtime.answers import OURS
 from penstock.runtime.forecast_model import ForecastRuntime
 from penstock.series import SeriesSet, by_time, continued, spacing
 from penstock.series.asked import read_asked
-from penstock.series.forecasts import measured_forecasts, naive_error, naive_forecasts
+from penstock.series.forecasts import measured_forecasts, naive_error, naive_forecasts, next_times
 from penstock.series.lookback import Places, carried, places
 from penstock.series.times import said
 
@@ -42,7 +41,10 @@ def score_forecasts(
         raise PenstockError(f"{series.name}: no series is longer than the horizon of {K:,} steps")
     if len(all.at) * K > MOST:
         all = all.only(np.linspace(0, len(all.at) - 1, max(1, MOST // K)).astype(np.int64))
-    by_target = [_of_target(model, series, part, all.only(all.target == t), t) for t in range(len(answer.targets))]
+    beside = None if model.around is None else model.around.of(series)
+    by_target = [
+        _of_target(model, series, beside, part, all.only(all.target == t), t) for t in range(len(answer.targets))
+    ]
     by_target = [found for found in by_target if found]
     if not by_target:
         raise PenstockError(f"{series.name}: no value is there to score forecasts of {', '.join(answer.targets)}")
@@ -56,7 +58,12 @@ def score_forecasts(
 
 
 def _of_target(
-    model: ForecastRuntime, series: SeriesSet, part: NDArray[np.int64], of: Places, t: int
+    model: ForecastRuntime,
+    series: SeriesSet,
+    beside: NDArray[np.float32] | None,
+    part: NDArray[np.int64],
+    of: Places,
+    t: int,
 ) -> dict[str, dict[str, float]]:
     """Of one column; nothing where no truth is there."""
     K, answer, column = model.config.horizon, model.answer, series.index(model.answer.targets[t])
@@ -67,8 +74,8 @@ def _of_target(
         return {}
     of, first, truths = of.only(known), first[known], truths[known]
     history = np.stack([np.zeros(len(series), np.int64), part[:, 0]], axis=1)
-    errors = naive_error(series, column, history, answer.season)
-    forecasts = {"model": model.forecast_at(t, values, first, of.at)}
+    errors = naive_error(series, series.values[:, column], history, answer.season)
+    forecasts = {"model": model.forecast_at(t, values, first, of.at, beside)}
     naive = naive_forecasts(values, first, of.at, K, answer.season)
     forecasts |= {name: one[..., None] for name, one in naive.items()}
     return {
@@ -109,17 +116,17 @@ def asked_part(
 def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
     """A row for each of the next steps of each series: its id, its time or number, and of each target the median under
     ``penstock_`` and its name, and beside it the outermost quantiles."""
-    answer = model.answer
-    ends = {0: f"{answer.levels[0]:g}", -1: f"{answer.levels[-1]:g}"}
-    for k, forecast in enumerate(model.forecast(series)):
-        one = series.one(k)
-        when = times_after(series, one.times, len(forecast))
+    ends = model.ends(series)
+    for k, forecast in enumerate(model.forecast(series, ends)):
+        one, (past, until) = series.one(k), (ends[k], ends[k] + len(forecast))
+        when = times_after(series, None if one.times is None else one.times[:past], len(forecast))
+        if one.times is not None and until <= len(one.times):
+            when = [said(time, series.dated) for time in one.times[past:until]]
         for step, quantiles in enumerate(forecast):
-            found: dict[str, Any] = {}
-            for target, of in zip(answer.targets, quantiles.tolist(), strict=True):
-                name = f"{OURS}{target}"
-                found |= {name: of[len(of) // 2], **{f"{name} q{level}": of[end] for end, level in ends.items()}}
-            yield {"id": one.id, **({"step": step + 1} if when is None else {_time(series): when[step]}), **found}
+            cells: dict[str, Any] = {}
+            for target, of in zip(model.answer.targets, quantiles, strict=True):
+                cells |= {name: float(value) for name, value in model.named(target, of).items()}
+            yield {"id": one.id, **({"step": step + 1} if when is None else {_time(series): when[step]}), **cells}
 
 
 def _time(series: SeriesSet) -> str:
@@ -127,20 +134,8 @@ def _time(series: SeriesSet) -> str:
 
 
 def times_after(series: SeriesSet, times: NDArray[Any] | None, K: int) -> list[Any] | None:
-    """The next K times of a series, by the usual distance of its set; calendar months and years keep their day."""
+    """The next K times of a series, by the usual distance of its set; see ``next_times``."""
     found = spacing(series)
     if times is None or not len(times) or found is None:
         return None
-    ahead = np.arange(1, K + 1)
-    months = {"1 month": 1, "3 months": 3, "1 year": 12}.get(found.unit) if series.dated else None
-    if months is None:
-        after = times[-1] + ahead * found.step
-        return [said(one, series.dated) for one in (np.rint(after).astype(np.int64) if series.dated else after)]
-    last = times[-1].astype("datetime64[us]")
-    month = last.astype("datetime64[M]")
-    begins = (month + ahead * months).astype("datetime64[us]")
-    ends = (month + ahead * months + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
-    into = last - month.astype("datetime64[us]")
-    month_end = last >= (month + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
-    days = ends if month_end else np.minimum(begins + into, ends)
-    return [said(one, True) for one in days.astype(np.int64)]
+    return [said(time, series.dated) for time in next_times(times[-1], K, found.step, found.unit, series.dated)]

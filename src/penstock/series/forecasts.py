@@ -4,6 +4,8 @@ Letters: M windows, K steps ahead, Q quantiles. Metrics as in the M4 competition
 Competition", section 2.3), where it has them.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,14 +45,44 @@ def naive_forecasts(
     return found
 
 
-def naive_error(series: SeriesSet, column: int, part: NDArray[np.int64], season: int | None) -> Numbers:
-    """(S,) the mean absolute difference over one season, or one step, within a part's rows: what MASE divides by.
+def next_times(last: float | int, K: int, step: float, unit: str, dated: bool) -> NDArray[Any]:
+    """(K,) the times that follow one at the usual distance; calendar months, quarters and years keep their day, or
+    their end.
+
+    Args:
+        last: the time, as ``SeriesSet.times`` has it.
+        K: how many.
+        step: as ``spacing`` has it.
+        unit: likewise.
+        dated: whether times are dates.
+    """
+    ahead = np.arange(1, K + 1)
+    months = {"1 month": 1, "3 months": 3, "1 year": 12}.get(unit) if dated else None
+    if months is None:
+        after: NDArray[Any] = last + ahead * step
+        return np.rint(after).astype(np.int64) if dated else after
+    day = np.timedelta64(1, "D")
+    moment = np.int64(last).astype("datetime64[us]")
+    month = moment.astype("datetime64[M]")
+    begins = (month + ahead * months).astype("datetime64[us]")
+    ends = (month + ahead * months + 1).astype("datetime64[us]") - day
+    at_end = moment >= (month + 1).astype("datetime64[us]") - day
+    days = ends if at_end else np.minimum(begins + (moment - month.astype("datetime64[us]")), ends)
+    found: NDArray[np.int64] = days.astype(np.int64)
+    return found
+
+
+def naive_error(
+    series: SeriesSet, values: NDArray[np.floating[Any]], part: NDArray[np.int64], season: int | None
+) -> Numbers:
+    """(S,) the mean absolute difference over one season, or one step, within a part's rows of a column, (rows,): what
+    MASE divides by.
 
     NaN where a series has no such pair of rows.
     """
     lag, found = season or 1, np.full(len(series), np.nan)
     for k, (first, last) in enumerate(part.tolist()):
-        one = series.one(k).values[first:last, column].astype(np.float64)
+        one = values[series.starts[k] + first : series.starts[k] + last].astype(np.float64)
         apart = np.abs(one[lag:] - one[:-lag])
         if not np.isnan(apart).all():
             found[k] = np.nanmean(apart)

@@ -73,20 +73,27 @@ class SeriesTask:
             raise PenstockError("FILE: expected series to train on, got none; name files of rows")
         if said.settings.init is not None:
             raise PenstockError("--init: only language models begin from another; leave it out")
+        self._expect_usable(said.own)
         series, split = self.read(said.inputs, said.own, said.settings.holdout, said.settings.seed)
         for line in account(series, console.width):
             tell(line)
         data = self._data(series, split, said.own)
-        if not data.answer.next:
-            for line in expect_targets(series):
-                tell(line)
-        tell(f"split {split_line(series, split)}")
+        for line in self._told(data, console.width):
+            tell(line)
         save_series_set(begun.place(SERIES), series)
         write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
         settings = said.settings
         if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=data.reach)
         return Begun(settings, said.own, data, SERIES)
+
+    def _expect_usable(self, own: Any) -> None:
+        """Raises PenstockError for what means nothing to the task."""
+
+    def _told(self, data: Any, width: int) -> list[str]:
+        """Of what was read, what a person should know before training."""
+        told = [] if data.answer.next else expect_targets(data.series)
+        return [*told, f"split {split_line(data.series, data.split)}"]
 
     def read(self, inputs: Sequence[str], own: SeriesSettings, holdout: float, seed: int) -> tuple[SeriesSet, Split]:
         """The series of files, and which rows of them train and validate."""

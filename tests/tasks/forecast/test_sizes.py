@@ -22,6 +22,7 @@ def test_the_lookback_is_whole_patches_and_leaves_windows_to_train_on() -> None:
     assert lookback_of(long, 48, 24, None) == 336
     assert lookback_of(long, 96, None, None) == 192
     assert lookback_of(long, 48, 24, 100) == 120
+    assert lookback_of(long, 48, 24, 100, 1) == 100
     assert lookback_of(np.array([60]), 6, 4, None) == 32
     assert lookback_of(np.array([3]), 6, 4, None) == 4
     assert lookback_of(np.array([], np.int64), 6, None, None) == 6
@@ -30,6 +31,12 @@ def test_the_lookback_is_whole_patches_and_leaves_windows_to_train_on() -> None:
 def test_a_lookback_shorter_than_what_is_repeated_is_refused() -> None:
     with pytest.raises(PenstockError, match="--lookback: expected at least a season of 24"):
         sizes(StackConfig(4, 4), 8, 12, 24, 24)
+
+
+def test_patches_and_segments_may_be_said() -> None:
+    config = sizes(StackConfig(4, 4), 8, 30, 24, 1, 1, (5, 2, 3))
+    assert (config.patch, config.segment, config.segments, config.beside) == (1, 1, 8, (5, 2, 3))
+    assert sizes(StackConfig(4, 4), 8, 30, 24, 1, 10).segment == 8
 
 
 def test_what_is_repeated_is_the_better_naive_forecast() -> None:

@@ -1,5 +1,6 @@
 """Forecasts from end to end: a series that repeats is learned, and what cannot be forecast is said."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -147,7 +148,7 @@ def test_what_cannot_be_forecast_is_refused_in_a_line(tmp_path: Path) -> None:
     refused("no window to learn from", still, target=("v",), horizon=4)
     refused("--episode: means nothing to forecasts", target=("v",), horizon=4, episode="e")
     refused("--decay: means nothing to forecasts", target=("v",), horizon=4, decay=True)
-    for bad in ({"horizon": 0}, {"lookback": -1}, {"season": 0}):
+    for bad in ({"horizon": 0}, {"lookback": -1}, {"season": 0}, {"segment": 0}):
         with pytest.raises(PenstockError, match="--"):
             ForecastSettings(**bad)  # type: ignore[arg-type]
 
@@ -168,3 +169,58 @@ def test_a_run_that_died_goes_on_to_the_same_figures(tmp_path: Path) -> None:
     assert outcome.results is not None
     assert (outcome.results.steps, outcome.results.model) == (12, whole.model)
     assert json.loads((tmp_path / "b" / "config.json").read_text())["task"] == "forecast"
+
+
+def sales(path: Path, length: int = 240) -> Path:
+    """What is sold at a price and on holidays that are drawn anew each day: only who knows them can tell."""
+    random = np.random.default_rng(0)
+    lines = ["day,price,holiday,sold"]
+    for day in range(length):
+        price, holiday = random.integers(1, 4), random.random() < 0.2
+        sold = 100 - 20 * price + 30 * holiday + random.normal()
+        lines.append(f"{day},{price},{'yes' if holiday else 'no'},{sold:.3f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_what_is_known_in_advance_is_read(tmp_path: Path) -> None:
+    path, said = sales(tmp_path / "s.csv"), {"steps": 60, "hidden": 8, "holdout": 0.2, "patience": 10}
+    own = ForecastSettings(target=("sold",), horizon=4, time="day", season=1)
+    without, _ = trained(path, tmp_path / "a", dataclasses.replace(own, features=("price",)), **said)
+    known = dataclasses.replace(own, known=("price", "holiday"))
+    found, printed = trained(path, tmp_path / "b", known, **said)
+    assert found.model["mae"] < 0.4 * without.model["mae"]
+    assert found.beats_naive
+    assert "read beside it: price, holiday" in " ".join(printed.split())
+    model, series = load_forecast(tmp_path / "b"), read_series([str(path)], known.roles())
+    values = series.values.copy()
+    values[-4:, series.index("sold")] = np.nan
+    ahead = dataclasses.replace(series, values=values)
+    truths = series.values[-4:, series.index("sold")]
+    assert np.abs(model.forecast(ahead)[0][:, 0, 4] - truths).max() < 15
+
+
+def test_weights_are_drawn_as_ever_where_nothing_else_is_read(tmp_path: Path) -> None:
+    path = waves(tmp_path / "w.csv")
+    data = data_of(path, horizon=8, season=8)
+    assert data.around is None
+    config = TASK.config(Settings(hidden=8), ForecastSettings(horizon=8), None, data)
+    assert config.inputs == data.lookback
+    torch.manual_seed(0)
+    names = dict(TASK.model(config, data).named_parameters())
+    assert not {"around.weight", "ahead.weight", "effect.weight"} & names.keys()
+    torch.manual_seed(0)
+    assert torch.equal(names["patch.weight"], torch.nn.Linear(config.patch, 8).weight)
+
+
+def test_of_a_run_by_the_clock_segments_and_steps_are_compared(tmp_path: Path) -> None:
+    own = ForecastSettings(target=("v",), horizon=8, season=8)
+    path, said = waves(tmp_path / "w.csv", length=80), {"hidden": 4, "holdout": 0.3, "minutes": 0.01}
+    _, printed = trained(path, tmp_path / "a", own, **said)
+    printed = " ".join(printed.split())
+    assert "segments of 8: " in printed
+    assert "step by step: " in printed
+    _, printed = trained(path, tmp_path / "b", dataclasses.replace(own, segment=1), **said)
+    assert "step by step: " not in " ".join(printed.split())
+    config = load_forecast(tmp_path / "b").config
+    assert (config.patch, config.segment, config.segments) == (1, 1, 8)

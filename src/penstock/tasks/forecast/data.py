@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.model_folder.forecast import ForecastAnswer
 from penstock.series import Season, SeriesSet, Split, description, find_season, rows_of
+from penstock.series.around import learn_around
 from penstock.series.forecasts import naive_error
 from penstock.series.lookback import Places, as_read, carried, floor_of, lookback, places
 from penstock.series.saved import digest
@@ -20,6 +21,8 @@ from penstock.train.task import Chunk
 
 HEAVIEST = 20.0
 """Of windows, what one counts more than another: its spread by the series' naive error is cut here."""
+WINDOWS = 4
+"""That each stream reads in a step of optimisation, unless another number is said."""
 MOST_ASKED = 20
 """Targets that are searched for a season."""
 SIDE_BY_SIDE = 256
@@ -29,7 +32,7 @@ SIDE_BY_SIDE = 256
 class ForecastData:
     """Letters: M windows, W steps that each reads, K steps that are forecast, T targets, S series."""
 
-    tells = True
+    tells, reach = True, WINDOWS
 
     def __init__(self, series: SeriesSet, split: Split, own: ForecastSettings) -> None:
         assert own.horizon is not None
@@ -39,7 +42,7 @@ class ForecastData:
         self.found = _season(series, names, own.season)
         season = None if self.found is None else self.found.steps
         lengths = split.training[:, 1] - split.training[:, 0]
-        self.lookback = lookback_of(lengths, self.horizon, season, own.lookback)
+        self.lookback = lookback_of(lengths, self.horizon, season, own.lookback, own.segment)
         self.repeats = 1
         if season is not None and season <= self.lookback:
             self.repeats = better_repeat(series, self.columns, split.training, self.horizon, season)
@@ -50,7 +53,12 @@ class ForecastData:
         each = list(zip(self.columns, floors, strict=True))
         self._truths = [as_read(series.values[:, k].astype(np.float64), floor) for k, floor in each]  # T of (rows,)
         self._values = [as_read(carried(series, k), floor) for k, floor in each]
-        self._scales = [_scales(series, split, k, season, floor) for k, floor in each]  # T of (S,)
+        read = zip(self._truths, floors, strict=True)
+        self._scales = [
+            _scales(series, one.astype(np.float32), split, season, floor) for one, floor in read
+        ]  # T of (S,)
+        self.around = learn_around(series, split.training, names, own.calendar)
+        self._beside = None if self.around is None else self.around.of(series)  # (rows, D)
         self._training, self._held_out = (
             self._informative(places(series, part, self.lookback, self.horizon, len(names), older))
             for part, older in ((split.training, False), (split.validation, True))
@@ -69,15 +77,28 @@ class ForecastData:
 
     def reads(self) -> dict[str, Any]:
         """For config.json: what the rows are."""
-        return description(self.series)
+        return {**description(self.series), "around": None if self.around is None else self.around.to_json()}
 
-    def held_out_windows(self, most: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-        """``windows`` of an even choice of those held out, and the stretch of each, (M,): those of one series that
-        begin within a horizon share most of their values, and are evidence but once."""
+    @property
+    def beside(self) -> tuple[int, int, int]:
+        """A, S, B; see ``ForecastConfig``."""
+        return (0, 0, 0) if self.around is None else self.around.sizes
+
+    def held_out_windows(self, most: int) -> tuple[Places, NDArray[np.int64]]:
+        """An even choice of those held out, and the stretch of each, (M,): those of one series that begin within a
+        horizon share most of their values, and are evidence but once."""
         count = len(self._held_out.at)
         chosen = self._held_out.only(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
         stretch = np.stack([chosen.series, (chosen.at - self.series.starts[chosen.series]) // self.horizon])
-        return *self.windows(chosen), np.unique(stretch, axis=1, return_inverse=True)[1].ravel()
+        return chosen, np.unique(stretch, axis=1, return_inverse=True)[1].ravel()
+
+    def inputs(self, chosen: Places, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(M, I) what a model reads of windows: x, (M, W), as ``windows`` gives them, and what is beside it."""
+        if self.around is None or self._beside is None:
+            return x
+        first = self.series.starts[chosen.series]
+        more = self.around.windows(self._beside, first, chosen.at, self.lookback, self.horizon)
+        return np.concatenate([x, more], axis=1)
 
     def windows(self, chosen: Places) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What is read, (M, W), and beside it what comes, (M, K), and then how much the window counts, (M, 1).
@@ -121,13 +142,15 @@ class WindowStreams:
         return -(-len(self._of.at) // (self.N * self._L))
 
     def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
-        """The k-th chunk, counted over all passes: windows (L, N, W), and what comes and counts (L, N, K + 1)."""
+        """The k-th chunk, counted over all passes: windows (L, N, I), and what comes and counts (L, N, K + 1)."""
         passed, at = divmod(k, len(self))
         many = self.N * self._L
         chosen = self._ordered(passed)[at * many : (at + 1) * many]
         places = np.resize(chosen, many).reshape(self._L, self.N)[:, part]
         empty = (np.arange(many) >= len(chosen)).reshape(self._L, self.N)[:, part]
-        x, y = self._data.windows(self._of.only(places.ravel()))
+        chosen_places = self._of.only(places.ravel())
+        x, y = self._data.windows(chosen_places)
+        x = self._data.inputs(chosen_places, x)
         y[empty.ravel()] = np.nan
         shape = (*places.shape, -1)
         return Chunk(torch.from_numpy(x.reshape(shape)), torch.from_numpy(y.reshape(shape)), None, len(chosen))
@@ -182,17 +205,15 @@ def _spread(values: NDArray[np.float32]) -> float:
 
 
 def _scales(
-    series: SeriesSet, split: Split, column: int, season: int | None, floor: float | None
+    series: SeriesSet, read: NDArray[np.float32], split: Split, season: int | None, floor: float | None
 ) -> NDArray[np.float64]:
-    """(S,) the naive error of each series as it is read; where it has none that of the others.
+    """(S,) the naive error of each series of a target as it is read, (rows,); where it has none that of the others.
 
     Errors of logarithms are shares, and could be compared as they are: the scale is then half way to the usual one, so
     that both errors in shares (as sMAPE) and in naive errors (as MASE) become small.
     """
     rows = np.where(split.training[:, 1:] > split.training[:, :1], split.training, split.validation)
-    read = series.only(range(len(series)))
-    read.values[:, column] = as_read(series.values[:, column].astype(np.float64), floor)
-    errors = naive_error(read, column, rows, season)
+    errors = naive_error(series, read, rows, season)
     usable = errors > 0
     usual = float(np.median(errors[usable])) if usable.any() else 1.0
     found: NDArray[np.float64] = np.where(usable, errors, usual)

@@ -24,14 +24,18 @@ ASKED = 12
 """Steps of the horizon at which naive forecasts are compared."""
 
 
-def patch_of(horizon: int, season: int | None) -> int:
-    """P, steps that the stack reads at once."""
+def patch_of(horizon: int, season: int | None, said: int | None = None) -> int:
+    """P, steps that the stack reads at once: as ``said``, or by the rule."""
+    if said is not None:
+        return said
     if season is None or season < 4:
         return max(1, min(USUAL, horizon))
     return -(-season // -(-season // LONGEST))
 
 
-def lookback_of(lengths: NDArray[np.int64], horizon: int, season: int | None, said: int | None) -> int:
+def lookback_of(
+    lengths: NDArray[np.int64], horizon: int, season: int | None, said: int | None, segment: int | None = None
+) -> int:
     """W, whole patches.
 
     Args:
@@ -39,8 +43,9 @@ def lookback_of(lengths: NDArray[np.int64], horizon: int, season: int | None, sa
         horizon: K.
         season: in steps, if there is one.
         said: instead of the rule; rounded up to whole patches.
+        segment: steps of a patch, if they were said.
     """
-    patch, cycle = patch_of(horizon, season), season or 1
+    patch, cycle = patch_of(horizon, season, segment), season or 1
     if said is not None:
         return -(-said // patch) * patch
     wanted = max(2 * horizon, 2 * cycle, min(SEASONS * cycle, MOST), 4 * patch)
@@ -49,12 +54,23 @@ def lookback_of(lengths: NDArray[np.int64], horizon: int, season: int | None, sa
     return max(1, min(-(-wanted // patch), int(room // patch))) * patch
 
 
-def sizes(stack: StackConfig, horizon: int, lookback: int, season: int | None, repeats: int) -> ForecastConfig:
-    """Of a model, from what the rules chose."""
-    patch = patch_of(horizon, season)
+def sizes(
+    stack: StackConfig,
+    horizon: int,
+    lookback: int,
+    season: int | None,
+    repeats: int,
+    segment: int | None = None,
+    beside: tuple[int, int, int] = (0, 0, 0),
+) -> ForecastConfig:
+    """Of a model, from what the rules chose; ``beside`` as ``ForecastConfig`` has it."""
+    patch = patch_of(horizon, season, segment)
     if repeats > lookback:
         raise PenstockError(f"--lookback: expected at least a season of {repeats:,} steps, got {lookback:,}")
-    return ForecastConfig(lookback, horizon, patch, min(patch, horizon), repeats, stack)
+    read, static, known = beside
+    return ForecastConfig(
+        lookback, horizon, patch, min(patch, horizon), repeats, stack, read=read, static=static, known=known
+    )
 
 
 def better_repeat(series: SeriesSet, columns: list[int], part: NDArray[np.int64], horizon: int, season: int) -> int:

@@ -1,7 +1,6 @@
 """Forecasts as the trainer asks for them."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,29 +11,26 @@ from rich.console import Console
 from torch import Tensor
 
 from penstock.errors import PenstockError
-from penstock.files import write
 from penstock.folder import Folder
 from penstock.layout import say, wrap
 from penstock.model_folder import StackConfig
 from penstock.model_folder.forecast import LEVELS, ForecastConfig, ForecastFiles, set_share
 from penstock.nn.forecast_model import ForecastModel
-from penstock.runtime.forecast_model import ForecastRuntime, load_forecast
+from penstock.runtime.forecast_model import BATCH, ForecastRuntime, load_forecast
 from penstock.runtime.forecast_score import score_forecasts
-from penstock.series import SeriesSet, Split, account, by_time, expect_targets, long_enough, split_line
+from penstock.series import SeriesSet, Split, by_time, expect_targets, long_enough, split_line
 from penstock.series.forecasts import LAST, SEASON
-from penstock.series.saved import save_series_set
+from penstock.tasks.forecast.contest import better_segment
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.sizes import sizes
 from penstock.tasks.series_results import SeriesResults, results_of
-from penstock.tasks.series_task import SERIES, SPLIT, SeriesTask
+from penstock.tasks.series_task import SeriesTask
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.settings import Settings
 from penstock.train.task import Begun, Said, Task
 
-WINDOWS = 4
-"""That each stream reads in a step of optimisation."""
 DROPOUT = 0.2
 """Unless it was said: windows overlap, and are soon learnt by heart however many there are."""
 JUDGED = 20_000
@@ -55,33 +51,28 @@ class ForecastTask(SeriesTask):
 
     def begin(self, said: Said, begun: Folder, out: Path, tell: Callable[[str], None], console: Console) -> Begun:
         """Reads series, says what was read and how it will be forecast, and keeps them for the run."""
-        if not said.inputs:
-            raise PenstockError("FILE: expected series to train on, got none; name files of rows")
-        if said.own.horizon is None:
+        read = super().begin(said, begun, out, tell, console)
+        if read.settings.dropout is None:
+            read = read._replace(settings=dataclasses.replace(read.settings, dropout=DROPOUT))
+        if read.own.segment is None and said.settings.steps is None and said.settings.epochs is None:
+            segment, line = better_segment(self, read, said.inputs, out)
+            for part in wrap(line, console.width) if line else ():
+                tell(part)
+            read = read._replace(own=dataclasses.replace(read.own, segment=segment))
+        return read
+
+    def _expect_usable(self, own: Any) -> None:
+        if own.horizon is None:
             raise PenstockError("--horizon: expected how many steps to forecast, got none; add --horizon K")
-        if said.own.decay:
+        if own.decay:
             raise PenstockError("--decay: means nothing to forecasts, which read whole windows; leave it out")
-        if said.own.episode is not None:
+        if own.episode is not None:
             raise PenstockError("--episode: means nothing to forecasts, which read across; give each episode an --id")
-        series, split = self.read(said.inputs, said.own, said.settings.holdout, said.settings.seed)
-        for line in account(series, console.width):
-            tell(line)
-        data = self._data(series, split, said.own)
-        if series.of_role("target"):
-            for line in expect_targets(series):
-                tell(line)
-        for line in wrap(_about_forecasts(data), console.width, "forecast  "):
-            tell(line)
-        if split.rule["by"] != "none":
-            tell(f"split {split_line(series, split)}")
-        save_series_set(begun.place(SERIES), series)
-        write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
-        settings = said.settings
-        if not said.chose("chunk"):
-            settings = dataclasses.replace(settings, chunk=WINDOWS)
-        if settings.dropout is None:
-            settings = dataclasses.replace(settings, dropout=DROPOUT)
-        return Begun(settings, said.own, data, SERIES)
+
+    def _told(self, data: Any, width: int) -> list[str]:
+        told = expect_targets(data.series) if data.series.of_role("target") else []
+        told += wrap(_about_forecasts(data), width, "forecast  ")
+        return told if data.split.rule["by"] == "none" else [*told, f"split {split_line(data.series, data.split)}"]
 
     def read(self, inputs: Sequence[str], own: Any, holdout: float, seed: int) -> tuple[SeriesSet, Split]:
         """The series of files that are longer than the horizon, and which rows of them train and validate: by time,
@@ -110,7 +101,7 @@ class ForecastTask(SeriesTask):
         preset = self.presets[size or "small"]
         hidden, layers = settings.hidden or preset["hidden"], settings.layers or preset["layers"]
         stack = StackConfig(hidden, hidden, layers, settings.reset, residual=settings.residual)
-        return sizes(stack, data.horizon, data.lookback, data.answer.season, data.repeats)
+        return sizes(stack, data.horizon, data.lookback, data.answer.season, data.repeats, own.segment, data.beside)
 
     def config_of(self, saved: dict[str, Any]) -> Any:
         """What ``dataclasses.asdict`` made of the sizes."""
@@ -157,13 +148,18 @@ def best_share(model: ForecastRuntime, data: ForecastData) -> float:
     """How much of what the network adds to the naive forecast is best: the least absolute error of the middle, as the
     loss counts it, on held-out windows. Nothing, where these do not show that it is better: of what cannot be forecast
     the naive forecast stays."""
-    x, y, stretches = data.held_out_windows(JUDGED)
-    truths, counts = y[:, :-1], y[:, -1:]
-    quantiles = np.sort(model.quantiles(x).astype(np.float64), axis=-1)
-    middle = quantiles.shape[-1] // 2
-    added = model.added(x, quantiles)[..., middle]
-    over = truths - quantiles[..., middle] + added  # than the naive forecast
-    errors = np.array([np.nanmean(counts * np.abs(over - share * added), axis=1) for share in SHARES])
+    all, stretches = data.held_out_windows(JUDGED)
+    found = []
+    for start in range(0, len(all.at), BATCH):
+        some = all.only(np.arange(start, min(start + BATCH, len(all.at))))
+        x, y = data.windows(some)
+        x = data.inputs(some, x)
+        quantiles = np.sort(model.quantiles(x).astype(np.float64), axis=-1)
+        middle = quantiles.shape[-1] // 2
+        added = model.added(x, quantiles)[..., middle]
+        over = y[:, :-1] - quantiles[..., middle] + added  # than the naive forecast
+        found.append(np.array([np.nanmean(y[:, -1:] * np.abs(over - share * added), axis=1) for share in SHARES]))
+    errors = np.concatenate(found, axis=1)
     best = int(errors.mean(axis=1).argmin())
     gains = np.bincount(stretches, errors[0] - errors[best]) / np.bincount(stretches)
     doubt = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else 0.0
@@ -197,9 +193,9 @@ def _about_forecasts(data: ForecastData) -> str:
     ]
     if logs:
         parts.append(f"in logarithms: {', '.join(logs[:8])}{', …' if len(logs) > 8 else ''}")
-    unread = [one.name for k, one in enumerate(data.series.columns) if k not in data.columns and one.role != "split"]
-    if unread:
-        parts.append(f"not read: {', '.join(unread[:8])}{', …' if len(unread) > 8 else ''}")
+    if data.around is not None:
+        beside = [*data.around.columns, *(f"time of the {cycle}" for cycle in data.around.calendar)]
+        parts.append(f"read beside it: {', '.join(beside[:8])}{', …' if len(beside) > 8 else ''}")
     return "; ".join(parts)
 
 
