@@ -5,14 +5,16 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from penstock.cli.console import Console
+from penstock.cli.look_series import series_traces
 from penstock.cli.parameters import Folder
 from penstock.errors import PenstockError
 from penstock.files import expect_place_for, write
+from penstock.layout import columns
 from penstock.text import Corpus
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ LONGEST = 1 << 22
 def look(
     dir_: Folder,
     /,
-    *,
+    *files: str,
     text: Annotated[tuple[str, ...], Parameter(show_default=False, negative=(), allow_leading_hyphen=True)] = (),
     file: Annotated[tuple[str, ...], Parameter(show_default=False, negative=())] = (),
+    series: Annotated[tuple[str, ...], Parameter(show_default=False, negative=())] = (),
+    after: Annotated[str | None, Parameter(show_default=False)] = None,
+    target: Annotated[str | None, Parameter(show_default=False)] = None,
     from_: Annotated[int, Parameter(name="--from")] = 0,
     to: Annotated[int | None, Parameter(show_default=False)] = None,
     layer: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -38,17 +43,25 @@ def look(
 ) -> int:
     """See what a model's gates keep and forget, and which moments its state holds: exact, nothing approximated.
 
+    Of a model of series also its input columns, what it answered and when that was decided, or its forecast; and a
+    gradient of the answer by the columns, which is called one. Without a text or a file the run's training curve.
+
     Args:
         dir_: The model, or a trace that --save wrote.
+        files: Of a model of series: files of rows, as for predict. Of text the same as --file.
         text: The text to read. A second --text is shown beside the first.
         file: A file of text as for train, in place of --text; its first document.
-        from_: Show the tokens from this one on, counted from 0; what stands before is read, not shown.
-        to: Show the tokens up to this one.
+        series: The id of the series to show; the first one of the files unless you say. A second is shown beside it.
+        after: Of forecasts: a date, or a number of rows, up to which the series is read; what comes then is shown
+            beside the forecast. Unless you say all is read.
+        target: Of forecasts: the column; the first one unless you say.
+        from_: Show the tokens, or the steps, from this one on, counted from 0; what stands before is read, not shown.
+        to: Show the tokens, or the steps, up to this one.
         layer: Of the terminal and of --png; the last one unless you say. The page shows all.
         out: Write one self-contained page of HTML; open it in a browser.
         live: Put the model into the page, which then computes what it shows: type another text, let the model write,
             hold a gate. Without a text the model writes one to begin with.
-        png: Write the maps as a picture, by its name a .png, .svg or .pdf.
+        png: Write the maps as a picture, by its name a .png, .svg or .pdf; without a text or a file the training curve.
         save: Write everything as one safetensors file, for Trace.load and for this verb.
     """
     for path in (out, png, save):
@@ -58,8 +71,8 @@ def look(
             expect_place_for(path)
             if dir_.is_file() and path.exists() and path.samefile(dir_):
                 raise PenstockError(f"{path}: is the trace that is read; choose another name")
-    if save is not None and len(text) + len(file) > 1:
-        raise PenstockError("--save: expected one text, got more; save one after the other")
+    if save is not None and (len(text) + len(file) > 1 or len(series) > 1):
+        raise PenstockError("--save: expected one text or series, got more; save one after the other")
     if png is not None and find_spec("matplotlib") is None:
         raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
     if live:
@@ -67,8 +80,20 @@ def look(
             raise PenstockError(
                 "--live: makes one page of whole texts: expected it with --out, --text and --file alone"
             )
-        return _live(dir_, text, file, out)
-    traces = _traces(dir_, text, file, from_, to)
+        return _live(dir_, text, (*files, *file), out)
+    task = _task(dir_)
+    if not (files or text or file) and task is not None and out is None and save is None:
+        return _curve(dir_, png)
+    more: dict[str, Any] = {}
+    if task in (None, "language"):
+        if series or after is not None or target is not None:
+            raise PenstockError("--series, --after, --target: mean nothing without a model of series; leave them out")
+        traces = _traces(dir_, text, (*files, *file), from_, to)
+    else:
+        if text:
+            raise PenstockError(f"--text: means nothing to a model of the task {task}; name files of rows")
+        traces, more = series_traces(dir_, task, (*files, *file), series, after, target)
+        traces = [_part(trace, from_, to) for trace in traces]
     layers = len(traces[0].layers)
     if layer is not None and not 0 <= layer < layers:
         raise PenstockError(f"--layer: expected 0 … {layers - 1}, got {layer}")
@@ -82,7 +107,7 @@ def look(
         from penstock.look.page import Page
 
         try:
-            page = Page(*traces, title=str(dir_))
+            page = Page(*traces, title=str(dir_), more=more | _drawn_curve(dir_))
         except PenstockError as error:  # too long for units so many
             raise PenstockError(f"{error}, with --from and --to") from None
         page.save(out)
@@ -100,6 +125,44 @@ def look(
     for trace in traces:
         show(trace, shown, Console(highlight=False, soft_wrap=True))
     return 0
+
+
+def _task(source: Path) -> str | None:
+    """A model's; None of a trace that was saved."""
+    from penstock.model_folder.content import read_config
+
+    return None if source.is_file() else str(read_config(source)["task"])
+
+
+def _curve(folder: Path, png: Path | None) -> int:
+    """The training curve of a run, in the terminal or as a picture."""
+    from penstock.look.curve import LOG, curve_figure, curve_lines, read_curve
+
+    curve = read_curve(folder)
+    if curve is None:
+        raise PenstockError(f"{folder}: no {LOG} to draw the training curve of; name a text or a file to look at")
+    if png is None:
+        print(*curve_lines(curve, columns()), sep="\n")
+    else:
+        from penstock.look.pictures import save_figure
+
+        save_figure(png, lambda: curve_figure(curve))
+        print(f"wrote {png}")
+    return 0
+
+
+def _drawn_curve(folder: Path) -> dict[str, Any]:
+    """The training curve for a page, where there is one."""
+    from penstock.look.curve import curve_data, read_curve
+
+    curve = read_curve(folder)
+    return {} if curve is None else {"curve": curve_data(curve)}
+
+
+def _part(trace: "Trace", start: int, stop: int | None) -> "Trace":
+    stop = len(trace) if stop is None else min(stop, len(trace))
+    _check_part(len(trace), start, stop, "series", "steps")
+    return trace.between(start, stop)
 
 
 def _live(source: Path, texts: Sequence[str], files: Sequence[str], out: Path) -> int:
@@ -147,14 +210,14 @@ def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int
     return traces
 
 
-def _check_part(tokens: int, start: int, stop: int) -> None:
+def _check_part(length: int, start: int, stop: int, of: str = "text", steps: str = "tokens") -> None:
     if not 0 <= start < stop:
-        raise PenstockError(f"--from, --to: expected a part of the text's {tokens:,} tokens, got {start:,} … {stop:,}")
+        raise PenstockError(f"--from, --to: expected a part of the {of}'s {length:,} {steps}, got {start:,} … {stop:,}")
     from penstock.look.page import MOST_STEPS
 
     if stop - start > MOST_STEPS:
         raise PenstockError(
-            f"text: {stop - start:,} tokens are more than can be drawn, {MOST_STEPS:,}; "
+            f"{of}: {stop - start:,} {steps} are more than can be drawn, {MOST_STEPS:,}; "
             "choose a part with --from and --to"
         )
 

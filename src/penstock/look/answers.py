@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.runtime.series_score import outputs_by_row, targets_by_row
+from penstock.runtime.series_score import confusion, outputs_by_row, targets_by_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,11 +26,11 @@ BEFORE = 3
 
 def answers_figure(model: SeriesRuntime, series: SeriesSet) -> Figure:
     """Of classes how often each was taken for each, of labels and numbers the answers beside the truths."""
+    if model.answer.kind == "class":
+        return _confusion(model.answer.classes, confusion(model, series))
     truths = targets_by_row(model, series)
     asked = np.flatnonzero(~np.isnan(truths).all(1))
     answers, truths = model.answers(outputs_by_row(model, series)[asked]), truths[asked]
-    if model.answer.kind == "class":
-        return _confusion(model.answer.classes, truths[:, 0].astype(int), answers.argmax(1))
     from matplotlib.figure import Figure
 
     names = model.answer.targets[:PANELS]
@@ -45,11 +45,9 @@ def answers_figure(model: SeriesRuntime, series: SeriesSet) -> Figure:
     return figure
 
 
-def _confusion(classes: tuple[str, ...], truths: NDArray[Any], told: NDArray[Any]) -> Figure:
+def _confusion(classes: tuple[str, ...], counts: NDArray[Any]) -> Figure:
     from matplotlib.figure import Figure
 
-    counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (truths, told), 1)
     size = 2.5 + 0.45 * len(classes)
     figure = Figure(figsize=(size, size), layout="constrained")
     axis = figure.subplots()

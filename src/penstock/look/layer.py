@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -153,6 +154,17 @@ def run(
         bias_hh=stacked[3],
         resets=resets,
     )
+
+
+def input_gradients(layers: Sequence[Layer], of_top: Floats, residual: bool) -> Floats:
+    """What ``of_top`` (L, H), a derivative by what the layers put out, is by the first one's inputs, (L, D)."""
+    of_layer = of_top
+    for k in reversed(range(len(layers))):
+        of_input = input_gradient(layers[k], of_layer)
+        # what a layer reads is the output of the one below, or the sum of all below
+        of_top = of_top + of_input if residual and k else of_input
+        of_layer = of_top
+    return of_layer
 
 
 def input_gradient(layer: Layer, of_hidden: Floats) -> Floats:

@@ -9,8 +9,11 @@ import numpy as np
 
 from penstock.look.modules import is_module, trace_module
 from penstock.look.page import Page
+from penstock.look.series_trace import trace_series
 from penstock.look.trace import Trace, trace_text
 from penstock.runtime.model import Model
+from penstock.runtime.series_model import SeriesRuntime
+from penstock.series import SeriesSet, columns_of
 
 
 def trace(
@@ -24,10 +27,11 @@ def trace(
     """What every GRU layer of a model did over one sequence: gates, states, and what can be read off them.
 
     Args:
-        model: of ``penstock.load`` or ``penstock.LanguageModel`` and a text; or a ``penstock.GRU``, a ``torch.nn.GRU``
-            or any module that calls some, and its input.
-        x: the text; or what the module is called with: a tensor, an array of its type, a tuple of arguments, or a
-            mapping of them by name. The module runs once, in ``eval()`` and without gradients.
+        model: of ``penstock.load`` or ``penstock.LanguageModel`` and a text; of ``penstock.load`` and a series; or a
+            ``penstock.GRU``, a ``torch.nn.GRU`` or any module that calls some, and its input.
+        x: the text; or the rows of a series (L, C) by ``model.columns``, NaN where missing, of categories their codes,
+            or a tuple of them and their times (L,); or what the module is called with: a tensor, an array of its type,
+            a tuple of arguments, or a mapping of them by name. The module runs once, in ``eval()``, without gradients.
         batch_index: which sequence of a batch.
         tokens: a word for each step of a module's sequence, which the page shows as a text.
         channels: a name for each column of the numbers that a module was called with.
@@ -49,9 +53,25 @@ def trace(
         if not isinstance(x, str):
             raise TypeError(f"x: expected a text (str) for a language model, got {type(x).__name__}")
         return trace_text(model, x).named(tokens, channels)
+    if isinstance(model, SeriesRuntime):
+        return trace_series(model, _one_series(model, *(x if isinstance(x, tuple) else (x,)))).named(tokens, channels)
     if not is_module(model):
         raise TypeError(f"model: expected a language model or a torch module with a GRU, got {type(model).__name__}")
     return trace_module(model, x, batch_index).named(tokens, channels)
+
+
+def _one_series(model: SeriesRuntime, values: Any, times: Any = None) -> SeriesSet:
+    """The rows of an array as a set of one series."""
+    rows = np.asarray(values, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != len(model.columns) or not len(rows):
+        raise ValueError(f"x: expected (L, C={len(model.columns)}) of {', '.join(model.columns)}, got {rows.shape}")
+    by_name = {column.name: column for column in columns_of(model.reads)}
+    others = [name for name in model.answer.targets if name not in model.columns]
+    read = tuple(by_name[name] for name in (*model.columns, *others))
+    unknown = np.full((len(rows), len(others)), np.nan, np.float32)
+    moments = None if times is None else np.asarray(times)
+    ends = np.array([0, len(rows)])
+    return SeriesSet(("x",), ends, np.concatenate([rows, unknown], axis=1), read, moments, bool(model.reads["dated"]))
 
 
 def look(

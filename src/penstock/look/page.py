@@ -34,9 +34,12 @@ SCRIPTS = (
     "script/axis.js",
     "script/elements.js",
     "script/text.js",
+    "script/rows.js",
     "script/strip.js",
     "script/position.js",
     "script/lines.js",
+    "script/answer.js",
+    "script/account.js",
     "script/maps.js",
     "script/triangle.js",
     "script/circuit.js",
@@ -67,13 +70,14 @@ class Page:
     Args:
         traces: one, or two of the same model.
         title: a line of your own at the head of the page, such as the model's name; "" for none.
+        more: what else the page shows, for its scripts: ``curve``, of a run, and ``confusion``, of a file of series.
 
     Raises:
         PenstockError: too long to be drawn.
         ValueError: there are more than two traces, or the two are not of the same model.
     """
 
-    def __init__(self, *traces: Traced, title: str = "") -> None:
+    def __init__(self, *traces: Traced, title: str = "", more: dict[str, Any] | None = None) -> None:
         if not 1 <= len(traces) <= 2:
             raise ValueError(f"traces: expected one, or two to compare, got {len(traces)}")
         first, last = _kind(traces[0]), _kind(traces[-1])
@@ -81,7 +85,7 @@ class Page:
             raise ValueError(f"traces: expected two of the same model, got {first} and {last}")
         for trace in traces:
             _check_drawable(trace, len(traces))
-        self.traces, self.title = traces, title
+        self.traces, self.title, self.more = traces, title, more or {}
 
     def __repr__(self) -> str:
         return f"<Page of {', '.join(map(repr, self.traces))}>"
@@ -89,7 +93,7 @@ class Page:
     @functools.cached_property
     def html(self) -> str:
         """The whole page."""
-        return assembled({"title": self.title, "traces": [data_of(trace) for trace in self.traces]})
+        return assembled({"title": self.title, "traces": [data_of(trace) for trace in self.traces], **self.more})
 
     def save(self, path: str | Path) -> None:
         """Writes the page.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
+from penstock.look.numeric import Numeric
 from penstock.runtime.layer import log_softmax
 
 MOST_EXACT = 600_000
@@ -19,6 +20,8 @@ MOST_EXACT = 600_000
 ANCHOR = 64
 """Steps after which a page that has rounded gates is given the state itself."""
 MOST_CHANNELS = 64
+MOST_ANSWERS = 12
+"""Classes or labels whose probabilities are drawn: those that were ever the likeliest."""
 EXPECTED = 8
 """Predictions shown a position."""
 BLOCK = 256
@@ -37,6 +40,8 @@ class Traced(Protocol):
     @property
     def channels(self) -> tuple[str, ...] | None: ...  # noqa: D102
     @property
+    def numeric(self) -> Numeric | None: ...  # noqa: D102
+    @property
     def inputs(self) -> Floats | None: ...  # noqa: D102
     def words(self) -> tuple[str, ...] | None: ...  # noqa: D102
     def top(self) -> Floats: ...  # noqa: D102
@@ -48,7 +53,9 @@ def data_of(trace: Traced) -> dict[str, Any]:
     layer_data = _rounded if sum(layer.update.size for layer in trace.layers) > MOST_EXACT else _layer_data
     data: dict[str, Any] = {"length": len(trace), "layers": [layer_data(layer) for layer in trace.layers]}
     data |= {"start": trace.start, "tokens": trace.words(), "channelNames": trace.channels}
-    if trace.language is None:
+    if trace.numeric is not None:
+        data |= _numeric_data(trace.numeric)
+    elif trace.language is None:
         x = trace.layers[0].x if trace.inputs is None else trace.inputs
         data |= {"channels": packed(x[:, :MOST_CHANNELS].T, "<f4"), "channelCount": x.shape[1]}
     else:
@@ -152,6 +159,56 @@ def _language_data(trace: Traced) -> dict[str, Any]:
         "directions": packed(language.weight[distinct] - language.weight.mean(0)),
         "readOut": list(range(first_layer, len(trace.layers))),
     }
+
+
+def _numeric_data(numeric: Numeric) -> dict[str, Any]:
+    """The rows of a series in the place of channels, and what was answered."""
+    drawn, C = slice(MOST_CHANNELS), len(numeric.columns)
+    likeliest = np.argsort(-np.nanmax(numeric.answers, axis=0, initial=-np.inf), kind="stable")
+    chosen = np.arange(numeric.answers.shape[1])
+    if numeric.asked in ("class", "labels"):
+        chosen = np.sort(likeliest[:MOST_ANSWERS])
+    truths = numeric.truths[:, chosen] if numeric.asked == "labels" else numeric.truths
+    surprise = numeric.surprise()
+    return {
+        "channelNames": numeric.columns[drawn],
+        "channels": packed(numeric.values[:, drawn].T, "<f4"),
+        "channelCount": C,
+        "rowCount": len(numeric.values),
+        "numeric": {
+            "asked": numeric.asked,
+            "id": numeric.id,
+            "size": numeric.size,
+            "whole": numeric.whole,
+            "next": numeric.next,
+            "names": [numeric.names[k] for k in chosen] if numeric.asked != "forecast" else numeric.names,
+            "count": len(numeric.names),
+            "answers": packed(numeric.answers[:, chosen].T, "<f4"),
+            "truths": packed(truths.T, "<f4"),
+            "truth": _true_class(numeric),
+            "told": numeric.told() if numeric.asked == "class" else None,
+            "decided": numeric.decided() if numeric.asked == "class" else None,
+            "surprise": None if surprise is None else _numbers(surprise),
+            "account": packed(_whole_account(numeric).T, "<f4"),
+            "accountOf": numeric.account_of,
+            "gap": numeric.account.shape[1] > C,
+            "first": numeric.first,
+            "when": numeric.when,
+            "clock": numeric.clock,
+        },
+    }
+
+
+def _whole_account(numeric: Numeric) -> Floats:
+    """Of the columns that are drawn, and of the gap where there is one."""
+    C = len(numeric.columns)
+    return np.concatenate([numeric.account[:, :C][:, :MOST_CHANNELS], numeric.account[:, C:]], axis=1)
+
+
+def _true_class(numeric: Numeric) -> str | None:
+    """The name of the class that a series has."""
+    code = numeric.truths[-1, 0] if numeric.asked == "class" and numeric.whole else np.nan
+    return numeric.names[int(code)] if code < len(numeric.names) else None
 
 
 def packed(values: NDArray[Any], dtype: str = "<f2") -> str:

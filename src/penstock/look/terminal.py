@@ -13,9 +13,9 @@ from rich.text import Text
 
 from penstock.layout import clipped, flow, say, visible, wrap
 from penstock.look.layer import Floats, Layer
+from penstock.look.terminal_series import BARS, series_lines
 from penstock.look.trace import Trace
 
-BARS = " ▁▂▃▄▅▆▇█"
 SHADES = " ░▒▓█"
 BANDS = 8
 """Rows of the map: units in as many equal groups, by half-life."""
@@ -27,12 +27,15 @@ def show(trace: Trace, layer: int, console: Console | None = None) -> None:
     """Prints the shaded text, where its last state was written, what was expected next, and the map of one layer."""
     console = console or Console(highlight=False, soft_wrap=True)
     shown, tokens = trace.layers[layer], trace.words() or tuple("·" * len(trace))
+    numeric = trace.numeric
     strength = shown.write_strength.mean(1)
     L, H = shown.hidden.shape
     width = console.width
-    for said in (f"{shown.name}, {H:,} units, {L:,} tokens", "bars and shades: write strength 1 − z, the units' mean"):
+    what, shaded = ("tokens", "bars and shades") if numeric is None else ("steps", "last line of bars")
+    for said in (f"{shown.name}, {H:,} units, {L:,} {what}", f"{shaded}: write strength 1 − z, the units' mean"):
         say(console, said)
-    for line in (*_lines(tokens, strength, width), "", *_summary(trace, shown, tokens, width), ""):
+    drawn = _lines(tokens, strength, width) if numeric is None else series_lines(numeric, strength, width)
+    for line in (*drawn, "", *_summary(trace, shown, tokens, width), ""):
         console.print(line, markup=False)
     for row in _map(shown, width):
         console.print(row, markup=False)
@@ -82,7 +85,7 @@ def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> I
     last = len(trace) - 1
     weights = layer.attention()[0 if layer.reverse else last]
     order = np.argsort(-weights, kind="stable")[:TOP]
-    names = ["what was before", *(f"{_quoted(token)} at {t}" for t, token in enumerate(tokens, trace.start))]
+    names = ["what was before", *(_place(trace, tokens, t) for t in range(len(tokens)))]
     places = [f"{names[s]} ({weights[s]:.0%})" for s in order]
     yield from flow(f"{'first' if layer.reverse else 'last'} state written by:", places, width)
     if trace.language is None:
@@ -96,6 +99,14 @@ def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> I
         worst = np.argsort(-surprise[1:], kind="stable")[:TOP] + 1
         found = [f"{_quoted(tokens[t])} {trace.start + t} ({surprise[t]:.1f})" for t in worst]
         yield from flow(f"surprise: {np.nanmean(surprise):.2f} bits a token; most at", found, width)
+
+
+def _place(trace: Trace, tokens: Sequence[str], t: int) -> str:
+    at = trace.start + t
+    if trace.numeric is None:
+        return f"{_quoted(tokens[t])} at {at}"
+    size = trace.numeric.size
+    return f"row {at}" if size == 1 else f"rows {at * size} to {(at + 1) * size - 1}"
 
 
 def _quoted(token: str) -> str:

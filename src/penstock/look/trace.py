@@ -12,7 +12,8 @@ from penstock.errors import PenstockError
 from penstock.look import trace_file
 from penstock.look.attention import attention_of_state
 from penstock.look.language import Language, shortened, token_labels
-from penstock.look.layer import Floats, Layer, input_gradient, run
+from penstock.look.layer import Floats, Layer, input_gradients, run
+from penstock.look.numeric import Numeric
 from penstock.look.page import Page
 from penstock.runtime.layer import log_softmax
 from penstock.runtime.model import Model
@@ -36,6 +37,8 @@ class Trace:
     """A name for each column of ``inputs``."""
     inputs: Floats | None = None
     """What was put in, (L, C), where that is not what the first layer read."""
+    numeric: Numeric | None = None
+    """What a model of series read and answered."""
 
     def __repr__(self) -> str:
         layers = f"{len(self.layers)} layer{'s' * (len(self.layers) > 1)}"
@@ -116,13 +119,7 @@ class Trace:
         probabilities = np.exp(self.log_probabilities()[position])
         of_top = np.zeros_like(self.layers[-1].hidden)
         of_top[position] = language.weight[token] - probabilities @ language.weight
-        of_layer = of_top
-        for k in reversed(range(len(self.layers))):
-            of_input = input_gradient(self.layers[k], of_layer)
-            # what a layer reads is the output of the one below, or the sum of all below
-            of_top = of_top + of_input if language.residual and k else of_input
-            of_layer = of_top
-        return of_layer
+        return input_gradients(self.layers, of_top, language.residual)
 
     def between(self, start: int, stop: int) -> Trace:
         """The steps from ``start`` up to ``stop``, with the states at their ends as they were.
@@ -144,6 +141,7 @@ class Trace:
             start=self.start + start,
             tokens=None if self.tokens is None else self.tokens[part],
             inputs=None if self.inputs is None else self.inputs[part],
+            numeric=None if self.numeric is None else self.numeric.between(start, stop),
         )
 
     def named(self, tokens: Sequence[str] | None, channels: Sequence[str] | None) -> Trace:
@@ -156,8 +154,8 @@ class Trace:
         for name, given, count in (("tokens", tokens, len(self)), ("channels", channels, columns)):
             if given is None:
                 continue
-            if self.language is not None:
-                raise ValueError(f"{name}: a language model has its own, expected none")
+            if self.language is not None or self.numeric is not None:
+                raise ValueError(f"{name}: a whole model has its own, expected none")
             if len(given) != count:
                 what = "step" if name == "tokens" else "column of the input"
                 raise ValueError(f"{name}: expected {count:,}, one for each {what}, got {len(given):,}")
@@ -171,7 +169,7 @@ class Trace:
             PenstockError: it cannot be written; what was there before is unchanged.
         """
         about = {"start": self.start, "tokens": self.tokens, "channels": self.channels}
-        trace_file.save(Path(path), self.layers, self.language, about, self.inputs)
+        trace_file.save(Path(path), self.layers, self.language, about, self.inputs, self.numeric)
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
@@ -180,8 +178,8 @@ class Trace:
         Raises:
             PenstockError: it is not whole, or something else.
         """
-        layers, language, about, inputs = trace_file.load(Path(path))
-        return cls(layers, language, inputs=inputs, **about)
+        layers, language, about, inputs, numeric = trace_file.load(Path(path))
+        return cls(layers, language, inputs=inputs, numeric=numeric, **about)
 
     def _repr_html_(self) -> str:
         """The page, in a notebook."""

@@ -16,6 +16,7 @@ from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.look.language import Language
 from penstock.look.layer import Floats, Layer
+from penstock.look.numeric import Numeric
 
 FORMAT, VERSION = "penstock-trace", 1
 
@@ -26,6 +27,7 @@ def save(
     language: Language | None,
     about: dict[str, Any] | None = None,
     inputs: Floats | None = None,
+    numeric: Numeric | None = None,
 ) -> None:
     """Writes the file, whole or not at all. ``about`` is what else a trace says of its steps, ``inputs`` (L, C).
 
@@ -44,14 +46,17 @@ def save(
     if language is not None:
         content["language"], of_language = _taken_apart(language)
         arrays |= {f"language.{name}": value for name, value in of_language.items()}
+    if numeric is not None:
+        content["numeric"], of_numeric = _taken_apart(numeric)
+        arrays |= {f"numeric.{name}": value for name, value in of_numeric.items()}
     # one entry, as the order of more is not kept, and equal traces are to be equal files
     metadata = {FORMAT: json.dumps(content, ensure_ascii=True)}
     arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     write(path, safetensors.numpy.save(arrays, metadata))
 
 
-def load(path: Path) -> tuple[tuple[Layer, ...], Language | None, dict[str, Any], Floats | None]:
-    """What ``save`` wrote: a trace's layers, its language, what else it says of its steps, and its inputs.
+def load(path: Path) -> tuple[tuple[Layer, ...], Language | None, dict[str, Any], Floats | None, Numeric | None]:
+    """What ``save`` wrote: a trace's layers, its language, what else it says of its steps, its inputs and its series.
 
     Raises:
         PenstockError: it is not whole, or something else.
@@ -77,10 +82,12 @@ def load(path: Path) -> tuple[tuple[Layer, ...], Language | None, dict[str, Any]
         layers = tuple(_put_together(Layer, entry, arrays, f"layers.{k}.") for k, entry in enumerate(about["layers"]))
         language = about["language"] and _put_together(Language, about["language"], arrays, "language.")
         said = _checked_about(about.get("about", {}), arrays.get("inputs"), layers)
+        numeric = about.get("numeric") and _put_together(Numeric, about["numeric"], arrays, "numeric.")
         _check(layers, language)
+        _check_numeric(numeric, len(layers[0].hidden))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise PenstockError(f"{path}: not a whole trace: {error}; make it again") from None
-    return layers, language, said, arrays.get("inputs")
+    return layers, language, said, arrays.get("inputs"), numeric
 
 
 def _checked_about(about: dict[str, Any], inputs: Any, layers: Sequence[Layer]) -> dict[str, Any]:
@@ -139,3 +146,21 @@ def _check(layers: tuple[Layer, ...], language: Language | None) -> None:
             and (not L or 0 <= language.ids.min() <= language.ids.max() < V)
         ):
             raise ValueError("language: its sizes are not those of the layers")
+
+
+def _check_numeric(numeric: Numeric | None, L: int) -> None:
+    """Raises ValueError likewise."""
+    if numeric is None:
+        return
+    R, C = numeric.values.shape
+    rows, A = (len(numeric.answers), 3) if numeric.asked == "forecast" else (R, len(numeric.names))
+    if not (
+        numeric.asked in ("class", "labels", "numbers", "forecast")
+        and -(-R // numeric.size) == L
+        and len(numeric.columns) == C
+        and numeric.answers.shape == (rows, A)
+        and numeric.truths.shape == (rows, 1 if numeric.asked in ("class", "forecast") else A)
+        and numeric.account.shape in ((R, C), (R, C + 1))
+        and (numeric.when is None or len(numeric.when) in (R, R + rows))
+    ):
+        raise ValueError("numeric: its sizes are not those of the layers")

@@ -62,6 +62,16 @@ def targets_by_row(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.float6
     return answered_at(series, columns, model.answer.next, bool(model.config.segment)).astype(np.float64)
 
 
+def confusion(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.int64]:
+    """(classes, classes) how often each true one, a row, was answered as each, a column."""
+    classes = len(model.answer.classes)
+    truths, outputs = targets_by_row(model, series)[:, 0], outputs_by_row(model, series)
+    known = np.flatnonzero(truths < classes)  # neither missing nor one that training never saw
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (truths[known].astype(int), outputs[known].argmax(1)), 1)
+    return counts
+
+
 def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
     """The metrics of the model, and of naive answers that were learned from these very series, which flatters them.
 

@@ -184,7 +184,7 @@ function notation(text) {
 function inputInWords() {
   const trace = traces[choice.text];
   const t = choice.positions[choice.text];
-  if (!trace.tokens) return trace.channels.slice(0, 3).map((values) => number(values[t])).join(", ");
+  if (!trace.tokens) return trace.channels.slice(0, 3).map((_, c) => readLast(trace, c, t)).join(", ");
   const characters = [...visible(trace.tokens[t])];
   return `‘${characters.slice(0, 20).join("")}${characters.length > 20 ? "…" : ""}’`;
 }

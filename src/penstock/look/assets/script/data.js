@@ -6,7 +6,8 @@ async function unpackAll() {
   for (const trace of data.traces) {
     await Promise.all(trace.layers.map((layer) => unpackLayer(layer, trace.length)));
     if (trace.directions) trace.directions = ofHalves(await unpack(trace.directions));
-    if (trace.channels) trace.channels = await unpackChannels(trace);
+    if (trace.channels) trace.channels = await unpackFloats(trace.channels, trace.rowCount ?? trace.length);
+    if (trace.numeric) await unpackNumeric(trace.numeric, trace.rowCount);
   }
   return data;
 }
@@ -68,13 +69,23 @@ function states(layer, L, anchors) {
   return hidden;
 }
 
-async function unpackChannels(trace) {
-  const bytes = await inflate(trace.channels);
+async function unpackNumeric(numeric, rows) {
+  const { asked, answers, truths, account } = numeric;
+  const bytes = (await inflate(answers)).length;
+  const count = asked === "forecast" ? bytes / 4 / 3 : rows; // of a forecast three quantiles
+  numeric.answers = await unpackFloats(answers, count);
+  numeric.truths = await unpackFloats(truths, count);
+  numeric.account = await unpackFloats(account, rows);
+}
+
+// Arrays of so many float32 each, one after the other.
+async function unpackFloats(text, length) {
+  const bytes = await inflate(text);
   const count = bytes.length / 4;
   const whole = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) whole[(i % count) * 4 + Math.floor(i / count)] = bytes[i];
   const values = new Float32Array(whole.buffer);
-  return Array.from({ length: count / trace.length }, (_, c) => values.subarray(c * trace.length, (c + 1) * trace.length));
+  return Array.from({ length: count / length }, (_, c) => values.subarray(c * length, (c + 1) * length));
 }
 
 // Bits of float16: all low bytes come first, then all high ones.

@@ -4,10 +4,13 @@ const AXIS = 52; // pixels left of the lines; the strip of a numeric sequence ke
 const PAPER = 640;
 
 // ``lines()`` gives [{ label, values, colour }], ``position()`` what to mark, ``choose(t)`` follows a click. ``named()`` gives the
-// steps, the token of each or null, its name, and the first step's number.
-function drawnLines(element, { height, lines, position, choose, named, unit = () => "", fromZero = false }) {
+// steps, the token of each or null, its name, and the first step's number; ``axis()`` more: where each value stands, in steps,
+// the range of that, what is written below it, and the name of each value. ``mark()`` is another place to mark.
+function drawnLines(element, { height, lines, position, choose, named, axis: placed = () => stepAxis(named), mark: also = () => null, ...look }) {
+  const { unit = () => "", fromZero = false, range = null, bands = () => [], bare = false, most = 8 } = look;
   let chart = null;
   const marker = make("div", { className: "marker line" });
+  const second = make("div", { className: "marker line decided" });
   // on paper, whose width no element has yet when the charts are drawn for it
   const width = () => Math.max(200, Math.floor(paper.matches ? Math.min(PAPER, element.clientWidth) : element.clientWidth));
 
@@ -24,60 +27,60 @@ function drawnLines(element, { height, lines, position, choose, named, unit = ()
       ticks: { show: false },
       font: `12px ${style.getPropertyValue("--sans")}`,
     };
-    const steps = Math.max(...shown.map((line) => line.values.length));
-    const labels = (drawn) => {
-      const [count, tokenAt, , start] = named();
-      return axisLabels(count, drawn.bbox.width / devicePixelRatio, tokenAt, start);
-    };
+    const { xs, range: across, ticks, name } = placed();
+    const labels = (drawn) => ticks(drawn.bbox.width / devicePixelRatio);
     chart = new uPlot(
       {
         width: width(),
         height,
         padding: [8, 8, 0, 0],
-        legend: { show: shown.length <= 8 },
+        legend: { show: shown.length <= most },
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
         scales: {
-          x: { time: false, range: () => [-0.5, steps - 0.5] },
+          x: { time: false, range: () => across },
+          ...(range && { y: { range: () => range } }),
           ...(fromZero && { y: { range: (_, low, high) => [0, (high || 1) * 1.05] } }),
         },
         axes: [
           {
             ...axis,
-            size: 28,
+            size: bare ? 4 : 28,
             splits: (drawn) => labels(drawn).map(({ at }) => at),
-            values: (drawn) => labels(drawn).map(({ label }) => label),
+            values: (drawn) => labels(drawn).map(({ label }) => (bare ? "" : label)),
           },
           { ...axis, size: AXIS },
         ],
         series: [
-          { label: say("position"), value: (_, t) => (t === null ? "–" : named()[2](t)) },
+          { label: say("position"), value: (_, x, __, k) => (k === null ? "–" : name(k)) },
           ...shown.map((line) => ({
             label: line.label,
             stroke: line.colour,
-            width: shown.length > 8 ? 1 : 1.5,
+            width: line.thin || shown.length > 8 ? 1 : 1.5,
             dash: line.dash,
             spanGaps: true,
-            points: { show: steps < 2 },
-            value: (_, value) => (value == null ? "–" : `${number(value)} ${unit()}`),
+            points: { show: line.dots || xs.length < 2 },
+            value: (_, value) => (value == null ? "–" : `${plain(value)} ${unit()}`),
           })),
         ],
+        bands: bands(),
+        hooks: { draw: [mark] }, // scales are known only then
       },
-      [Float64Array.from({ length: steps }, (_, t) => t), ...shown.map((line) => line.values)],
+      [xs, ...shown.map((line) => line.values)],
       element,
     );
-    chart.over.append(marker);
+    chart.over.append(marker, second);
     chart.over.addEventListener("click", () => {
       const t = Math.round(chart.posToVal(chart.cursor.left, "x"));
-      if (t >= 0 && t < steps) choose(t);
+      if (t >= 0 && t < across[1] + 0.5) choose(t);
     });
-    mark();
   }
 
   function mark() {
     if (!chart || waiting.has(element)) return; // it is marked when it is drawn
-    const t = position();
-    marker.hidden = t === null;
-    if (!marker.hidden) marker.style.left = `${chart.valToPos(t, "x")}px`;
+    for (const [line, t] of [[marker, position()], [second, also()]]) {
+      line.hidden = t === null;
+      if (t !== null) line.style.left = `${chart.valToPos(t, "x")}px`;
+    }
   }
 
   const resized = new ResizeObserver(() => {
@@ -92,6 +95,13 @@ function drawnLines(element, { height, lines, position, choose, named, unit = ()
     chart?.destroy();
   };
   return { draw, mark, close };
+}
+
+// A value a step.
+function stepAxis(named) {
+  const [count, tokenAt, name, start] = named();
+  const xs = Float64Array.from({ length: count }, (_, t) => t);
+  return { xs, range: [-0.5, count - 0.5], ticks: (width) => axisLabels(count, width, tokenAt, start), name };
 }
 
 function buildSurprise() {

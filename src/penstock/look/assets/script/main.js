@@ -6,6 +6,7 @@ async function start() {
   const data = await unpackAll();
   const shown = data.live ? await openLive(data.live) : data.traces;
   if (!shown.length) return startTraining(data.title);
+  if (shown[0].numeric) document.querySelector(".lead").dataset.word = "leadSeries";
   buildChoices();
   onChoice((changed) => ofTraces.forEach((view) => view.update(changed)));
   buildSurprise();
@@ -15,6 +16,8 @@ async function start() {
   buildStory();
   buildUnits();
   buildZoom();
+  buildConfusion(data.confusion);
+  buildCurve(data.curve);
   switches(data.title);
   onChoice(refreshTip);
   addEventListener("scroll", hideMovedTip, { capture: true, passive: true });
@@ -52,6 +55,7 @@ function showTraces(next) {
   const spoken = Boolean(traces[0].expected);
   const pair = traces.length > 1;
   for (const element of [byId("bars"), ...document.querySelectorAll(".language")]) element.hidden = !spoken;
+  for (const element of document.querySelectorAll(".numeric")) element.hidden = !traces[0].numeric;
   for (const id of ["pair", "shown"]) byId(id).hidden = !pair;
   const fits = before.length === traces.length;
   if (!fits) buildReadings();
@@ -70,7 +74,10 @@ function buildReadings() {
     return make("div", { className: "reading" }, ...name, ...parts.map((view) => view.element));
   }));
   byId("triangles").replaceChildren(...triangles.map((view) => view.element));
-  ofTraces = [...readings.flat(), ...triangles];
+  const numeric = traces[0].numeric ? traces.map((_, text) => [buildAnswer(text), buildAccount(text)]) : [];
+  byId("answers").replaceChildren(...numeric.map(([answer]) => answer.element));
+  byId("accounts").replaceChildren(...numeric.map(([, account]) => account.element));
+  ofTraces = [...readings.flat(), ...triangles, ...numeric.flat()];
 }
 
 function buildChoices() {
@@ -118,6 +125,7 @@ function nameAll(layers) {
   const kind = traces[0].tokens ? "Text" : "Sequence";
   const title = say(traces[0].tokens ? "text" : "sequence");
   byId("text-title").textContent = title;
+  if (traces[0].numeric) explainAnswer();
   byId("keys").textContent = say(traces[0].tokens ? "keys" : "sliderKeys");
   traces.forEach((_, text) => {
     const held = live && isHeld() ? (text ? "asHeld" : "asItIs") : null;

@@ -13,6 +13,7 @@ function buildPosition(text) {
         "div",
         {},
         make("h3", {}, heading, ...(trace.tokens ? [" ", inContext(trace, t)] : [])),
+        ...(trace.numeric ? [make("p", { className: "note" }, rowsInWords(trace, t))] : []),
         ...(trace.expected ? expectation(trace, t) : []),
         ...(trace.channels ? [inputTable(trace, t)] : []),
       ),
@@ -53,7 +54,7 @@ function tokenName(token) {
 }
 
 function inputTable(trace, t) {
-  const rows = trace.channels.slice(0, LISTED).map((values, c) => [channelName(trace, c), number(values[t])]);
+  const rows = trace.channels.slice(0, LISTED).map((_, c) => [channelName(trace, c), readIn(trace, c, t)]);
   return table(say("values"), [say("input"), say("value")], rows);
 }
 
@@ -117,7 +118,7 @@ function announce(text) {
   const parts = [
     say("announce", {
       position: counted(text, t),
-      token: trace.tokens ? visible(trace.tokens[t]) : trace.channels.slice(0, 3).map((c) => number(c[t])).join(", "),
+      token: trace.tokens ? visible(trace.tokens[t]) : trace.channels.slice(0, 3).map((_, c) => readLast(trace, c, t)).join(", "),
       write: share(writtenOf(text)[t]),
       most: most.join(", "),
     }),

@@ -5,7 +5,8 @@ const HUES = [250, 50, 160, 330, 95, 205, 20, 285]; // with alternating lightnes
 
 function buildStrip(text) {
   const trace = traces[text];
-  const chart = make("div", { className: "chart", role: "img" });
+  const { drawn: groups, constant } = trace.numeric ? groupedChannels(trace) : { drawn: [[...trace.channels.keys()]], constant: [] };
+  const charts = groups.map((_, k) => make("div", { className: k < groups.length - 1 ? "chart upper" : "chart", role: "img" }));
   const shades = make("canvas", { className: "shades", width: trace.length, height: 1 });
   const bars = make("canvas", { className: "bars", width: trace.length + 1, height: STRIP_BAR });
   const marker = make("div", { className: "marker column" });
@@ -37,29 +38,32 @@ function buildStrip(text) {
   strip.addEventListener("pointerleave", hideTip);
   strip.addEventListener("keydown", (event) => positionKey(event, text));
 
-  const channels = drawnLines(chart, {
-    height: 200,
-    lines: () => trace.channels.map((values, c) => ({
-      label: channelName(trace, c),
-      values,
-      colour: channelColour(c),
-    })),
+  const channels = groups.map((of, k) => drawnLines(charts[k], {
+    height: groups.length === 1 ? 200 : groups.length < 4 ? 130 : 90,
+    bare: k < groups.length - 1,
+    lines: () => of.map((c) => ({ label: channelName(trace, c), values: blanks(trace.channels[c]), colour: channelColour(c) })),
     position: () => choice.positions[text],
-    choose: (t) => choosePosition(text, t),
-    named: () => [trace.length, null, (t) => String(counted(text, t)), trace.start],
-  });
+    choose: (t) => choosePosition(text, Math.min(t, trace.length - 1)),
+    axis: () => rowAxis(trace),
+  }));
 
   const update = (changed) => {
     const t = choice.positions[text];
     if (changed.has("language")) {
-      chart.setAttribute("aria-label", say("inputs"));
+      for (const [k, chart] of charts.entries()) {
+        chart.setAttribute("aria-label", `${say("inputs")}: ${groups[k].map((c) => channelName(trace, c)).join(", ")}`);
+      }
       strip.setAttribute("aria-label", say("position"));
-      const shown = trace.channels.length;
+      const shown = groups.flat().length + constant.length;
       name.textContent = say("before");
       room.title = say("beforeLong");
-      note.textContent = shown < trace.channelCount ? say("channelsShown", { shown, count: trace.channelCount }) : "";
+      const same = constant.map((c) => `${channelName(trace, c)} ${plain(trace.channels[c].find((value) => value === value) ?? NaN)}`);
+      note.textContent = [
+        ...(same.length ? [say("columnsConstant", { columns: same.join(language === "zh" ? "，" : ", ") })] : []),
+        ...(shown < trace.channelCount ? [say(trace.numeric ? "columnsShown" : "channelsShown", { shown, count: trace.channelCount })] : []),
+      ].join(" ");
     }
-    if (changed.has("theme") || changed.has("language")) channels.draw();
+    if (changed.has("theme") || changed.has("language")) for (const chart of channels) chart.draw();
     if (changed.has("layer") || changed.has("unit") || changed.has("theme")) {
       const written = writtenOf(text);
       const range = writtenRange();
@@ -75,9 +79,9 @@ function buildStrip(text) {
     Object.assign(span.style, { left: left(from), width: left(to - from + 1) });
     strip.setAttribute("aria-valuenow", String(t));
     strip.setAttribute("aria-valuetext", `${say("position")} ${counted(text, t)}`);
-    channels.mark();
+    for (const chart of channels) chart.mark();
   };
-  return { element: make("div", { className: "sequence" }, chart, strip, note), update, close: channels.close };
+  return { element: make("div", { className: "sequence" }, ...charts, strip, note), update, close: () => channels.forEach((chart) => chart.close()) };
 }
 
 // More pixels than steps, so that a bar keeps its edges.

@@ -28,6 +28,14 @@ function number(value) {
   return value.toFixed(3).replace("-", "−");
 }
 
+// In its own unit, of whatever size.
+function plain(value) {
+  if (value !== value) return "–";
+  const size = Math.abs(value);
+  const text = size && (size < 0.01 || size >= 1000) ? String(Number(value.toPrecision(5))) : value.toFixed(3);
+  return text.replace("-", "−");
+}
+
 function bits(value) {
   return value === null ? "–" : value.toFixed(2);
 }
