@@ -1,5 +1,6 @@
 """The season of series: after how many steps they repeat, found from the series themselves, or that they do not."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +10,15 @@ from penstock.series.series_set import SeriesSet
 from penstock.series.spacing import spacing
 
 LEAST = 0.1
-"""Of the variance about the moving average that the season must explain in the half that it was not learned on, when
+"""Of the variance about the moving average that the season must explain in a part that it was not learned on, when
 cycles are many; of few, by which chance explains more, two over their number are added, of the calendar's own one."""
 NEARLY = 0.6
 """Of the best share: the shortest season that explains so much is taken, since its multiples repeat too."""
 CYCLES = 4
 """That a season must fit into a series."""
+OF_PART, MOST_PARTS = 8, 8
+"""Cycles of a part at least, and parts at most. Two halves would miss the day of a series whose days look otherwise in
+winter than in summer."""
 MOST_SERIES, MOST_ROWS, MOST_PEAKS = 50, 20_000, 5
 SECONDS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "year": 31_557_600}
 """In the calendar."""
@@ -35,8 +39,8 @@ def find_season(series: SeriesSet, column: str | None = None) -> Season | None:
 
     Candidates are the highest peaks of the mean autocorrelation and, of dated series, the calendar's day, week and
     year. Each is judged by decomposition: a moving average over one season is taken away (Hyndman and
-    Athanasopoulos, "Forecasting: principles and practice", 3.4), and the means of the phases in one half of the series
-    must explain the other.
+    Athanasopoulos, "Forecasting: principles and practice", 3.4), and the means of the phases in one part of the series
+    must explain the next.
     """
     numbers = [k for k, one in enumerate(series.columns) if one.categories is None]
     targets = [k for k in series.of_role("target") if k in numbers]
@@ -122,7 +126,7 @@ def _whole(count: float) -> bool:
 
 
 def _explained(one: NDArray[np.float64], steps: int) -> float:
-    """R² of the phases' means of one half of the cycles in the other half, both ways."""
+    """R² of the phases' means of one part of the cycles in the next, both ways."""
     sums = np.concatenate([[0.0], np.cumsum(one - one.mean())])
     trend = (sums[steps:] - sums[:-steps]) / steps + one.mean()
     if steps % 2 == 0:  # centred, by the mean of two
@@ -133,7 +137,8 @@ def _explained(one: NDArray[np.float64], steps: int) -> float:
     if cycles < 2:
         return 0.0
     table = rest[: cycles * steps].reshape(cycles, steps)
-    first, second = table[: cycles // 2], table[cycles // 2 :]
-    wrong = ((second - first.mean(axis=0)) ** 2).sum() + ((first - second.mean(axis=0)) ** 2).sum()
-    total = (table**2).sum()
+    parts = np.array_split(table, min(max(cycles // OF_PART, 2), MOST_PARTS))
+    pairs = [pair for one, other in itertools.pairwise(parts) for pair in ((one, other), (other, one))]
+    wrong = sum(((part - by.mean(axis=0)) ** 2).sum() for part, by in pairs)
+    total = sum((part**2).sum() for part, _ in pairs)
     return 1 - float(wrong / total) if total > 0 else 0.0
