@@ -15,6 +15,7 @@ from penstock.layout import columns
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.language.settings import LanguageSettings
 from penstock.tasks.series_settings import SeriesSettings
+from penstock.tasks.text.settings import TextSettings
 from penstock.train.settings import Settings, flag
 
 DEFAULTS, LANGUAGE, SERIES = Settings(), LanguageSettings(), ForecastSettings()
@@ -40,11 +41,12 @@ def train(
         files: Text (.txt or any other name), .jsonl, .json, .csv, .tsv, .parquet, .arrow, packed or not, folders,
             globs, - for standard input, addresses such as s3://… and https://…, or a folder that penstock prepare
             made. Without any: the Python language reference that comes with Python. With --task: tables (a row a step,
-            or a row a series), .npy, .npz, .ts, .wav or .flac.
+            or a row a series), .npy, .npz, .ts, .wav or .flac; with --column too, tables with a text in each row.
         out: The folder for the model and for what --resume needs. Required.
         task: What is learned: what comes next in a text (language, unless you say), the next --horizon values of each
             series, with intervals (forecast), one answer for each series (sequence), or an answer at every step
-            (steps): a class, labels or numbers. Steps without a target: the numbers of the next step.
+            (steps): a class, labels or numbers. Steps without a target: the numbers of the next step. With --column a
+            sequence is the text that stands there, in each row of tables.
         settings: How to train.
         language: How text is read.
         series: How series are read.
@@ -54,8 +56,11 @@ def train(
         dry_run: Say what would be read, and what left out and why, and stop.
         json_: Print the results as one JSON object; everything else goes to standard error.
     """
+    of_text = task == "sequence" and "column" in SAID
     if dry_run:
-        if task in (None, "language"):
+        if of_text:
+            print(*_texts_account(files, _own_settings("text", language, series)), sep="\n")
+        elif task in (None, "language"):
             print(_account(files, settings.init, language))
         else:
             print(*_series_account(files, series), sep="\n")
@@ -72,7 +77,8 @@ def train(
         if error.name != "torch":
             raise
         raise PenstockError("train needs PyTorch, which is not installed: pip install 'penstock[train]'") from None
-    name = task or (task_of(out / "training") if resume else None) or "language"
+    begun = task_of(out / "training") if resume else None
+    name = "text" if of_text or (begun == "text" and task == "sequence") else task or begun or "language"
     own = _own_settings(name, language, series)
     console = Console(stderr=json_)
     try:
@@ -105,6 +111,14 @@ def _own_settings(name: str, language: LanguageSettings, series: ForecastSetting
         own: Any = language
     elif name == "forecast":
         own = series
+    elif name == "text":
+        of = {field.name: language for field in dataclasses.fields(language)}
+        own = TextSettings(
+            **{
+                field.name: getattr(of.get(field.name, series), field.name)
+                for field in dataclasses.fields(TextSettings)
+            }
+        )
     else:
         own = SeriesSettings(
             **{field.name: getattr(series, field.name) for field in dataclasses.fields(SeriesSettings)}
@@ -120,8 +134,18 @@ def _expect_of_task(name: str, own: Any, other: Any) -> None:
     for field in dataclasses.fields(other):
         if field.name not in shared and getattr(other, field.name) != field.default:
             raise PenstockError(
-                f"{flag(field.name)}: means nothing to the task {name}; leave it out, or name another --task"
+                f"{flag(field.name)}: means nothing to the task {'sequence of text' if name == 'text' else name}; "
+                "leave it out, or name another --task"
             )
+
+
+def _texts_account(files: Sequence[str], own: TextSettings) -> list[str]:
+    """What a run would read, in lines."""
+    from penstock.runtime.labelled_texts import account, read_texts
+
+    if not own.target:
+        raise PenstockError("--target: expected the column of what is asked of a text, got none")
+    return account(read_texts(files, own.column, own.errors, own.target, own.category), columns())
 
 
 def _series_account(files: Sequence[str], series: SeriesSettings) -> list[str]:

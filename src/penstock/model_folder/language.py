@@ -5,14 +5,13 @@ import os
 from pathlib import Path
 
 from penstock.errors import PenstockError
-from penstock.files import write
 from penstock.folder import Folder
 from penstock.model_folder.content import CONFIG, WEIGHTS, Weights, described, read_config, read_weights, write_content
 from penstock.model_folder.stack import StackConfig, check_bool, check_positive
-from penstock.text.vocabulary import Vocabulary, load_vocabulary
+from penstock.model_folder.vocabulary import TOKENIZER, read_vocabulary, write_vocabulary
+from penstock.text.vocabulary import Vocabulary
 
 TASK = "language"
-TOKENIZER = "tokenizer.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +53,7 @@ def save_model(folder: Folder, config: LanguageConfig, vocabulary: Vocabulary, w
     Raises:
         PenstockError: the folder cannot be written; what was there before is unchanged.
     """
-    about, tokenizer = vocabulary.saved()
-    if tokenizer is not None:
-        write(folder.place(TOKENIZER), tokenizer)
+    about = write_vocabulary(folder, vocabulary)
     stack, output = dataclasses.asdict(config.stack), {"tied": config.tied}
     write_content(folder, TASK, {"vocabulary": about}, stack, output, weights)
 
@@ -70,23 +67,13 @@ def load_model(folder: Path) -> tuple[LanguageConfig, Vocabulary, Weights]:
     content = read_config(folder)
     if content["task"] != TASK:
         raise PenstockError(f"{folder}: expected a language model, got one of the task {content['task']!r}")
-    about, tokenizer = content["input"].get("vocabulary"), None
-    if isinstance(about, dict) and about.get("kind") == "bpe":
-        tokenizer = _read_tokenizer(folder / TOKENIZER)
     try:
-        vocabulary = load_vocabulary(about, tokenizer)
+        vocabulary = read_vocabulary(folder, content["input"].get("vocabulary"))
         stack = described(StackConfig, "stack", content["stack"])
         config = described(LanguageConfig, "output", content["output"], vocabulary_size=len(vocabulary), stack=stack)
     except PenstockError as error:
+        if str(error).startswith(str(folder / TOKENIZER)):
+            raise
         of = "" if str(error).startswith(TOKENIZER) else f"{CONFIG}: "
         raise PenstockError(f"{folder}{os.sep}{of}{error}") from None
     return config, vocabulary, read_weights(folder / WEIGHTS, config)
-
-
-def _read_tokenizer(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise PenstockError(f"{path}: no such file, though {CONFIG} says that the tokens are byte pairs") from None
-    except (OSError, ValueError) as error:
-        raise PenstockError(f"{path}: cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""The folder of a model of series: rows of numbers in, a class, labels or numbers out."""
+"""The folder of a model of series, rows of numbers or tokens of a text in: a class, labels or numbers out."""
 
 import dataclasses
 import os
@@ -9,6 +9,11 @@ from penstock.errors import PenstockError
 from penstock.folder import Folder
 from penstock.model_folder.content import CONFIG, WEIGHTS, Weights, described, read_config, read_weights, write_content
 from penstock.model_folder.stack import StackConfig, check_bool, check_positive
+from penstock.model_folder.vocabulary import TOKENIZER, read_vocabulary, write_vocabulary
+from penstock.text.vocabulary import Vocabulary
+
+TEXT = "text"
+"""The task whose steps are tokens."""
 
 Kind = Literal["class", "labels", "numbers"]
 """What comes out: one of some classes, any of some labels, or numbers."""
@@ -16,7 +21,7 @@ Kind = Literal["class", "labels", "numbers"]
 
 @dataclasses.dataclass(frozen=True)
 class SeriesConfig:
-    """The sizes of a model of series: features → stack → output layer."""
+    """The sizes of a model of series: features, or embeddings of tokens → stack → output layer."""
 
     outputs: int
     """Numbers that come out at each step."""
@@ -27,6 +32,8 @@ class SeriesConfig:
 
     decay: bool = False
     """Each unit's state fades over the time since the row before, beyond the usual, at a rate of its own."""
+    vocabulary_size: int = 0
+    """Tokens that there are; 0 of rows of numbers. Each is read by itself, as a segment of one row."""
 
     def __post_init__(self) -> None:
         check_positive("outputs", self.outputs)
@@ -53,7 +60,8 @@ class SeriesConfig:
         output = {"output.weight": (self.outputs, self.readout_size), "output.bias": (self.outputs,)}
         K, H = self.stack.num_layers, self.stack.hidden_size
         fading = {"decay.weight": (K, H), "decay.bias": (K, H)} if self.decay else {}
-        return {**self.stack.shapes(), **output, **fading}
+        embedding = {"embedding.weight": (self.vocabulary_size, self.stack.input_size)} if self.vocabulary_size else {}
+        return {**embedding, **self.stack.shapes(), **output, **fading}
 
 
 class SeriesAnswer(NamedTuple):
@@ -76,10 +84,13 @@ class SeriesFiles(NamedTuple):
 
     task: str
     reads: dict[str, Any]
-    """The columns of the rows, and how they become features; see ``penstock.series``."""
+    """The columns of the rows, and how they become features; see ``penstock.series``. Of texts, the column that they
+    stand in, and how many tokens of one are read."""
     answer: SeriesAnswer
     config: SeriesConfig
     weights: Weights
+    vocabulary: Vocabulary | None = None
+    """Of texts."""
 
 
 def save_series_model(folder: Folder, of: SeriesFiles) -> None:
@@ -94,7 +105,10 @@ def save_series_model(folder: Folder, of: SeriesFiles) -> None:
         "decay": of.config.decay,
         **of.answer._asdict(),
     }
-    write_content(folder, of.task, of.reads, dataclasses.asdict(of.config.stack), output, of.weights)
+    reads = of.reads
+    if of.vocabulary is not None:
+        reads = {"vocabulary": write_vocabulary(folder, of.vocabulary), **reads}
+    write_content(folder, of.task, reads, dataclasses.asdict(of.config.stack), output, of.weights)
 
 
 def load_series_model(folder: Path) -> SeriesFiles:
@@ -108,13 +122,20 @@ def load_series_model(folder: Path) -> SeriesFiles:
         raise PenstockError(f"{folder}: expected a model of series, got a language model")
     output = dict(content["output"])
     sizes = {name: output.pop(name) for name in ("outputs", "segment", "decay") if name in output}
+    vocabulary, known = None, {}
     try:
+        if content["task"] == TEXT:
+            vocabulary = read_vocabulary(folder, content["input"].pop("vocabulary", None))
+            known = {"vocabulary_size": len(vocabulary)}
         stack = described(StackConfig, "stack", content["stack"])
-        config = described(SeriesConfig, "output", sizes, stack=stack)
+        config = described(SeriesConfig, "output", sizes, stack=stack, **known)
         answer = _answer(output)
     except PenstockError as error:
+        if str(error).startswith(str(folder / TOKENIZER)):
+            raise
         raise PenstockError(f"{folder}{os.sep}{CONFIG}: {error}") from None
-    return SeriesFiles(content["task"], content["input"], answer, config, read_weights(folder / WEIGHTS, config))
+    weights = read_weights(folder / WEIGHTS, config)
+    return SeriesFiles(content["task"], content["input"], answer, config, weights, vocabulary)
 
 
 def _answer(saved: dict[str, Any]) -> SeriesAnswer:

@@ -1,4 +1,5 @@
-"""A GRU for series of numbers as a torch module: features → stack → output layer."""
+"""A GRU for series of numbers, or for texts, as a torch module: features, or embeddings of tokens → stack → output
+layer."""
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,12 @@ class SeriesModel(nn.Module):
     def __init__(self, config: SeriesConfig, about: SeriesFiles) -> None:
         super().__init__()
         self.config, self.about = config, about
+        self.embedding = None
+        if config.vocabulary_size:
+            self.embedding = nn.Embedding(config.vocabulary_size, config.stack.input_size)
+            nn.init.normal_(self.embedding.weight, std=0.5)
+            if about.vocabulary is not None and about.vocabulary.unknown is not None:
+                nn.init.zeros_(self.embedding.weight[about.vocabulary.unknown].detach())
         self.layers = Stack(config.stack)
         self.output = nn.Linear(config.readout_size, config.outputs)
         self.decay = Decay(config.stack.num_layers, config.stack.hidden_size) if config.decay else None
@@ -32,7 +39,8 @@ class SeriesModel(nn.Module):
         """What is answered at each step.
 
         Args:
-            features: (L, N, D), of rows or of segments of them; with a decay their last, of a row, is the gap.
+            features: (L, N, D), of rows or of segments of them; with a decay their last, of a row, is the gap. Of
+                texts, tokens (L, N) int64.
             state: (num_layers, N, H) that the call before returned, or None for zeros.
             resets: (L, N) bool: a series starts at step t, with the state cleared. Of segments each call is of whole
                 series: none starts but at the first step.
@@ -44,6 +52,8 @@ class SeriesModel(nn.Module):
             ValueError, TypeError: as ``penstock.GRU``.
         """
         decay = None
+        if self.embedding is not None:
+            features = self.embedding(features)
         if self.decay is not None:
             decay = self.decay(torch.relu(torch.expm1(features[..., self.config.features - 1]) - 1))
         x, state = self.layers(features, state, resets, decay)

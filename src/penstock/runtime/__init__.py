@@ -12,8 +12,8 @@ __all__ = ["Model", "Reading", "Score", "load", "load_language"]
 
 
 def load(folder: str | Path) -> Any:
-    """The model of a folder that ``penstock train`` made: a ``Model`` of language, a ``SeriesRuntime``, or of forecasts
-    a ``ForecastRuntime``.
+    """The model of a folder that ``penstock train`` made: a ``Model`` of language, a ``SeriesRuntime``, of texts
+    a ``TextRuntime``, or of forecasts a ``ForecastRuntime``.
 
     Raises:
         PenstockError: the folder holds no whole model.
@@ -25,6 +25,10 @@ def load(folder: str | Path) -> Any:
         from penstock.runtime.forecast_model import load_forecast
 
         return load_forecast(folder)
+    if task == "text":
+        from penstock.runtime.text_model import load_text
+
+        return load_text(folder)
     from penstock.runtime.series_model import load_series
 
     return load_series(folder)

@@ -1,9 +1,6 @@
 """A trained model of series without torch: whole series, or row by row, with the same bits."""
 
 import functools
-import hashlib
-import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.errors import PenstockError
-from penstock.model_folder.content import Weights
+from penstock.model_folder.content import Weights, digest_of
 from penstock.model_folder.series import SeriesFiles, load_series_model
-from penstock.runtime.layer import layer, output_layer
+from penstock.runtime.answer_model import AnswerRuntime, Floats
 from penstock.series import Features, SeriesSet
 from penstock.series.segments import in_segments, with_change
-
-Floats = NDArray[np.float32]
 
 BATCH = 64
 """Series that are read side by side."""
@@ -43,26 +38,20 @@ class SeriesState(NamedTuple):
     """(D,) the last row."""
 
 
-class SeriesRuntime:
+class SeriesRuntime(AnswerRuntime):
     """A model of series to run. Letters: L steps, C columns that are read, H hidden units; everything is float32.
 
     It never changes and may be used from many threads at once.
     """
 
     def __init__(self, files: SeriesFiles) -> None:
-        self.task, self.reads, self.answer, self.config = files.task, files.reads, files.answer, files.config
+        super().__init__(files)
         self.features = Features.from_json(files.reads["features"])
-        self._files = files
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        stack = files.config.stack
-        self._layers = [
-            layer(*(files.weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset)
-            for k in range(stack.num_layers)
-        ]
-        self._output_layer = output_layer(files.weights["output.weight"], files.weights["output.bias"])
         size = self.features.size * (2 * self.config.segment or 1)
-        if size != stack.input_size:
-            raise PenstockError(f"features: expected {stack.input_size} numbers, as the weights have, got {size}")
+        if size != self.config.stack.input_size:
+            raise PenstockError(
+                f"features: expected {self.config.stack.input_size} numbers, as the weights have, got {size}"
+            )
 
     def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
         return type(self), (self._files,)
@@ -70,11 +59,7 @@ class SeriesRuntime:
     @functools.cached_property
     def digest(self) -> str:
         """The same where the model is the same."""
-        found = hashlib.blake2b(digest_size=16)
-        for name in sorted(self._files.weights):
-            found.update(np.ascontiguousarray(self._files.weights[name]).data)
-        found.update(json.dumps([self.reads, self.answer], sort_keys=True).encode())
-        return found.hexdigest()
+        return digest_of(self._files.weights, self.reads, self.answer)
 
     @property
     def weights(self) -> Weights:
@@ -125,13 +110,6 @@ class SeriesRuntime:
             x = x + h if k and self.config.stack.residual else h
         return x
 
-    def _decays(self, gap: float) -> Floats:
-        """(K, H) what is left of each unit's state after a gap, log(1 + steps since the row before)."""
-        over = np.float32(max(math.expm1(gap) - 1, 0.0))
-        weight, bias = self._files.weights["decay.weight"], self._files.weights["decay.bias"]
-        fading: Floats = np.exp(-np.maximum(over * weight + bias, np.float32(0)))
-        return fading
-
     def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """The answers to one series.
 
@@ -177,45 +155,6 @@ class SeriesRuntime:
         """What the stack reads of a series' rows (L, C)."""
         x = self.features.whole(values, times)
         return in_segments(x, self.config.segment) if self.config.segment else x
-
-    def _read(self, features: list[Floats]) -> list[Floats]:
-        """Of what the stack reads of each, (L, D), side by side."""
-        lengths = np.array([len(one) for one in features], np.int64)
-        x = np.zeros((max(int(lengths.max(initial=0)), 1), len(features), self.config.stack.input_size), np.float32)
-        for n, one in enumerate(features):
-            x[: len(one), n] = one
-        zeros = np.zeros((len(features), self.config.stack.hidden_size), np.float32)
-        decay = None
-        if self.config.decay:  # of each gap there is, once: by the same operation as for a row alone
-            gaps, place = np.unique(x[..., self.config.features - 1], return_inverse=True)
-            of_gap = np.stack([self._decays(gap) for gap in gaps.tolist()], axis=1)  # (K, gaps, H)
-            decay = of_gap[:, place.reshape(x.shape[:2])]
-        for k, run in enumerate(self._layers):
-            h, _ = run(x, zeros, lengths=lengths, decay=None if decay is None else np.ascontiguousarray(decay[k]))
-            x = x + h if k and self.config.stack.residual else h
-        found = []
-        for n, length in enumerate(lengths):
-            top = np.ascontiguousarray(x[:length, n])
-            if self.config.segment and length:
-                total = np.add.accumulate(top, axis=0, dtype=np.float32)[-1:]
-                found.append(self._pooled(top[-1:], total, int(length)))
-            else:
-                found.append(self._output_layer.logits(top))
-        return found
-
-    def _pooled(self, top: Floats, total: Floats, segments: int) -> Floats:
-        """(1, outputs) from the last state (1, H) and the sum of so many."""
-        return self._output_layer.logits(np.concatenate([top, total / np.float32(segments)], axis=1))
-
-    def answers(self, outputs: Floats) -> NDArray[np.float64]:
-        """Outputs (…, outputs) as probabilities of classes or labels, or as numbers of the columns' own size."""
-        wide = outputs.astype(np.float64)
-        if self.answer.kind == "class":
-            odds = np.exp(wide - wide.max(-1, keepdims=True))
-            return np.asarray(odds / odds.sum(-1, keepdims=True))
-        if self.answer.kind == "labels":
-            return np.asarray(1 / (1 + np.exp(-wide)))
-        return np.asarray(wide * np.array(self.answer.spread) + np.array(self.answer.center))
 
 
 class SeriesStream:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.train.task import Task
 
-NAMES = ("language", "forecast", "sequence", "steps")
-"""Of ``penstock train --task``."""
+NAMES = ("language", "forecast", "sequence", "steps", "text")
+"""Of ``penstock train --task``, where "text" is a sequence with a --column of text."""
 
 
 def task(name: str) -> "Task":

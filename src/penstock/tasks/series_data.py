@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
@@ -15,14 +14,13 @@ from penstock.runtime.series_score import answered_at
 from penstock.series import Features, SeriesSet, Split, description, learn_features, learn_scaling, rows_of
 from penstock.series.saved import digest
 from penstock.series.segments import in_segments, segment_size
+from penstock.tasks.sequence.streams import SequenceStreams, chunk_of
 from penstock.train.task import Chunk
 
 REACH = 64, 256
 """Rows that gradients reach back at least and at most."""
 TELLING = 30
 """Held-out answers from which on they tell the better of two models."""
-BATCHES = 6
-"""Of few series, in a pass at least."""
 
 
 class SeriesData:
@@ -61,7 +59,7 @@ class SeriesData:
         self.segment = (1 if decay else segment_size(trains[trains > 0])) if last else 0
         """Rows that are read at once; 0 where each has its answer."""
         columns = [series.index(name) for name in targets]
-        self.answer = _answer(series, split, columns, next)
+        self.answer = answer_of(series, split, columns, next)
         self.y = answered_at(series, np.array(columns), next, last)  # (rows, T) NaN where nothing is answered
         if self.answer.kind == "numbers":
             self.y = ((self.y - np.array(self.answer.center)) / np.array(self.answer.spread)).astype(np.float32)
@@ -79,16 +77,24 @@ class SeriesData:
         """To train on: at most N side by side, in chunks of at most L rows, or of whole series."""
         if not self.last:
             return RowStreams(self, self.split.training, N, L)
-        few = max(1, int((self.split.training[:, 1] > self.split.training[:, 0]).sum()) // BATCHES)
-        return SequenceStreams(self, self.split.training, min(N, few), shuffled=True)
+        return self._sequences(self.split.training, N, shuffled=True)
 
     def held_out_streams(self, N: int) -> RowStreams | SequenceStreams | None:
         """To validate on; None where nothing was held out."""
         if not self.held_out:
             return None
         if self.last:
-            return SequenceStreams(self, self.split.validation, N, shuffled=False)
+            return self._sequences(self.split.validation, N, shuffled=False)
         return RowStreams(self, self.split.validation, N, 256)
+
+    def _sequences(self, part: NDArray[np.int64], N: int, shuffled: bool) -> SequenceStreams:
+        bounds = self.series.starts[:-1, None] + part
+        answers = self.y[np.maximum(bounds[:, 1] - 1, 0)]
+
+        def inputs(k: int) -> NDArray[np.float32]:
+            return in_segments(self.x[bounds[k, 0] : bounds[k, 1]], self.segment)
+
+        return SequenceStreams(inputs, part[:, 1] - part[:, 0], answers, N, shuffled)
 
     @property
     def outputs(self) -> int:
@@ -107,7 +113,7 @@ def features_of(series: SeriesSet, features: Features) -> NDArray[np.float32]:
     return np.concatenate([np.zeros((0, features.size), np.float32), *parts])
 
 
-def _answer(series: SeriesSet, split: Split, columns: Sequence[int], next: bool) -> SeriesAnswer:
+def answer_of(series: SeriesSet, split: Split, columns: Sequence[int], next: bool) -> SeriesAnswer:
     """What comes out, learned from the rows that train."""
     names = tuple(series.columns[k].name for k in columns)
     kinds = {series.columns[k].kind for k in columns}
@@ -156,59 +162,8 @@ class RowStreams:
         y = np.where(there[..., None], self._data.y[self._rows[places]], np.float32(np.nan))
         x = self._data.x[self._rows[places[:, part]]]
         resets = self._first[places[:, part]] & there[:, part]
-        return _chunk(x, y, resets, part)
+        return chunk_of(x, y, resets, part)
 
     def read(self, passes: int, chunks: int) -> int:
         """How many rows so many passes, and so many chunks of another, read."""
         return self.N * (passes * self.length + min(chunks * self._L, self.length))
-
-
-class SequenceStreams:
-    """Whole series, N at a time, those of about one length together; in another order in each pass."""
-
-    def __init__(self, data: SeriesData, part: NDArray[np.int64], N: int, shuffled: bool) -> None:
-        self._data, self._shuffled = data, shuffled
-        self._which = np.flatnonzero(part[:, 1] > part[:, 0])
-        self._bounds = data.series.starts[:-1, None] + part
-        self.N = max(1, min(N, len(self._which)))
-        self._total = int((part[:, 1] - part[:, 0]).sum())
-
-    def __len__(self) -> int:
-        """Chunks in one pass."""
-        return -(-len(self._which) // self.N)
-
-    def _chosen(self, k: int) -> NDArray[np.int64]:
-        """The series of the k-th chunk."""
-        passed, at = divmod(k, len(self))
-        order = self._which
-        lengths = (self._bounds[:, 1] - self._bounds[:, 0])[order]
-        if self._shuffled:
-            random = np.random.default_rng(passed)
-            order = order[np.argsort(lengths * random.uniform(0.8, 1.25, len(lengths)), kind="stable")]
-            at = int(random.permutation(len(self))[at])
-        return order[at * self.N : (at + 1) * self.N]
-
-    def chunk(self, k: int, part: slice = slice(None)) -> Chunk:
-        """The k-th chunk, counted over all passes: segments (L, N, P · 2 D), targets (L, N, T), NaN but at the last."""
-        chosen = self._chosen(k)
-        bounds = self._bounds[chosen]
-        wholes = [in_segments(self._data.x[first:last], self._data.segment) for first, last in bounds]
-        L = max(map(len, wholes))
-        x = np.zeros((L, self.N, wholes[0].shape[1]), np.float32)
-        y = np.full((L, self.N, self._data.y.shape[1]), np.nan, np.float32)
-        for n, (whole, last) in enumerate(zip(wholes, bounds[:, 1], strict=True)):
-            x[: len(whole), n], y[len(whole) - 1, n] = whole, self._data.y[last - 1]
-        resets = np.zeros((L, self.N), bool)
-        resets[0] = True
-        return _chunk(x[:, part], y, resets[:, part], part)
-
-    def read(self, passes: int, chunks: int) -> int:
-        """How many rows so many passes, and about how many so many chunks of another, read."""
-        return passes * self._total + chunks * self._total // len(self)
-
-
-def _chunk(x: NDArray[np.float32], y: NDArray[np.float32], resets: NDArray[np.bool_], part: slice) -> Chunk:
-    """Of targets of all streams, and the rest of those in ``part``."""
-    answered = int((~np.isnan(y)).any(-1).sum())
-    features, targets, starts = (torch.from_numpy(np.ascontiguousarray(one)) for one in (x, y[:, part], resets))
-    return Chunk(features, targets, starts, answered)
