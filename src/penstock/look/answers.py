@@ -73,8 +73,7 @@ def forecasts_figure(model: ForecastRuntime, series: SeriesSet) -> Figure:
     figure = Figure(figsize=(9, 1 + 2.2 * max(len(some), 1)), layout="constrained")
     for axis, k in zip(figure.subplots(max(len(some), 1), 1, squeeze=False)[:, 0], some, strict=False):
         one = series.only([int(k)])
-        history = one.cut(len(one.values) - K)
-        quantiles = model.forecast(history)[0][:, 0]
+        quantiles = model.forecast(one, one.lengths - K)[0][:, 0]
         values = one.values[:, one.index(name)]
         first = max(0, len(values) - (BEFORE + 1) * K)
         ahead = np.arange(len(values) - K, len(values))

@@ -44,11 +44,15 @@ class ForecastNetwork:
         """(M, K) the last steps again."""
         return windows[:, self._again()]
 
-    def quantiles(self, windows: Floats) -> Floats:
-        """(M, K, Q) of windows (M, I), in their units; not in order where they cross."""
+    def _parts(self, windows: Floats) -> list[Floats]:
+        """Of windows the target's values, what is beside them, of the series, and of the steps ahead."""
+        c = self.config
+        return np.split(windows, np.cumsum([c.lookback, c.lookback * c.read, c.static]), axis=1)
+
+    def steps(self, windows: Floats) -> Floats:
+        """(W / P, M, D) what the stack reads of windows (M, I)."""
         c, M = self.config, len(windows)
-        sizes = np.cumsum([c.lookback, c.lookback * c.read, c.static])
-        values, read, static, known = np.split(windows, sizes, axis=1)
+        values, read, static, _ = self._parts(windows)
         patches = np.ascontiguousarray(values.reshape(M, -1, c.patch).transpose(1, 0, 2))
         steps = self._patch.logits(patches.reshape(-1, c.patch))
         if self._around is not None:
@@ -56,7 +60,14 @@ class ForecastNetwork:
             of_series = np.broadcast_to(static, (len(patches), *static.shape))
             beside = np.concatenate([of_patches, of_series], axis=2)
             steps = steps + self._around.logits(beside.reshape(len(steps), -1))
-        x: Floats = np.maximum(steps, 0).reshape(len(patches), M, -1)
+        found: Floats = np.maximum(steps, 0).reshape(len(patches), M, -1)
+        return found
+
+    def quantiles(self, windows: Floats) -> Floats:
+        """(M, K, Q) of windows (M, I), in their units; not in order where they cross."""
+        c, M = self.config, len(windows)
+        values, read, _, known = self._parts(windows)
+        x = self.steps(windows)
         place: Floats = np.repeat(self._place, M, axis=0)  # (segments × M, D)
         before = self._naive(windows)
         if self._ahead is not None and self._effect is not None:
