@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from penstock.cli.parameters import Folder, Json
+from penstock.cli.parameters import SAID, Folder, Json
 from penstock.errors import NotText, PenstockError
 from penstock.files import expect_place_for
 from penstock.layout import columns, facts, wrap
@@ -35,8 +35,9 @@ def evaluate(
     Args:
         dir_: The model.
         files: As for train; of a folder that penstock prepare made, what it holds out. Each document begins anew, and
-            its first token is given, not scored. For a model of series: series with the target's column. For one that
-            forecasts: series; where the last file goes on with series of those before, only its rows are scored.
+            its first token is given, not scored. For a model of series, or of texts for classes: files
+            with the target's column. For one that forecasts: series; where the last file goes on with series of those
+            before, only its rows are scored.
         column: Of tables and lines of JSON, where the text stands.
         after: Of forecasts: a date, or a number of rows, up to which series are only read; what comes then is scored.
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
@@ -54,11 +55,15 @@ def evaluate(
     if png is not None:
         if task == "language":
             raise PenstockError("--png: means nothing to a language model; penstock look draws its gates")
+        if task == "text":
+            raise PenstockError("--png: draws answers to series of numbers; means nothing to a model of texts")
         if find_spec("matplotlib") is None:
             raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
         expect_place_for(png)
     if task == "forecast":
         return _evaluate_forecasts(dir_, files, after, png, json_)
+    if task == "text":
+        return _evaluate_texts(dir_, files, column, errors, json_)
     if task != "language":
         return _evaluate_series(dir_, files, png, json_)
     model = load_language(dir_)
@@ -106,6 +111,26 @@ def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, json_: 
         from penstock.look.pictures import save_figure
 
         save_figure(png, lambda: answers_figure(model, series))
+    if json_:
+        print(json.dumps(figures))
+        return 0
+    said = {"answers": f"{figures.pop('answers'):,}"}
+    print(*facts([*said.items(), *_lines(figures)], columns()), sep="\n")
+    return 0
+
+
+def _evaluate_texts(dir_: Path, files: Sequence[str], column: str, errors: str, json_: bool) -> int:
+    from penstock.runtime.labelled_texts import account, read_texts
+    from penstock.runtime.text_answers import score_texts
+    from penstock.runtime.text_model import load_text
+
+    model = load_text(dir_)
+    if not files:
+        raise PenstockError("FILE: expected texts to score, got none; name tables of rows")
+    stands = column if "column" in SAID else str(model.reads["column"])
+    texts = read_texts(files, stands, errors, model.answer.targets, known=model.answer)
+    print(*account(texts, columns()), sep="\n", file=sys.stderr)
+    figures = score_texts(model, texts)
     if json_:
         print(json.dumps(figures))
         return 0

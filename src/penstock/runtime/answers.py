@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import PenstockError
+from penstock.runtime.answer_model import AnswerRuntime
 from penstock.runtime.forecast_model import OURS, ForecastRuntime, ForecastStream
 from penstock.runtime.layer import Floats
 from penstock.runtime.series_model import SeriesRuntime, SeriesStream
@@ -23,7 +24,7 @@ ON, OFF = ("1", "1.0", "true"), ("0", "0.0", "false", "")
 """Cells of a column of episodes, as ``penstock.series`` reads them."""
 
 
-def answered(model: SeriesRuntime, outputs: Floats) -> dict[str, Any]:
+def answered(model: AnswerRuntime, outputs: Floats) -> dict[str, Any]:
     """One answer, (outputs,): ``penstock_`` and the name of what it is for, and how likely each class or label is."""
     answer, values = model.answer, model.answers(outputs).tolist()
     if answer.kind == "class":

@@ -51,11 +51,7 @@ def read_texts(
         PenstockError: one line that names file and row; or no text is left.
     """
     with tempfile.TemporaryDirectory() as spool:
-        corpus = Corpus(inputs, column=column, errors=errors, spool=Path(spool))
-        try:
-            found = [one for source in corpus.sources for one in records(source, column, targets, errors)]
-        except NotText as error:
-            raise error.advised(vocab=False) from None
+        found, corpus = found_in(inputs, column, errors, targets, Path(spool))
     texts = [one for one in found if one.text]
     kept = [one for one in texts if not all(map(_missing, one.others))]
     unused = [
@@ -83,6 +79,17 @@ def read_texts(
         unused=tuple(unused),
     )
     return LabelledTexts(tuple(one.text for one in kept), series, corpus.account())
+
+
+def found_in(
+    inputs: Sequence[str], column: str, errors: str, others: Sequence[str], spool: Path
+) -> tuple[list[Record], Corpus]:
+    """All rows of files, and the files; arguments and errors as for ``read_texts``, ``spool`` as for ``Corpus``."""
+    corpus = Corpus(inputs, column=column, errors=errors, spool=spool)
+    try:
+        return [one for source in corpus.sources for one in records(source, column, others, errors)], corpus
+    except NotText as error:
+        raise error.advised(vocab=False) from None
 
 
 def _hash(text: str) -> str:

@@ -65,7 +65,7 @@ class TextTask(SeriesTask):
         settings = said.settings
         if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=data.reach)
-        return Begun(settings, dataclasses.replace(own, vocab=vocabulary.kind), data, TEXTS)
+        return Begun(settings, dataclasses.replace(own, vocab=kind), data, TEXTS)
 
     def open(self, place: Path, own: TextSettings) -> TextsData:  # type: ignore[override]
         """What ``begin`` left."""
