@@ -39,6 +39,8 @@ class Numeric:
     """Whether the answer at a row is about the row after it."""
     spread: tuple[float, ...] = ()
     """Of numbers, the standard deviation of each."""
+    levels: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    """Of each column of categories the names of its codes."""
     first: int = 0
     """Rows of the whole series that stand before the first one here."""
     when: tuple[str, ...] | None = None

@@ -193,6 +193,7 @@ def _numeric_data(numeric: Numeric) -> dict[str, Any]:
             "accountOf": numeric.account_of,
             "gap": numeric.account.shape[1] > C,
             "first": numeric.first,
+            "levels": numeric.levels,
             "when": numeric.when,
             "clock": numeric.clock,
         },

@@ -54,6 +54,7 @@ def trace_series(model: SeriesRuntime, series: SeriesSet, k: int = 0) -> Trace:
         whole=bool(P),
         next=answer.next,
         spread=answer.spread,
+        levels={one.name: [*one.categories] for one in model.features.columns if one.categories is not None},
         clock=None if series.dated or one.times is None else series.keys.time or "time",
         when=None if one.times is None else tuple(said(time, series.dated) for time in one.times),
     )

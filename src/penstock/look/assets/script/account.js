@@ -32,7 +32,7 @@ function buildAccount(text) {
       const value = trace.channels[c]?.[row];
       return [
         `${nameOf(c)} · ${rowName(trace, row)}`,
-        ...(value === undefined ? [] : [`${say("value")}: ${plain(value)}`]),
+        ...(value === undefined ? [] : [`${say("value")}: ${valueName(trace, c, value)}`]),
         `${say("accountOf")}: ${plain(account[c][row])}`,
       ];
     }),

@@ -59,7 +59,7 @@ function drawnLines(element, { height, lines, position, choose, named, axis: pla
             dash: line.dash,
             spanGaps: true,
             points: { show: line.dots || xs.length < 2 },
-            value: (_, value) => (value == null ? "–" : `${plain(value)} ${unit()}`),
+            value: (_, value) => (value == null ? "–" : line.said?.(value) ?? `${plain(value)} ${unit()}`),
           })),
         ],
         bands: bands(),

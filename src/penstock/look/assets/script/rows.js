@@ -56,15 +56,20 @@ function rowTicks(trace, count, steps, width, left = AXIS) {
     .map((row) => ({ at: placeOfRow(trace, row), label: label(row) }));
 }
 
+// A number, or the name of a category.
+function valueName(trace, c, value) {
+  return trace.numeric?.levels[channelName(trace, c)]?.[value] ?? plain(value);
+}
+
 // The value of a column in a step's last row, which its state has just read.
 function readLast(trace, c, t) {
-  return plain(trace.channels[c][rowsOf(trace, t)[1]]);
+  return valueName(trace, c, trace.channels[c][rowsOf(trace, t)[1]]);
 }
 
 // The values of a column in all rows of a step.
 function readIn(trace, c, t) {
   const [first, last] = rowsOf(trace, t);
-  const values = Array.from(trace.channels[c].subarray(first, last + 1), plain);
+  const values = Array.from(trace.channels[c].subarray(first, last + 1), (value) => valueName(trace, c, value));
   return values.length > 4 ? `${values.slice(0, 2).join(", ")}, … ${values.at(-1)}` : values.join(", ");
 }
 

@@ -41,7 +41,7 @@ function buildStrip(text) {
   const channels = groups.map((of, k) => drawnLines(charts[k], {
     height: groups.length === 1 ? 200 : groups.length < 4 ? 130 : 90,
     bare: k < groups.length - 1,
-    lines: () => of.map((c) => ({ label: channelName(trace, c), values: blanks(trace.channels[c]), colour: channelColour(c) })),
+    lines: () => of.map((c) => ({ label: channelName(trace, c), values: blanks(trace.channels[c]), colour: channelColour(c), said: (value) => valueName(trace, c, value) })),
     position: () => choice.positions[text],
     choose: (t) => choosePosition(text, Math.min(t, trace.length - 1)),
     axis: () => rowAxis(trace),
@@ -57,7 +57,7 @@ function buildStrip(text) {
       const shown = groups.flat().length + constant.length;
       name.textContent = say("before");
       room.title = say("beforeLong");
-      const same = constant.map((c) => `${channelName(trace, c)} ${plain(trace.channels[c].find((value) => value === value) ?? NaN)}`);
+      const same = constant.map((c) => `${channelName(trace, c)} ${valueName(trace, c, trace.channels[c].find((value) => value === value) ?? NaN)}`);
       note.textContent = [
         ...(same.length ? [say("columnsConstant", { columns: same.join(language === "zh" ? "，" : ", ") })] : []),
         ...(shown < trace.channelCount ? [say(trace.numeric ? "columnsShown" : "channelsShown", { shown, count: trace.channelCount })] : []),
