@@ -7,6 +7,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.layout import facts
+from penstock.series.blocks import cells
 from penstock.series.series_set import ROLES, Column, SeriesSet
 from penstock.series.spacing import in_words, spacing
 from penstock.series.times import said
@@ -64,7 +65,9 @@ def _sizes(series: SeriesSet) -> str:
 
 def _steps(series: SeriesSet) -> str:
     assert series.times is not None
-    span = f"{said(series.times.min(), series.dated)} to {said(series.times.max(), series.dated)}"
+    some = series.lengths > 0  # times ascend within each
+    least, most = series.times[series.starts[:-1][some]].min(), series.times[series.starts[1:][some] - 1].max()
+    span = f"{said(least, series.dated)} to {said(most, series.dated)}"
     if series.zone:
         span += f", written in {series.zone}"
     found = spacing(series)
@@ -86,7 +89,7 @@ def _described(column: Column) -> str:
 
 def missing_cells(series: SeriesSet) -> list[int]:
     """Of each column."""
-    return [int(np.isnan(series.values[:, k]).sum()) for k in range(len(series.columns))]
+    return [sum(int(np.isnan(block).sum()) for block in cells(series, k)) for k in range(len(series.columns))]
 
 
 def _missing(series: SeriesSet) -> str:
@@ -99,13 +102,19 @@ def _missing(series: SeriesSet) -> str:
 
 def constant_columns(series: SeriesSet) -> list[int]:
     """Columns that hold one value alone, missing cells aside; of one row none does."""
-    found = []
-    for k in range(len(series.columns)):
-        values = series.values[:, k]
-        there = values[~np.isnan(values)]
-        if len(there) > 1 and (there == there[0]).all():
-            found.append(k)
-    return found
+    return [k for k in range(len(series.columns)) if _is_constant(series, k)]
+
+
+def _is_constant(series: SeriesSet, column: int) -> bool:
+    count, value = 0, None
+    for block in cells(series, column):
+        there = block[~np.isnan(block)]
+        if len(there):
+            value = there[0] if value is None else value
+            if not (there == value).all():
+                return False
+            count += len(there)
+    return count > 1
 
 
 def description(series: SeriesSet) -> dict[str, Any]:
@@ -157,10 +166,10 @@ def expect_targets(series: SeriesSet, inputs: Sequence[str] = ()) -> list[str]:
     for k in targets:
         if names[k] in inputs:
             raise PenstockError(f"{series.name}: column {names[k]!r}: the target is among the inputs; leave it out")
-        if np.isnan(series.values[:, k]).all():
+        if all(bool(np.isnan(block).all()) for block in cells(series, k)):
             raise PenstockError(f"{series.name}: column {names[k]!r}: all values of the target are missing")
         if k in constant:
-            value = series.values[~np.isnan(series.values[:, k]), k][0]
+            value = next(block[~np.isnan(block)][0] for block in cells(series, k) if not np.isnan(block).all())
             categories = series.columns[k].categories
             shown = f"{value:g}" if categories is None else repr(categories[int(value)])
             told.append(f"{names[k]}: the target is always {shown}; there is nothing to learn")

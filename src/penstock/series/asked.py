@@ -5,6 +5,7 @@ from typing import Any
 
 from penstock.errors import PenstockError
 from penstock.series.described import columns_of, matched, read_as_described
+from penstock.series.prepared import series_folder
 from penstock.series.read import read_series
 from penstock.series.roles import Roles
 from penstock.series.series_set import SeriesSet
@@ -18,7 +19,7 @@ def read_heard(names: Sequence[str], roles: Roles, pattern: str | None) -> Serie
         PenstockError: see ``read_series``.
     """
     series = read_series(names, roles, pattern)
-    return series if series.rate is None else as_log_mel(series)
+    return series if series.rate is None or series_folder(names) else as_log_mel(series)  # prepared, it is frames
 
 
 def read_asked(names: Sequence[str], reads: Mapping[str, Any]) -> SeriesSet:

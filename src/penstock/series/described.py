@@ -9,6 +9,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.series import sniff, tables
+from penstock.series.prepared import series_folder
 from penstock.series.read import found_files, kind_of_file, read_series, recoded
 from penstock.series.roles import Roles
 from penstock.series.series_set import ALL_MISSING, Column, SeriesSet, Unused, no_such_column
@@ -37,6 +38,8 @@ def read_as_described(names: Sequence[str], description: Mapping[str, Any], patt
         PenstockError: see ``read_series`` and ``matched``.
     """
     columns = columns_of(description)
+    if series_folder(names):
+        return matched(read_series(names), columns)
     of = {role: tuple(one.name for one in columns if one.role == role) for role in ("target", "known", "static")}
     categories = tuple(one.name for one in columns if one.kind == "category")
     wide = bool(description["wide"])

@@ -85,8 +85,24 @@ class Features:
             times: (L,), where ``step`` is not None.
             scaling: this series' own.
         """
+        return self.rows(values, self._moments(times, len(values)), np.zeros(len(values), np.int64), scaling)
+
+    def rows(
+        self,
+        values: NDArray[np.floating],
+        moments: NDArray[np.float64],
+        begins: NDArray[np.int64],
+        scaling: Scaling | None = None,
+    ) -> NDArray[np.float32]:
+        """(L, D) of rows of several series: of each its first row, and then any that tell what was seen last.
+
+        Args:
+            values: (L, C) as for ``whole``.
+            moments: (L,) when each was; the numbers of rows, where ``step`` is None.
+            begins: (L,) of each, the place of the first row of its series.
+            scaling: another than the one over all.
+        """
         scaling = scaling or self.scaling
-        moments = self._moments(times, len(values))
         step = self.step or 1.0
         scaled = (np.asarray(values, np.float64) - scaling.center) / scaling.spread
         out = np.empty((len(values), self.size), np.float32)
@@ -96,11 +112,11 @@ class Features:
                 places = _places(column, values[:, k])
                 out[:, at : at + len(column.features)] = places[:, None] == np.arange(len(column.features))
             else:
-                self._number(column, scaled[:, k], moments, step, out[:, at : at + len(column.features)])
+                self._number(column, scaled[:, k], moments, begins, step, out[:, at : at + len(column.features)])
             at += len(column.features)
         if self.gap:
             apart = np.diff(moments, prepend=moments[:1]) / step
-            out[:, at] = _log1p(apart)
+            out[:, at] = _log1p(np.where(begins == np.arange(len(begins)), 0.0, apart))
         return out
 
     def _number(
@@ -108,6 +124,7 @@ class Features:
         column: FeatureColumn,
         scaled: NDArray[np.float64],
         moments: NDArray[np.float64],
+        begins: NDArray[np.int64],
         step: float,
         out: NDArray[np.float32],
     ) -> None:
@@ -118,9 +135,9 @@ class Features:
             return
         last = np.maximum.accumulate(np.where(missing, -1, np.arange(len(scaled))))
         before = np.concatenate([[-1], last[:-1]])[: len(scaled)]
-        since = (moments - moments[np.maximum(before, 0)]) / step  # the first row's moment stands for "never"
+        since = (moments - moments[np.maximum(before, begins)]) / step  # the first row's moment stands for "never"
         rows = np.flatnonzero(missing)
-        carried = np.where(last[rows] >= 0, scaled[np.maximum(last[rows], 0)], 0.0)
+        carried = np.where(last[rows] >= begins[rows], scaled[np.maximum(last[rows], 0)], 0.0)
         faded = [math.exp(exponent) for exponent in (-column.rate * since[rows]).tolist()]  # as for ``_log1p``
         out[rows, 0] = carried * np.array(faded)
         if column.misses:

@@ -242,10 +242,10 @@ def _by_file(error: PenstockError, job: PartJob, parts: Sequence[Part]) -> Penst
 
 def _counted_from(before: int, error: PenstockError) -> PenstockError:
     """The error of a part of a file that comes after so many rows."""
-    match = re.search(r": (row|line) ([\d,]+)", str(error))
+    match = re.search(r": (row|line) (\d+)", str(error))
     if match is None:
         return error
-    number = int(match[2].replace(",", "")) + before
+    number = int(match[2]) + before
     return PenstockError(f"{str(error)[: match.start()]}: {match[1]} {number}{str(error)[match.end() :]}")
 
 

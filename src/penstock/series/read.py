@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.series import arrays, packed, sound, tables
 from penstock.series.long_table import joined, read_rows
+from penstock.series.prepared import open_prepared, read_index, series_folder
 from penstock.series.roles import Roles, TablePlan, expect_columns, planned
 from penstock.series.series_set import Column, SeriesSet, Unused, no_such_column
 from penstock.series.ts_file import read_ts
@@ -23,7 +24,7 @@ def read_series(names: Sequence[str], said: Roles | None = None, pattern: str | 
     """The series of files.
 
     Args:
-        names: files, folders and globs, of one kind: tables, arrays, .ts, or sound.
+        names: files, folders and globs, of one kind: tables, arrays, .ts, or sound; or one folder of prepared series.
         said: what columns are; the rest is guessed, and ``columns``, ``keys`` and ``unused`` say how.
         pattern: of sound, what files' names hold; see ``penstock.series.sound.read_sound``.
 
@@ -31,6 +32,8 @@ def read_series(names: Sequence[str], said: Roles | None = None, pattern: str | 
         PenstockError: one line that names file, row and column.
     """
     said = said or Roles()
+    if (folder := series_folder(names)) is not None:
+        return _prepared(folder, said, pattern)
     unused: list[Unused] = []
     paths = [path for name in names for path in found_files(name, unused)]
     kinds = {kind_of_file(path) for path in paths}
@@ -53,6 +56,22 @@ def read_series(names: Sequence[str], said: Roles | None = None, pattern: str | 
     if kind != "tables":
         series = with_roles(series, said)
     return dataclasses.replace(series, unused=(*series.unused, *unused))
+
+
+def _prepared(folder: Path, said: Roles, pattern: str | None) -> SeriesSet:
+    """Prepared series, of which it may be said otherwise what is answered, known ahead or constant."""
+    recipe = read_index(folder)["recipe"]
+    for name in ("features", "category", "id", "time", "episode", "wide", "pattern"):
+        value = pattern if name == "pattern" else getattr(said, name)
+        began = tuple(recipe[name]) if isinstance(recipe[name], list) else recipe[name]
+        if value and value != began:
+            shown, before = (" ".join(one) if isinstance(one, tuple) else one for one in (value, began or "nothing"))
+            raise PenstockError(
+                f"--{name}: {folder} was prepared with {before}, got {shown}; leave it out, or prepare the series anew"
+            )
+    series = open_prepared(folder)
+    again = Roles(target=said.target, known=said.known, static=said.static, split=said.split)
+    return series if again == Roles() else with_roles(series, again)
 
 
 def kind_of_file(path: Path) -> str:

@@ -1,19 +1,23 @@
 """Scaling: numbers of about one size, learned on the training rows alone, and undone in what comes out."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.series.blocks import blocks, cells
 from penstock.series.series_set import SeriesSet
-from penstock.series.split import rows_of
 
 WILD = 3.0
 """Times that the standard deviation may be what the middle half of the values says it is, IQR / 1.349; beyond, outliers
 rule it, and median and IQR / 1.349 are taken instead of mean and standard deviation."""
+SAMPLE = 1 << 20
+"""Rows by which quantiles are told, at most."""
 STILL = 1e-6
 """Of a column's size: one that varies less is constant, since float32 does not tell its values apart."""
 
@@ -73,26 +77,64 @@ def learn_scaling(values: NDArray[np.floating], categories: Sequence[bool] = ())
         values: (rows, C), NaN where missing.
         categories: (C,) whether a column is one, and left as it is; none by default.
     """
-    columns = values.shape[1]
+    columns = [functools.partial(_in_blocks, values[:, k]) for k in range(values.shape[1])]
+    return _of_columns(columns, len(values), categories)
+
+
+def learn_part_scaling(series: SeriesSet, part: NDArray[np.int64], columns: Sequence[int]) -> Scaling:
+    """``learn_scaling`` of some columns' rows of a part of a split, block by block."""
+    rows = int((part[:, 1] - part[:, 0]).sum())
+    categories = [series.columns[k].categories is not None for k in columns]
+    return _of_columns([functools.partial(cells, series, k, part) for k in columns], rows, categories)
+
+
+Cells = Callable[[], Iterable[NDArray[np.floating]]]
+"""A column of training rows, block by block, as often as it is called."""
+
+
+def _in_blocks(column: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    return (column[rows] for rows in blocks(len(column)))
+
+
+def _of_columns(columns: Sequence[Cells], rows: int, categories: Sequence[bool]) -> Scaling:
     found = [
-        (0.0, 1.0, "none") if k < len(categories) and categories[k] else _learned(values[:, k]) for k in range(columns)
+        (0.0, 1.0, "none") if k < len(categories) and categories[k] else _learned(column, rows)
+        for k, column in enumerate(columns)
     ]
     center, spread, statistic = zip(*found, strict=True) if found else ((), (), ())
     return Scaling(np.array(center, np.float64), np.array(spread, np.float64), tuple(statistic))
 
 
-def _learned(column: NDArray[np.floating]) -> tuple[float, float, str]:
-    there = column[~np.isnan(column)].astype(np.float64)
-    if not len(there):
+def _learned(column: Cells, rows: int) -> tuple[float, float, str]:
+    """Mean and standard deviation are exact; quantiles those of at most ``SAMPLE`` rows, chosen evenly."""
+    every = max(1, -(-rows // SAMPLE))
+    count, total, at = 0, 0.0, 0
+    least, most = np.inf, -np.inf
+    some = []
+    for block in column():
+        some.append(block[-at % every :: every])
+        at += len(block)
+        if len(there := _there(block)):
+            count, total = count + len(there), total + float(there.sum())
+            least, most = min(least, float(there.min())), max(most, float(there.max()))
+    if not count:
         return 0.0, 1.0, "constant"
-    mean, deviation = float(there.mean()), float(there.std())
-    if deviation <= STILL * float(np.abs(there).max()):
-        return float(there[0]) if (there == there[0]).all() else mean, 1.0, "constant"
-    low, middle, high = np.quantile(there, [0.25, 0.5, 0.75])
+    mean = total / count
+    deviation = math.sqrt(sum(float(np.square(_there(block) - mean).sum()) for block in column()) / count)
+    size = max(abs(least), abs(most))
+    if deviation <= STILL * size:
+        return least if least == most else mean, 1.0, "constant"
+    sample = _there(np.concatenate(some))
+    low, middle, high = np.quantile(sample, [0.25, 0.5, 0.75]) if len(sample) else (0.0, 0.0, 0.0)
     robust = float(high - low) / 1.349
-    if deviation > WILD * robust > STILL * float(np.abs(there).max()):
+    if deviation > WILD * robust > STILL * size:
         return float(middle), robust, "median"
     return mean, deviation, "mean"
+
+
+def _there(block: NDArray[np.floating]) -> NDArray[np.float64]:
+    there: NDArray[np.float64] = block[~np.isnan(block)].astype(np.float64)
+    return there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +175,7 @@ def learn_series_scaling(
     """
     chosen = list(columns)
     categories = [series.columns[k].categories is not None for k in chosen]
-    overall = learn_scaling(series.values[rows_of(series, training)][:, chosen], categories)
+    overall = learn_part_scaling(series, training, chosen)
     of = {}
     for k in range(len(series)) if per_series else ():
         first, last = (int(series.starts[k] + edge) for edge in training[k])

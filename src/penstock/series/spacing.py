@@ -1,10 +1,13 @@
 """How far apart steps are: the usual distance, its unit, and where steps are missing."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.series.blocks import among, blocks
+from penstock.series.prepared import let_go
 from penstock.series.series_set import SeriesSet
 
 UNITS = (("day", 86_400_000_000), ("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))
@@ -13,6 +16,8 @@ MONTHS = ((28, 31, "1 month"), (89, 92, "3 months"), (365, 366, "1 year"))
 GAP = 1.5
 """Of usual distances: what is further apart has steps missing between."""
 NEAR = 1e-3
+SAMPLE = 1 << 22
+"""Rows by which the usual distance is told, at most."""
 
 
 class Spacing(NamedTuple):
@@ -32,30 +37,35 @@ class Spacing(NamedTuple):
 
 def spacing(series: SeriesSet) -> Spacing | None:
     """None without times, or where no series has two steps."""
-    apart = distances(series)
-    if not len(apart):
+    if series.times is None or not (series.lengths > 1).any():
         return None
-    step = float(np.median(apart))
-    relative = apart / step
-    longest = float(relative.max())
+    every = max(1, -(-len(series.times) // SAMPLE))
+    some = [apart[::every] for apart in distances(series)]
+    step = float(np.median(np.concatenate(some)))
+    longest, gaps, whole = 0.0, 0, True
+    least, most = np.inf, 0.0
+    for apart in distances(series):
+        if not len(apart):
+            continue
+        relative = apart / step
+        longest, gaps = max(longest, float(relative.max())), gaps + int((relative > GAP).sum())
+        whole = whole and bool((np.abs(relative - np.maximum(np.round(relative), 1)) < NEAR).all())
+        least, most = min(least, float(apart.min())), max(most, float(apart.max()))
     if series.dated:
-        days = apart / UNITS[0][1]
         for low, high, unit in MONTHS:
-            if (low <= days).all() and (days <= high).all():
+            if low <= least / UNITS[0][1] and most / UNITS[0][1] <= high:
                 return Spacing(step, unit, True, 0, longest)
-    whole = bool((np.abs(relative - np.maximum(np.round(relative), 1)) < NEAR).all())
-    return Spacing(step, in_words(step) if series.dated else f"{step:g}", whole, int((relative > GAP).sum()), longest)
+    return Spacing(step, in_words(step) if series.dated else f"{step:g}", whole, gaps, longest)
 
 
-def distances(series: SeriesSet) -> NDArray[np.float64]:
-    """Of all steps from the one before in their series."""
-    if series.times is None:
-        return np.zeros(0)
-    apart = np.diff(series.times).astype(np.float64)
-    inside = np.ones(len(apart), bool)
-    borders = series.starts[1:-1]
-    inside[borders[(borders > 0) & (borders <= len(apart))] - 1] = False
-    return apart[inside]
+def distances(series: SeriesSet) -> Iterator[NDArray[np.float64]]:
+    """Of all steps from the one before in their series, block by block."""
+    assert series.times is not None
+    for rows in blocks(len(series.times)):
+        low = max(rows.start - 1, 0)
+        apart = np.diff(series.times[low : rows.stop]).astype(np.float64)
+        yield apart[~among(np.arange(low + 1, rows.stop), series.starts)]
+        let_go(series.times)
 
 
 def in_words(microseconds: float) -> str:

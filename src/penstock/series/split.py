@@ -17,6 +17,8 @@ from penstock.series.read import together
 from penstock.series.series_set import SeriesSet
 from penstock.series.times import moment, said
 
+SAMPLE = 1 << 22
+"""Rows by which a share of time is told, at most."""
 FAR_OFF = 2.0
 """Times that the share of series that their hashes draw may differ from the share that was asked for."""
 
@@ -117,7 +119,7 @@ def _counters(ends: NDArray[Any]) -> bool:
 
 def _quantile(series: SeriesSet, share: float) -> int | float:
     assert series.times is not None
-    ordered = np.sort(series.times)
+    ordered = np.sort(series.times[:: max(1, -(-len(series.times) // SAMPLE))])
     first = ordered[min(len(ordered) - 1, max(0, round((1 - share) * len(ordered))))]
     return int(first) if series.dated else float(first)
 
@@ -270,11 +272,11 @@ def split_line(series: SeriesSet, split: Split) -> str:
 def _part(series: SeriesSet, part: NDArray[np.int64]) -> str:
     some = int((part[:, 1] > part[:, 0]).sum())
     text = f"{_count(part):,} rows of {some:,} series"
-    rows = rows_of(series, part)
-    if series.times is None or not len(rows):
+    if series.times is None or not some:
         return text
-    times = series.times[rows]
-    return f"{text}, {said(times.min(), series.dated)} to {said(times.max(), series.dated)}"
+    bounds = (series.starts[:-1, None] + part)[part[:, 1] > part[:, 0]]  # times ascend within each
+    least, most = series.times[bounds[:, 0]].min(), series.times[bounds[:, 1] - 1].max()
+    return f"{text}, {said(least, series.dated)} to {said(most, series.dated)}"
 
 
 def _count(part: NDArray[np.int64]) -> int:

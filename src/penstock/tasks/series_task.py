@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from penstock.errors import PenstockError
 from penstock.files import write
-from penstock.folder import Folder
+from penstock.folder import Folder, expect_outside
 from penstock.model_folder import CONFIG, WEIGHTS, StackConfig
 from penstock.model_folder.series import SeriesConfig, SeriesFiles
 from penstock.nn.series_model import SeriesModel
@@ -32,6 +32,7 @@ from penstock.series import (
     taken_up,
 )
 from penstock.series.asked import read_heard
+from penstock.series.prepared import map_of, series_folder
 from penstock.series.saved import open_series_set, save_series_set
 from penstock.tasks.series_data import SeriesData
 from penstock.tasks.series_results import SeriesResults, measure, print_results
@@ -39,7 +40,7 @@ from penstock.tasks.series_settings import SeriesSettings
 from penstock.train.settings import Settings
 from penstock.train.task import Begun, Said
 
-SERIES, SPLIT = "series.safetensors", "split.json"
+SERIES, PREPARED, SPLIT = "series.safetensors", "prepared.json", "split.json"
 MANY = 20
 """Series from which on whole ones are held out."""
 
@@ -64,7 +65,7 @@ class SeriesTask:
         self.parameters_per_step = 4.0 if last else 8.0
 
     def prepared(self, inputs: Sequence[str]) -> Path | None:
-        """There is no prepared form of series yet: None."""
+        """A run knows where its prepared series are: None."""
         return None
 
     def begin(self, said: Said, begun: Folder, out: Path, tell: Callable[[str], None], console: Console) -> Begun:
@@ -80,12 +81,23 @@ class SeriesTask:
         data = self._data(series, split, said.own)
         for line in self._told(data, console.width):
             tell(line)
-        save_series_set(begun.place(SERIES), series)
+        place = self._kept(said.inputs, series, begun, out)
         write(begun.place(SPLIT), json.dumps(split.to_json()) + "\n")
         settings = said.settings
         if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=data.reach)
-        return Begun(settings, said.own, data, SERIES)
+        return Begun(settings, said.own, data, place)
+
+    def _kept(self, inputs: Sequence[str], series: SeriesSet, begun: Folder, out: Path) -> str:
+        """The name of the file by which the series are opened again: of prepared ones, where they are."""
+        folder = series_folder(inputs)
+        if folder is not None:
+            expect_outside([folder], out)
+        if folder is None or map_of(series.values) is None:
+            save_series_set(begun.place(SERIES), series)
+            return SERIES
+        write(begun.place(PREPARED), json.dumps({"folder": str(folder.resolve())}) + "\n")
+        return PREPARED
 
     def _expect_usable(self, own: Any) -> None:
         """Raises PenstockError for what means nothing to the task."""
@@ -110,11 +122,11 @@ class SeriesTask:
 
     def open(self, place: Path, own: SeriesSettings) -> SeriesData:
         """What ``begin`` left."""
-        series, split = open_series_set(place), place.with_name(SPLIT)
-        try:
-            rule = json.loads(split.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise PenstockError(f"{split}: not the file that was written: {error}") from None
+        if place.name == PREPARED:
+            series = read_heard([str(_json(place)["folder"])], own.roles(), own.pattern)
+        else:
+            series = open_series_set(place)
+        rule = _json(place.with_name(SPLIT))
         return self._data(series, _whole(series) if rule["by"] == "none" else taken_up(series, rule), own)
 
     def _data(self, series: SeriesSet, split: Split, own: SeriesSettings) -> SeriesData:
@@ -137,7 +149,7 @@ class SeriesTask:
 
     def too_few(self, data: SeriesData, settings: Settings, inputs: Sequence[str]) -> str | None:
         """Why the series are too few to train on."""
-        if np.isnan(data.y).all():
+        if not data.answers():
             return f"{', '.join(inputs)}: no row has a target"
         return None
 
@@ -188,6 +200,13 @@ class SeriesTask:
     def print_results(self, results: SeriesResults, data: SeriesData, out: Path, console: Console) -> None:
         """The figures as a person reads them."""
         print_results(results, out, console)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise PenstockError(f"{path}: not the file that was written: {error}") from None
 
 
 def _whole(series: SeriesSet) -> Split:
