@@ -17,8 +17,8 @@ from penstock.text.words import split
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 
-FEATURES = 1 << 20
-"""Into which words and pairs of them are hashed."""
+FEATURES = 1 << 17
+"""Words and pairs of them that are counted at most: the most frequent."""
 Floats = NDArray[np.floating]
 
 
@@ -60,10 +60,8 @@ def linear(
     of_text = package("sklearn.feature_extraction.text", name)
 
     def fitted(model: object, which: NDArray[np.bool_], answers: Floats) -> object:
-        hashed = of_text.HashingVectorizer(
-            analyzer=_words_and_pairs, n_features=FEATURES, alternate_sign=False, norm=None
-        )
-        steps = pipeline.make_pipeline(hashed, of_text.TfidfTransformer(sublinear_tf=True), model)
+        counts = of_text.TfidfVectorizer(analyzer=_words_and_pairs, max_features=FEATURES, sublinear_tf=True)
+        steps = pipeline.make_pipeline(counts, model)
         return steps.fit([text for text, there in zip(texts, which.tolist(), strict=True) if there], answers)
 
     columns = []
