@@ -49,7 +49,8 @@ def drawn(known: bool = True, lengths: tuple[int, ...] = (40, 3, 25), missing: f
 
 def made(folder: Path, known: bool = True, segment: int = 3, **stack: Any) -> tuple[ForecastModel, ForecastRuntime]:
     series = drawn(known)
-    around = learn_around(series, np.array([[0, length] for length in series.lengths]), ("a", "b"), calendar=True)
+    seen = [column.name for column in series.columns if column.role == "seen"]
+    around = learn_around(series, np.array([[0, length] for length in series.lengths]), seen, calendar=True)
     assert around is not None
     A, S, B = around.sizes
     patch = 4 if segment > 1 else 1

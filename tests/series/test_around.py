@@ -32,24 +32,24 @@ TRAINING = np.array([[0, 25], [0, 25]])
 
 
 def test_sizes_count_what_is_read_known_and_constant() -> None:
-    around = learn_around(drawn(), TRAINING, ("v",))
+    around = learn_around(drawn(), TRAINING, ("seen",))
     assert around is not None
     assert around.columns == ("price", "holiday", "seen", "size")
     assert around.sizes == (1 + 3 + 1, 1, 1 + 3)  # categories have a place for others
     assert around.of(drawn()).shape == (50, around.size)
-    dated = learn_around(drawn(), TRAINING, ("v",), calendar=True)
+    dated = learn_around(drawn(), TRAINING, ("seen",), calendar=True)
     assert dated is not None
     assert dated.calendar == ("day", "week", "year")
     assert dated.sizes == (5 + 6, 1, 4 + 6)
     alone = dataclasses.replace(drawn(), values=drawn().values[:, :1], columns=drawn().columns[:1])
-    assert learn_around(alone, TRAINING, ("v",)) is None
+    assert learn_around(alone, TRAINING) is None
     counted = dataclasses.replace(alone, times=np.tile(np.arange(25.0), 2), dated=False)
-    assert learn_around(counted, TRAINING, ("v",), calendar=True) is None
+    assert learn_around(counted, TRAINING, calendar=True) is None
 
 
 def test_a_window_holds_its_steps_its_series_and_what_is_known_ahead() -> None:
     series = drawn()
-    around = learn_around(series, TRAINING, ("v",))
+    around = learn_around(series, TRAINING, ("seen",))
     assert around is not None
     x, W, K = around.of(series), 4, 3
     A, S, B = around.sizes
@@ -67,7 +67,7 @@ def test_a_window_holds_its_steps_its_series_and_what_is_known_ahead() -> None:
 
 
 def test_the_calendar_goes_round() -> None:
-    around = learn_around(drawn(), TRAINING, ("v",), calendar=True)
+    around = learn_around(drawn(), TRAINING, ("seen",), calendar=True)
     assert around is not None
     days = around.dates(np.arange(49) * HOUR)
     assert days.shape == (49, 6)
@@ -80,7 +80,7 @@ def test_the_calendar_goes_round() -> None:
 
 
 def test_it_is_saved_and_what_is_none_is_refused() -> None:
-    around = learn_around(drawn(), TRAINING, ("v",), calendar=True)
+    around = learn_around(drawn(), TRAINING, ("seen",), calendar=True)
     assert around is not None
     again = Around.from_json(around.to_json())
     assert np.array_equal(again.of(drawn()), around.of(drawn()))

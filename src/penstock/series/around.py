@@ -132,24 +132,20 @@ class Around:
 
 
 def learn_around(
-    series: SeriesSet, training: NDArray[np.int64], targets: Sequence[str], calendar: bool = False
+    series: SeriesSet, training: NDArray[np.int64], seen: Sequence[str] = (), calendar: bool = False
 ) -> Around | None:
-    """All columns but the targets, as the training rows have them; None where there is nothing to read.
+    """Columns that were said to be known in advance or static, as the training rows have them, and some of those seen
+    so far; None where there is nothing to read.
 
     Args:
         series: all of them.
         training: (S, 2) the training rows of each; see ``penstock.series.split``.
-        targets: the columns that are forecast.
+        seen: columns that are read up to the forecast.
         calendar: whether the calendar is read too, of dated series.
     """
-    of_role = {
-        role: tuple(one.name for one in series.columns if one.role == role and one.name not in targets)
-        for role in ("known", "seen", "static")
-    }
-    names = [name for some in of_role.values() for name in some]
+    known, static = (tuple(one.name for one in series.columns if one.role == role) for role in ("known", "static"))
     found = spacing(series) if calendar and series.dated else None
     cycles = () if found is None else tuple(c for c, size in CYCLES.items() if size * 1e6 >= SAMPLES * found.step)
-    if not names and not cycles:
+    if not (known or seen or static or cycles):
         return None
-    features = learn_features(series, training, names)
-    return Around(features, of_role["known"], of_role["static"], cycles)
+    return Around(learn_features(series, training, [*known, *seen, *static]), known, static, cycles)

@@ -186,7 +186,8 @@ def sales(path: Path, length: int = 240) -> Path:
 def test_what_is_known_in_advance_is_read(tmp_path: Path) -> None:
     path, said = sales(tmp_path / "s.csv"), {"steps": 60, "hidden": 8, "holdout": 0.2, "patience": 10}
     own = ForecastSettings(target=("sold",), horizon=4, time="day", season=1)
-    without, _ = trained(path, tmp_path / "a", dataclasses.replace(own, features=("price",)), **said)
+    without, printed = trained(path, tmp_path / "a", own, **said)
+    assert "not read: price, holiday, as --features names none" in " ".join(printed.split())
     known = dataclasses.replace(own, known=("price", "holiday"))
     found, printed = trained(path, tmp_path / "b", known, **said)
     assert found.model["mae"] < 0.4 * without.model["mae"]
@@ -220,7 +221,19 @@ def test_of_a_run_by_the_clock_segments_and_steps_are_compared(tmp_path: Path) -
     printed = " ".join(printed.split())
     assert "segments of 8: " in printed
     assert "step by step: " in printed
+    assert "the run goes on with s" in printed
     _, printed = trained(path, tmp_path / "b", dataclasses.replace(own, segment=1), **said)
     assert "step by step: " not in " ".join(printed.split())
     config = load_forecast(tmp_path / "b").config
     assert (config.patch, config.segment, config.segments) == (1, 1, 8)
+
+
+def test_other_columns_are_read_if_named_or_by_the_clock_if_they_are_ahead(tmp_path: Path) -> None:
+    path = sales(tmp_path / "s.csv", 120)
+    own = ForecastSettings(target=("sold",), horizon=4, time="day", season=1)
+    named = dataclasses.replace(own, features=("price", "holiday"))
+    _, printed = trained(path, tmp_path / "a", named, steps=2, hidden=4)
+    assert "read beside it: price, holiday" in " ".join(printed.split())
+    assert load_forecast(tmp_path / "a").columns == ("sold", "price", "holiday")
+    _, printed = trained(path, tmp_path / "b", own, minutes=0.01, hidden=4, holdout=0.3)
+    assert "reading price, holiday too: " in " ".join(printed.split())

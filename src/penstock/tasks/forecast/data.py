@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,9 @@ class ForecastData:
         self._scales = [
             _scales(series, one.astype(np.float32), split, season, floor) for one, floor in read
         ]  # T of (S,)
-        self.around = learn_around(series, split.training, names, own.calendar)
+        self.others = others(series, names)
+        seen = [name for name in self.others if name in own.features]
+        self.around = learn_around(series, split.training, seen, own.calendar)
         self._beside = None if self.around is None else self.around.of(series)  # (rows, D)
         self._training, self._held_out = (
             self._informative(places(series, part, self.lookback, self.horizon, len(names), older))
@@ -181,6 +184,11 @@ def target_columns(series: SeriesSet) -> list[int]:
     if not targets:
         raise PenstockError(f"{series.name}: no column of numbers to forecast; name one with --target")
     return targets
+
+
+def others(series: SeriesSet, targets: Sequence[str]) -> tuple[str, ...]:
+    """The columns that are seen so far and no targets; read where ``--features`` names them."""
+    return tuple(series.columns[k].name for k in series.of_role("seen") if series.columns[k].name not in targets)
 
 
 def _season(series: SeriesSet, names: tuple[str, ...], said: int | None) -> Season | None:

@@ -15,8 +15,8 @@ class ForecastSettings(SeriesSettings):
         horizon: Steps ahead to forecast. Required.
         lookback: Steps that a forecast reads; chosen from the season, the horizon and the lengths of the series.
         season: Steps after which the series repeat themselves, 1 if they do not; found unless you say.
-        segment: Steps that are read and forecast at once, 1 is step by step; of a part of a season and of 1 the better
-            on held-out rows after a twentieth of the minutes each, unless you say.
+        segment: Steps that are read and forecast at once; 1 is step by step. Of a season, or a part of one, and of 1
+            the better on held-out rows after a short time, unless you say.
         calendar: Time of the day, of the week and of the year are read too, of dated series.
     """
 

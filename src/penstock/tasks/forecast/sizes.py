@@ -43,15 +43,17 @@ def lookback_of(
         horizon: K.
         season: in steps, if there is one.
         said: instead of the rule; rounded up to whole patches.
-        segment: steps of a patch, if they were said.
+        segment: steps of a patch, if they were said; of these too there are whole ones.
     """
-    patch, cycle = patch_of(horizon, season, segment), season or 1
+    patch, cycle = patch_of(horizon, season), season or 1
+    whole = segment or patch
     if said is not None:
-        return -(-said // patch) * patch
+        return -(-said // whole) * whole
     wanted = max(2 * horizon, 2 * cycle, min(SEASONS * cycle, MOST), 4 * patch)
     there = lengths[lengths > horizon]
     room = SHARE * (float(np.quantile(there, 0.25)) - horizon) if len(there) else 0.0
-    return max(1, min(-(-wanted // patch), int(room // patch))) * patch
+    found = max(1, min(-(-wanted // patch), int(room // patch))) * patch
+    return -(-found // whole) * whole
 
 
 def sizes(

@@ -20,7 +20,7 @@ from penstock.runtime.forecast_model import BATCH, ForecastRuntime, load_forecas
 from penstock.runtime.forecast_score import score_forecasts
 from penstock.series import SeriesSet, Split, by_time, expect_targets, long_enough, split_line
 from penstock.series.forecasts import LAST, SEASON
-from penstock.tasks.forecast.contest import better_segment
+from penstock.tasks.forecast.contest import ahead
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.sizes import sizes
@@ -54,11 +54,10 @@ class ForecastTask(SeriesTask):
         read = super().begin(said, begun, out, tell, console)
         if read.settings.dropout is None:
             read = read._replace(settings=dataclasses.replace(read.settings, dropout=DROPOUT))
-        if read.own.segment is None and said.settings.steps is None and said.settings.epochs is None:
-            segment, line = better_segment(self, read, said.inputs, out)
+        if said.settings.steps is None and said.settings.epochs is None:
+            read, line = ahead(self, read, said.inputs, out)
             for part in wrap(line, console.width) if line else ():
                 tell(part)
-            read = read._replace(own=dataclasses.replace(read.own, segment=segment))
         return read
 
     def _expect_usable(self, own: Any) -> None:
@@ -196,6 +195,9 @@ def _about_forecasts(data: ForecastData) -> str:
     if data.around is not None:
         beside = [*data.around.columns, *(f"time of the {cycle}" for cycle in data.around.calendar)]
         parts.append(f"read beside it: {', '.join(beside[:8])}{', …' if len(beside) > 8 else ''}")
+    unread = [name for name in data.others if data.around is None or name not in data.around.columns]
+    if unread:
+        parts.append(f"not read: {', '.join(unread[:8])}{', …' if len(unread) > 8 else ''}, as --features names none")
     return "; ".join(parts)
 
 
