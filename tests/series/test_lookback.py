@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penstock.series import Column, SeriesSet
-from penstock.series.lookback import as_read, as_written, carried, floor_of, lookback, places
+from penstock.series.lookback import as_read, as_written, carried, floor_of, lookback, places, varies
 
 NAN = np.nan
 
@@ -76,3 +76,16 @@ def test_logarithms_and_back() -> None:
     values = np.array([0.1, 2.0, 300.0, NAN])
     assert np.allclose(as_written(as_read(values, 0.5), 0.5), [0.5, 2, 300, NAN], equal_nan=True)
     assert as_read(values, None) is values
+
+
+@pytest.mark.parametrize("W", [1, 2, 7])
+def test_windows_vary_where_they_have_a_spread(W: int) -> None:
+    random = np.random.default_rng(W)
+    values = np.cumsum(random.integers(0, 2, 300) * random.normal(size=300) * (random.random(300) < 0.3)) + 1e3
+    values[100:130] = values[100] + 1e-7 * random.normal(size=30)  # as good as constant
+    values[:5] = np.nan
+    first, at = np.repeat([0, 150], [150, 149]), np.concatenate([np.arange(1, 151), np.arange(151, 300)])
+    expected = lookback(values, first, at, W).spread > 0
+    assert np.array_equal(varies(values, first, at, W), expected)
+    assert expected.any() == (W > 1)
+    assert not expected.all()

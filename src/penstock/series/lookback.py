@@ -14,6 +14,9 @@ from penstock.series.windows import windows
 
 Numbers = NDArray[np.float64]
 
+PIECE = 1 << 15
+"""Windows that are looked at together."""
+
 
 class Places(NamedTuple):
     """Where windows stand: each is of one target and one series, and its answers begin at a row."""
@@ -62,6 +65,22 @@ def lookback(values: Numbers, first: NDArray[np.int64], at: NDArray[np.int64], W
     spread = np.where(spread > STILL * np.abs(window).max(axis=1), spread, 0.0)  # also of a window of NaN
     scaled = (window - last[:, None]) / np.where(spread > 0, spread, 1.0)[:, None]
     return Lookback(np.where(spread[:, None] > 0, scaled, 0.0).astype(np.float32), last, spread)
+
+
+def varies(values: Numbers, first: NDArray[np.int64], at: NDArray[np.int64], W: int) -> NDArray[np.bool_]:
+    """(M,) whether windows have a spread; arguments as of ``lookback``.
+
+    Of most the last two values tell, without a look at the whole: a window's standard deviation is at least the
+    difference of any two of its values by √(2 W).
+    """
+    before = np.maximum(at - min(2, W), first)
+    largest = np.abs(values).max(initial=0.0, where=~np.isnan(values))
+    found: NDArray[np.bool_] = np.abs(values[at - 1] - values[before]) > 2 * STILL * largest * np.sqrt(2 * W)
+    rest = np.flatnonzero(~found)
+    for start in range(0, len(rest), PIECE):
+        some = rest[start : start + PIECE]
+        found[some] = lookback(values, first[some], at[some], W).spread > 0
+    return found
 
 
 def places(

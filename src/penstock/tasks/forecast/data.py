@@ -14,7 +14,7 @@ from penstock.model_folder.forecast import ForecastAnswer
 from penstock.series import Season, SeriesSet, Split, description, find_season, rows_of
 from penstock.series.around import learn_around
 from penstock.series.forecasts import naive_error
-from penstock.series.lookback import Places, as_read, carried, floor_of, lookback, places
+from penstock.series.lookback import Places, as_read, carried, floor_of, lookback, places, varies
 from penstock.series.saved import digest
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.sizes import better_repeat, lookback_of
@@ -123,12 +123,13 @@ class ForecastData:
 
     def _informative(self, all: Places) -> Places:
         """Without windows from which nothing could be learnt: constant ones, and those with no truth."""
-        kept = []
-        for start in range(0, len(all.at), 1 << 15):
-            some = all.only(np.arange(start, min(start + (1 << 15), len(all.at))))
-            _, y = self.windows(some)
-            kept.append(~np.isnan(y[:, : self.horizon]).all(1) & (y[:, self.horizon] > 0))
-        return all.only(np.concatenate(kept) if kept else np.zeros(0, bool))
+        kept = np.zeros(len(all.at), bool)
+        for t, (truths, values) in enumerate(zip(self._truths, self._values, strict=True)):
+            of = np.flatnonzero(all.target == t)
+            at, first = all.at[of], self.series.starts[all.series[of]]
+            known = np.concatenate([[0], np.cumsum(~np.isnan(truths))])
+            kept[of] = (known[at + self.horizon] > known[at]) & varies(values, first, at, self.lookback)
+        return all.only(kept)
 
 
 class WindowStreams:
