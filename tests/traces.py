@@ -80,6 +80,13 @@ ANSWERS = {
 }
 
 
+def drawn_weights(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], size: float) -> dict[str, Any]:
+    """By a model's names; 0 where a mark says that a layer has the form "before"."""
+    return {
+        name: np.asarray(rng.normal(size=shape) * (size if shape else 0), np.float32) for name, shape in shapes.items()
+    }
+
+
 def series_model(asked: str, segment: int = 0, **stack: Any) -> SeriesRuntime:
     """With random weights; learned nothing but how its columns are scaled."""
     rng, series = np.random.default_rng(11), rows_of_series()
@@ -91,7 +98,7 @@ def series_model(asked: str, segment: int = 0, **stack: Any) -> SeriesRuntime:
         StackConfig(features.size * (2 * segment or 1), 6, **stack),
         segment,
     )
-    of_model = {name: rng.normal(size=shape).astype(np.float32) * 0.7 for name, shape in config.shapes().items()}
+    of_model = drawn_weights(rng, config.shapes(), 0.7)
     reads = {**description(series), "features": features.to_json(), "pattern": None}
     return SeriesRuntime(SeriesFiles("sequence" if segment else "steps", reads, answer, config, of_model))
 
@@ -105,7 +112,7 @@ def forecaster(**stack: Any) -> ForecastRuntime:
     rng, series = np.random.default_rng(2), rows_of_series()
     config = ForecastConfig(12, 7, 4, 3, 4, StackConfig(5, 6, **stack))
     answer = ForecastAnswer(("flow", "noise"), 4, (600.0, 0.02), (None, None))
-    of_model = {name: rng.normal(size=shape).astype(np.float32) * 0.3 for name, shape in config.shapes().items()}
+    of_model = drawn_weights(rng, config.shapes(), 0.3)
     return ForecastRuntime(ForecastFiles(description(series), answer, config, of_model))
 
 

@@ -6,17 +6,23 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from penstock.cli.parameters import SAID, Folder, Json
+from penstock.cli.row_files import evened, expect_row_file, write_rows
 from penstock.errors import NotText, PenstockError
 from penstock.files import expect_place_for
 from penstock.layout import columns, facts, wrap
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from penstock.runtime import Model, Score
+    from penstock.runtime.forecast_model import ForecastRuntime
+    from penstock.series import SeriesSet
     from penstock.text import Corpus, Piece
 
 
@@ -28,6 +34,7 @@ def evaluate(
     errors: Literal["strict", "replace"] = "strict",
     after: str | None = None,
     png: Annotated[Path | None, Parameter(show_default=False)] = None,
+    per_series: Annotated[Path | None, Parameter(show_default=False)] = None,
     json_: Json = False,
 ) -> int:
     """Measure a model: how well it expects text, or how good its answers to series are, beside a naive answer's.
@@ -43,6 +50,8 @@ def evaluate(
         errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         png: Of series: also draw the answers into a file, by its name a .png, .svg or .pdf: of classes how often each
             was taken for each, of numbers the answers beside the truths, forecasts with their intervals.
+        per_series: Of series: also write a .csv, .jsonl or .parquet file with a row for each, its answer beside the
+            truth, or its metrics where it has many answers.
         json_: Print one JSON object.
     """
     from penstock.model_folder.content import read_config
@@ -60,12 +69,16 @@ def evaluate(
         if find_spec("matplotlib") is None:
             raise PenstockError("--png draws with matplotlib, which is not installed: pip install 'penstock[plot]'")
         expect_place_for(png)
+    if per_series is not None:
+        if task in ("language", "text"):
+            raise PenstockError(f"--per-series: means nothing to a model of the task {task}; leave it out")
+        expect_row_file(per_series, "--per-series")
     if task == "forecast":
-        return _evaluate_forecasts(dir_, files, after, png, json_)
+        return _evaluate_forecasts(dir_, files, after, png, per_series, json_)
     if task == "text":
         return _evaluate_texts(dir_, files, column, errors, json_)
     if task != "language":
-        return _evaluate_series(dir_, files, png, json_)
+        return _evaluate_series(dir_, files, png, per_series, json_)
     model = load_language(dir_)
     if not files:
         raise PenstockError("FILE: expected text to score, got none; name files, or - for standard input")
@@ -94,9 +107,9 @@ def evaluate(
     return 0
 
 
-def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, json_: bool) -> int:
+def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, per_series: Path | None, json_: bool) -> int:
     from penstock.runtime.series_model import load_series
-    from penstock.runtime.series_score import score_series
+    from penstock.runtime.series_score import figures_by_series, score_series
     from penstock.series import account
     from penstock.series.asked import read_asked
 
@@ -111,6 +124,8 @@ def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, json_: 
         from penstock.look.pictures import save_figure
 
         save_figure(png, lambda: answers_figure(model, series))
+    if per_series is not None:
+        write_rows(evened(figures_by_series(model, series)), per_series)
     if json_:
         print(json.dumps(figures))
         return 0
@@ -146,7 +161,9 @@ def _lines(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, st
             yield f"{name.replace('_', ' ')}{'' if whose == 'model' else f' of {whose}'}", f"{value:.4g}"
 
 
-def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, png: Path | None, json_: bool) -> int:
+def _evaluate_forecasts(
+    dir_: Path, files: Sequence[str], after: str | None, png: Path | None, per_series: Path | None, json_: bool
+) -> int:
     from penstock.runtime.forecast_model import load_forecast
     from penstock.runtime.forecast_score import asked_part, score_forecasts
     from penstock.series import account
@@ -162,11 +179,27 @@ def _evaluate_forecasts(dir_: Path, files: Sequence[str], after: str | None, png
         from penstock.look.pictures import save_figure
 
         save_figure(png, lambda: forecasts_figure(model, series))
+    if per_series is not None:
+        write_rows(evened(_by_series(model, series, part)), per_series)
     if json_:
         print(json.dumps(figures))
     else:
         print(*facts(_lines(figures), columns()), sep="\n")
     return 0
+
+
+def _by_series(
+    model: "ForecastRuntime", series: "SeriesSet", part: "NDArray[np.int64] | None"
+) -> Iterator[dict[str, Any]]:
+    """The model's metrics on each series that is long enough."""
+    from penstock.runtime.forecast_score import score_forecasts
+
+    for k, id in enumerate(series.ids):
+        try:
+            figures = score_forecasts(model, series.only([k]), None if part is None else part[[k]])
+        except PenstockError:  # too short, or without a truth
+            continue
+        yield {"id": id, **figures["model"]}
 
 
 def _score_held_out(model: "Model", folder: Path) -> "Score":

@@ -90,6 +90,8 @@ def look(
             raise PenstockError("--series, --after, --target: mean nothing without a model of series; leave them out")
         traces = _traces(dir_, text, (*files, *file), from_, to)
     else:
+        if task == "text":
+            raise PenstockError(f"{dir_}: is a model of texts for classes, which look does not show yet")
         if text:
             raise PenstockError(f"--text: means nothing to a model of the task {task}; name files of rows")
         traces, more = series_traces(dir_, task, (*files, *file), series, after, target)

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from penstock.cli.parameters import Folder
+from penstock.cli.row_files import expect_row_file, write_rows
 from penstock.errors import PenstockError
-from penstock.files import MADE, expect_place_for, replacing
 from penstock.layout import columns, wrap
 
 if TYPE_CHECKING:
     from penstock.runtime.forecast_model import ForecastRuntime
     from penstock.runtime.series_model import SeriesRuntime
     from penstock.runtime.text_model import TextRuntime
-
-ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 def predict(
@@ -56,8 +54,8 @@ def predict(
         return _stream(model, state)
     if state is not None:
         raise PenstockError("--state: expected with a stream, on standard input: penstock predict DIR -")
-    if out is not None and out.suffix not in ENDINGS:
-        raise PenstockError(f"--out: expected a name that ends in {', '.join(ENDINGS)}, got {out}")
+    if out is not None:
+        expect_row_file(out, "--out")
     return _files(model, files, out)
 
 
@@ -70,8 +68,6 @@ def _files(model: "SeriesRuntime | ForecastRuntime | TextRuntime", files: tuple[
     from penstock.series import account
     from penstock.series.asked import read_asked
 
-    if out is not None:
-        expect_place_for(out)
     if isinstance(model, TextRuntime):
         found, read = rows_in(files, str(model.reads["column"]))
         print(*wrap(read, columns()), sep="\n", file=sys.stderr)
@@ -89,15 +85,8 @@ def _write(rows: Iterable[Mapping[str, Any]], out: Path | None) -> None:
 
     if out is None:
         sys.stdout.writelines(as_lines(rows, ".csv"))
-    elif out.suffix == ".parquet":
-        from penstock.series.packages import package
-
-        table: Any = package("polars", str(out)).DataFrame(list(rows))
-        with replacing(out) as file:
-            table.write_parquet(file, metadata={"creator": MADE})
     else:
-        with replacing(out) as file:
-            file.writelines(line.encode() for line in as_lines(rows, out.suffix))
+        write_rows(rows, out)
 
 
 def _stream(model: "SeriesRuntime | ForecastRuntime | TextRuntime", state: Path | None) -> int:

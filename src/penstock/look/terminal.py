@@ -102,11 +102,11 @@ def _summary(trace: Trace, layer: Layer, tokens: Sequence[str], width: int) -> I
 
 
 def _place(trace: Trace, tokens: Sequence[str], t: int) -> str:
-    at = trace.start + t
     if trace.numeric is None:
-        return f"{_quoted(tokens[t])} at {at}"
-    size = trace.numeric.size
-    return f"row {at}" if size == 1 else f"rows {at * size} to {(at + 1) * size - 1}"
+        return f"{_quoted(tokens[t])} at {trace.start + t}"
+    size, rows = trace.numeric.size, len(trace.numeric.values)
+    first, last = (trace.numeric.first + row for row in (t * size, min((t + 1) * size, rows) - 1))
+    return f"row {first:,}" if size == 1 else f"rows {first:,} to {last:,}"
 
 
 def _quoted(token: str) -> str:

@@ -1,5 +1,6 @@
 """How good a model's answers to series are, beside those that need no network."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.model_folder.series import SeriesAnswer
+from penstock.runtime.answers import answered
 from penstock.runtime.series_model import SeriesRuntime
 from penstock.series import SeriesSet, naive
 from penstock.series.metrics import measured
@@ -70,6 +72,31 @@ def confusion(model: SeriesRuntime, series: SeriesSet) -> NDArray[np.int64]:
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (truths[known].astype(int), outputs[known].argmax(1)), 1)
     return counts
+
+
+def figures_by_series(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
+    """Of each series that has a truth: its answer, as ``answered`` gives it, beside the truth; or, of answers at its
+    rows, how many have one, and the metrics over them."""
+    y = targets_by_row(model, series)
+    outputs = outputs_by_row(model, series)
+    for k, id in enumerate(series.ids):
+        rows = np.arange(series.starts[k], series.starts[k + 1])
+        asked = rows[~np.isnan(y[rows]).all(1)]
+        if not len(asked):
+            continue
+        if model.config.segment:
+            yield {"id": id, **answered(model, outputs[asked[-1]]), **_true(model, y[asked[-1]])}
+        else:
+            figures = measured(model.answer.kind, model.answers(outputs[asked]), y[asked], f"series {id!r}")
+            yield {"id": id, "answers": len(asked), **figures}
+
+
+def _true(model: SeriesRuntime, truths: NDArray[np.float64]) -> dict[str, Any]:
+    """The truths (T,) by the names of their columns; of a class its name, nothing of one that training never saw."""
+    answer = model.answer
+    if answer.kind != "class":
+        return dict(zip(answer.targets, truths.tolist(), strict=True))
+    return {answer.targets[0]: answer.classes[int(truths[0])] if truths[0] < len(answer.classes) else None}
 
 
 def score_series(model: SeriesRuntime, series: SeriesSet) -> dict[str, Any]:
