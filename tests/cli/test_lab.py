@@ -54,7 +54,7 @@ def test_a_claim_that_does_not_hold_is_shown_so_and_the_status_is_0(tmp_path: Pa
         (
             ["gates"],
             "NAME: expected some of limits, odd-one-out, long-memory, fresh-starts, agreement, verb-and-subject, "
-            "two-gates, soft-gates, got gates",
+            "two-gates, soft-gates, time-gaps, got gates",
         ),
         (["limits", "--seeds", "0"], "--seeds: expected 1 or more, got 0"),
         (["limits", "--out", "FOLDER"], "expected a file to write, got a folder; name a file in it"),

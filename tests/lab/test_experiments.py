@@ -47,9 +47,14 @@ def test_every_experiment_returns_its_claims() -> None:
     for claims in found.values():
         for claim in claims:
             check(claim)
-    assert [len(claims) for claims in found.values()] == [3, 1, 2, 1, 1, 1, 1, 1]
+    assert [len(claims) for claims in found.values()] == [3, 1, 2, 1, 1, 1, 1, 1, 1]
     (agreement,) = found["agreement"]
     assert agreement.tables[0].rows[NAMES["GRU"]][-1].mean > 0.9  # forty words of clause, on words never seen with one
+    (gaps,) = found["time-gaps"]
+    errors, bits = ({name.en: row for name, row in table.rows.items()} for table in gaps.tables)
+    assert all(error.mean < 0.3 for error in errors["fading state"])  # also over gaps ten times those of training
+    assert errors["no word of gaps"][-1].mean > 0.4
+    assert all(bit.mean > 0.95 for bit in bits["fading state"])
     (table,) = found["two-gates"][0].tables
     assert [*table.rows] == [*NAMES.values()]
     claims_of_all = [claim for claims in found.values() for claim in claims]

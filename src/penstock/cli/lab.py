@@ -34,8 +34,8 @@ def lab(
 
     Args:
         name: Experiments: limits, odd-one-out, long-memory, fresh-starts, agreement, verb-and-subject, two-gates,
-            soft-gates. All of them, some minutes, unless you choose. A claim that does not hold is a result like any
-            other: the exit status is 0.
+            soft-gates, time-gaps. All of them, some minutes, unless you choose. A claim that does not hold is a result
+            like any other: the exit status is 0.
         quick: Train less, and with one seed unless you say: seconds, too few for some claims.
         seeds: How many times each is trained, 5 unless you say; a figure is the mean, with the range.
         out: Where to write the report, a page of HTML; beside it NAME-live.html, which trains while you watch.

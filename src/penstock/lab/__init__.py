@@ -19,6 +19,7 @@ EXPERIMENTS = (
     "verb-and-subject",
     "two-gates",
     "soft-gates",
+    "time-gaps",
 )
 """By name, in the order of the textbook. What one has trained, those after it that need it do not train again."""
 
