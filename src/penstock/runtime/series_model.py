@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from penstock.errors import PenstockError
 from penstock.model_folder.content import Weights, digest_of
-from penstock.model_folder.series import SeriesFiles, load_series_model
+from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.runtime.answer_model import AnswerRuntime, Floats
 from penstock.series import Features, SeriesSet
 from penstock.series.segments import in_segments, with_change
@@ -183,6 +183,7 @@ class SeriesStream:
         self._hidden, self._total, self._segments = state.hidden.copy(), state.total.copy(), state.segments
         self._rows, self._filled, self._last = state.rows.copy(), state.filled, state.last.copy()
         self._next = np.empty_like(self._hidden)
+        self._x = np.empty((1, self.model.features.size), np.float32)
 
     def reset(self) -> None:
         """Begins a new episode: the layers' states are cleared; what was seen of each column stays."""
@@ -191,12 +192,13 @@ class SeriesStream:
     def step(self, row: Sequence[float], time: float | None = None) -> Floats:
         """Reads a row; arguments, result and errors as ``SeriesRuntime.step``."""
         model = self.model
-        x: Floats = self._features.step(row, time)
         if not model.config.segment:
-            top = model._step(x[None], self._hidden, self._next)
+            self._features.step(row, time, self._x[0])
+            top = model._step(self._x, self._hidden, self._next)
             self._hidden, self._next = self._next, self._hidden
             outputs: Floats = model._output_layer.logits(top)[0]
             return outputs
+        x: Floats = self._features.step(row, time)
         self._rows[self._filled] = with_change(x, self._last if self._segments + self._filled else x)
         self._rows[self._filled + 1 :] = np.concatenate([x, np.zeros_like(x)])
         self._filled, self._last = self._filled + 1, x
@@ -215,4 +217,7 @@ def load_series(folder: str | Path) -> SeriesRuntime:
     Raises:
         PenstockError: the folder holds none that is whole.
     """
-    return SeriesRuntime(load_series_model(Path(folder)))
+    files = load_series_model(Path(folder))
+    if files.task == TEXT:
+        raise PenstockError(f"{folder}: expected a model of series of numbers, got one of texts")
+    return SeriesRuntime(files)

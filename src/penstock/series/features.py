@@ -207,8 +207,10 @@ class FeatureStream:
             (centers[k], spreads[k], column.rate, column.misses) if column.categories is None else None
             for k, column in enumerate(of.columns)
         ]
-        plain = not of.gap and all(number is not None and not number[3] for number in self._numbers)
-        self._plain = [*zip(centers, spreads, strict=True)] if plain else None
+        self._plain = not of.gap and all(number is not None and not number[3] for number in self._numbers)
+        self._center, self._spread = np.array(scaling.center, np.float64), np.array(scaling.spread, np.float64)
+        self._row, self._spare = np.zeros((2, len(of.columns)))
+        self._whole = False  # the last row was all there: it stands in ``_row``, not yet in ``_seen`` and ``_last``
         self._columns = of.columns
         self.size = of.size
         self._before = math.nan  # the time of the row before; NaN at the beginning
@@ -223,15 +225,19 @@ class FeatureStream:
             time: of it, where steps have times, as ``SeriesSet.times`` has it; not before that of the row before.
             out: (D,) to be written; made if None.
         """
+        if len(row) != len(self._columns):
+            raise ValueError(f"row: expected (C={len(self._columns)},), got ({len(row)},)")
         moment = self._moment(time)
-        if self._plain is not None:  # most rows, whose numbers are all there
-            scaled = [
-                (float(value) - center) / spread for value, (center, spread) in zip(row, self._plain, strict=True)
-            ]
-            total = sum(scaled)
-            if total == total:
-                self._before, self._seen, self._last = moment, [moment] * len(scaled), scaled
+        if self._plain:  # most rows, whose numbers are all there
+            scaled = self._spare
+            scaled[:] = row
+            scaled -= self._center
+            scaled /= self._spread
+            if not math.isnan(scaled.dot(scaled)):
+                self._row, self._spare = scaled, self._row
+                self._before, self._whole = moment, True
                 return _written(scaled, out)
+        self._settle()
         features: list[float] = []
         seen, last, exp = self._seen, self._last, math.exp
         for k, number in enumerate(self._numbers):
@@ -261,6 +267,10 @@ class FeatureStream:
         self._before = moment
         return _written(features, out)
 
+    def _settle(self) -> None:
+        if self._whole:
+            self._seen, self._last, self._whole = [self._before] * len(self._columns), self._row.tolist(), False
+
     def _moment(self, time: float | None) -> float:
         first = self._before != self._before
         if not self._clocked:
@@ -287,6 +297,7 @@ class FeatureStream:
     @property
     def state(self) -> NDArray[np.float64]:
         """(1 + 2 C,) all that it remembers; set, it goes on from there."""
+        self._settle()
         return np.array([self._before, *self._seen, *self._last])
 
     @state.setter
@@ -296,9 +307,10 @@ class FeatureStream:
             raise ValueError(f"state: expected (1 + 2 C = {1 + 2 * count},), got {np.shape(state)}")
         numbers = [float(number) for number in state]
         self._before, self._seen, self._last = numbers[0], numbers[1 : 1 + count], numbers[1 + count :]
+        self._whole = False
 
 
-def _written(features: list[float], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def _written(features: list[float] | NDArray[np.float64], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     if out is None:
         return np.array(features, np.float32)
     out[:] = features
