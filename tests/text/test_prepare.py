@@ -457,7 +457,7 @@ def test_no_text(tmp_path: Path) -> None:
 
 def test_unknown_words_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one cat, one cat; one dog one cow\n" * 2 + "one bird")
-    for least, known, unknown in ((2, 7, "1 of 20 words (5.00%)"), (4, 4, "7 of 20 words (35.00%)")):
+    for least, known, unknown in ((2, 5, "1 of 22 words (4.55%)"), (4, 2, "8 of 22 words (36.36%)")):
         said: list[str] = []
         recipe = Recipe(vocab="word", min_frequency=least)
         prepared = prepare([str(tmp_path / "a.txt")], tmp_path / str(least), recipe, tell=said.append)
