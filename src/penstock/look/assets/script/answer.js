@@ -3,37 +3,43 @@
 
 function buildAnswer(text) {
   const trace = traces[text];
-  const { asked } = trace.numeric;
+  const { asked, answers, surprise } = trace.numeric;
+  const apart = asked === "numbers" && !surprise; // each on a scale that fits it
+  const groups = apart ? onScales(answers).drawn.concat(onScales(answers).constant.map((k) => [k])) : [null];
   const name = make("h3");
   const says = make("p", { className: "answer-says" });
-  const chart = make("div", { className: "chart", role: "img" });
+  const charts = groups.map(() => make("div", { className: "chart", role: "img" }));
   const style = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable);
   const count = asked === "forecast" ? rowCount(trace) + trace.numeric.answers[0].length : rowCount(trace);
-  const lines = drawnLines(chart, {
-    height: 220,
+  const drawn = groups.map((of, g) => drawnLines(charts[g], {
+    height: groups.length > 1 ? 150 : 220,
     most: 12,
     axis: () => rowAxis(trace, count),
-    lines: () => answerLines(trace, style),
-    ...(trace.numeric.surprise && { fromZero: true }),
-    ...(!trace.numeric.surprise && (asked === "class" || asked === "labels") && { range: [0, 1.02] }),
+    lines: () => answerLines(trace, style, of),
+    ...(surprise && { fromZero: true }),
+    ...(!surprise && (asked === "class" || asked === "labels") && { range: [0, 1.02] }),
     bands: () => (asked === "forecast" ? [{ series: [2, 3], fill: style("--gate-soft") }] : []),
     position: () => choice.positions[text],
     choose: (t) => choosePosition(text, Math.min(t, trace.length - 1)),
     mark: () => (asked === "class" && trace.numeric.whole ? placeOfRow(trace, trace.numeric.decided) : null),
-  });
+  }));
   const update = (changed) => {
     if (changed.has("language")) {
       name.textContent = say("ofSeries", { id: trace.numeric.id });
       says.textContent = answerInWords(trace).join(language === "zh" ? "" : " ");
-      chart.setAttribute("aria-label", says.textContent);
+      for (const chart of charts) chart.setAttribute("aria-label", says.textContent);
     }
-    if (changed.has("theme") || changed.has("language")) lines.draw();
-    else lines.mark();
+    for (const lines of drawn) {
+      if (changed.has("theme") || changed.has("language")) lines.draw();
+      else lines.mark();
+    }
   };
-  return { element: make("div", { className: "answer" }, name, says, chart), update, close: lines.close };
+  const close = () => drawn.forEach((lines) => lines.close());
+  return { element: make("div", { className: "answer" }, name, says, ...charts), update, close };
 }
 
-function answerLines(trace, style) {
+// ``of`` says which of the numbers, where they stand apart.
+function answerLines(trace, style, of) {
   const { asked, names, answers, truths, surprise } = trace.numeric;
   if (asked === "forecast") {
     const behind = (values) => [...Array(rowCount(trace)).fill(null), ...values];
@@ -50,11 +56,12 @@ function answerLines(trace, style) {
     ];
   }
   if (surprise) return [{ label: say("surprise"), values: surprise, colour: style("--gate") }];
-  const told = answers.map((values, k) => ({ label: names[k], values, colour: channelColour(k) }));
+  const which = of ?? [...answers.keys()];
+  const told = which.map((k) => ({ label: names[k], values: answers[k], colour: channelColour(k) }));
   if (asked !== "numbers") return told;
-  const true_ = truths.map((values, k) => ({
+  const true_ = which.map((k) => ({
     label: say("truthOf", { name: names[k] }),
-    values: blanks(values),
+    values: blanks(truths[k]),
     colour: channelColour(k),
     dash: [4, 3],
   }));

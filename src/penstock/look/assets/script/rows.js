@@ -48,7 +48,7 @@ function rowTicks(trace, count, steps, width, left = AXIS) {
   const each = width / (steps * sizeOf(trace));
   const all = Array.from({ length: count }, (_, row) => row);
   const days = all.filter((row) => /^\d+-\d+-\d+$/.test(label(row)));
-  const some = days.length > 1 ? days : all;
+  const some = days.length > 3 ? days : all;
   const room = Math.max(...[some[0], some[some.length >> 1], some.at(-1)].map((row) => wide(label(row)))) + 16;
   const every = TICKS.find((rows) => rows * each * (some.at(-1) - some[0]) >= room * (some.length - 1)) ?? count;
   return some
@@ -83,10 +83,10 @@ function rowsInWords(trace, t) {
 const MOST_CHARTS = 16; // of columns that cannot be read on one scale
 const TOGETHER = 4; // a column is drawn with others while their range is no larger than this many of the smallest's
 
-// Columns that can be read on one scale, as lists of their numbers; and those of one value, of which no line tells anything.
-function groupedChannels(trace) {
+// Lines that can be read on one scale, as lists of their numbers; and those of one value, of which no line tells anything.
+function onScales(lines) {
   const [groups, constant] = [[], []];
-  for (const [c, values] of trace.channels.entries()) {
+  for (const [c, values] of lines.entries()) {
     let [low, high] = [Infinity, -Infinity];
     for (const value of values) if (value === value) [low, high] = [Math.min(low, value), Math.max(high, value)];
     const spread = high - low;
@@ -103,6 +103,6 @@ function groupedChannels(trace) {
       Object.assign(group, { low: Math.min(group.low, low), high: Math.max(group.high, high), spread: Math.min(group.spread, spread) });
     }
   }
-  if (!groups.length) return { drawn: [[...trace.channels.keys()]], constant: [] };
+  if (!groups.length) return { drawn: [[...lines.keys()]], constant: [] };
   return { drawn: groups.map((group) => group.of).slice(0, MOST_CHARTS), constant };
 }

@@ -5,7 +5,7 @@ const HUES = [250, 50, 160, 330, 95, 205, 20, 285]; // with alternating lightnes
 
 function buildStrip(text) {
   const trace = traces[text];
-  const { drawn: groups, constant } = trace.numeric ? groupedChannels(trace) : { drawn: [[...trace.channels.keys()]], constant: [] };
+  const { drawn: groups, constant } = trace.numeric ? onScales(trace.channels) : { drawn: [[...trace.channels.keys()]], constant: [] };
   const charts = groups.map((_, k) => make("div", { className: k < groups.length - 1 ? "chart upper" : "chart", role: "img" }));
   const shades = make("canvas", { className: "shades", width: trace.length, height: 1 });
   const bars = make("canvas", { className: "bars", width: trace.length + 1, height: STRIP_BAR });
