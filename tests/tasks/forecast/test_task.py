@@ -187,7 +187,7 @@ def test_what_is_known_in_advance_is_read(tmp_path: Path) -> None:
     path, said = sales(tmp_path / "s.csv"), {"steps": 60, "hidden": 8, "holdout": 0.2, "patience": 10}
     own = ForecastSettings(target=("sold",), horizon=4, time="day", season=1)
     without, printed = trained(path, tmp_path / "a", own, **said)
-    assert "not read: price, holiday, as --features names none" in " ".join(printed.split())
+    assert "not read: price, holiday, but for --others or --features" in " ".join(printed.split())
     known = dataclasses.replace(own, known=("price", "holiday"))
     found, printed = trained(path, tmp_path / "b", known, **said)
     assert found.model["mae"] < 0.4 * without.model["mae"]
@@ -235,5 +235,7 @@ def test_other_columns_are_read_if_named_or_by_the_clock_if_they_are_ahead(tmp_p
     _, printed = trained(path, tmp_path / "a", named, steps=2, hidden=4)
     assert "read beside it: price, holiday" in " ".join(printed.split())
     assert load_forecast(tmp_path / "a").columns == ("sold", "price", "holiday")
+    trained(path, tmp_path / "a2", dataclasses.replace(own, others=True), steps=2, hidden=4)
+    assert load_forecast(tmp_path / "a2").columns == ("sold", "price", "holiday")
     _, printed = trained(path, tmp_path / "b", own, minutes=0.01, hidden=4, holdout=0.3)
     assert "reading price, holiday too: " in " ".join(printed.split())

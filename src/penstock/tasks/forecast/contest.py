@@ -33,8 +33,8 @@ def ahead(task: Task, begun: Begun, inputs: Sequence[str], out: Path) -> tuple[B
     ways = {f"segments of {usual}" if usual > 1 else "step by step": begun}
     if usual > 1 and begun.own.segment is None:
         ways["step by step"] = begun._replace(own=dataclasses.replace(begun.own, segment=1))
-    if data.others and not begun.own.features:
-        own = dataclasses.replace(begun.own, features=data.others)
+    if data.others and not begun.own.features and begun.own.others is None:
+        own = dataclasses.replace(begun.own, others=True)
         name = f"reading {', '.join(data.others[:3])}{', …' if len(data.others) > 3 else ''} too"
         ways[name] = begun._replace(own=own, data=ForecastData(data.series, data.split, own))
     if len(ways) == 1 or not data.training or not data.held_out:

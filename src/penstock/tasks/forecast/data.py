@@ -59,7 +59,7 @@ class ForecastData:
             _scales(series, one.astype(np.float32), split, season, floor) for one, floor in read
         ]  # T of (S,)
         self.others = others(series, names)
-        seen = [name for name in self.others if name in own.features]
+        seen = [name for name in self.others if own.others or name in own.features]
         self.around = learn_around(series, split.training, seen, own.calendar)
         self._beside = None if self.around is None else self.around.of(series)  # (rows, D)
         self._training, self._held_out = (
@@ -188,7 +188,7 @@ def target_columns(series: SeriesSet) -> list[int]:
 
 
 def others(series: SeriesSet, targets: Sequence[str]) -> tuple[str, ...]:
-    """The columns that are seen so far and no targets; read where ``--features`` names them."""
+    """The columns that are seen so far and no targets; read where ``--features`` or ``--others`` says so."""
     return tuple(series.columns[k].name for k in series.of_role("seen") if series.columns[k].name not in targets)
 
 

@@ -17,6 +17,7 @@ class ForecastSettings(SeriesSettings):
         season: Steps after which the series repeat themselves, 1 if they do not; found unless you say.
         segment: Steps that are read and forecast at once; 1 is step by step. Of a season, or a part of one, and of 1
             the better on held-out rows after a short time, unless you say.
+        others: The columns beside a named target that --features does not name are read too; tried, unless you say.
         calendar: Time of the day, of the week and of the year are read too, of dated series.
     """
 
@@ -24,6 +25,7 @@ class ForecastSettings(SeriesSettings):
     lookback: int | None = None
     season: int | None = None
     segment: int | None = None
+    others: bool | None = None
     calendar: bool = False
 
     def __post_init__(self) -> None:

@@ -197,7 +197,9 @@ def _about_forecasts(data: ForecastData) -> str:
         parts.append(f"read beside it: {', '.join(beside[:8])}{', …' if len(beside) > 8 else ''}")
     unread = [name for name in data.others if data.around is None or name not in data.around.columns]
     if unread:
-        parts.append(f"not read: {', '.join(unread[:8])}{', …' if len(unread) > 8 else ''}, as --features names none")
+        parts.append(
+            f"not read: {', '.join(unread[:8])}{', …' if len(unread) > 8 else ''}, but for --others or --features"
+        )
     return "; ".join(parts)
 
 
