@@ -99,7 +99,7 @@ def test_the_training_curve(runs: Path, tmp_path: Path) -> None:
         (["class", "rows.csv", "--after", "3"], "--after: means nothing to a model of the task sequence; leave it out"),
         (["class", "--text", "x"], "--text: means nothing to a model of the task sequence; name files of rows"),
         (["class", "--out", "x.html"], "FILE: expected series to read, got none"),
-        (["class", "rows.csv", "--from", "9", "--to", "9"], "expected a part of the series's 11 steps, got 9 … 9"),
+        (["class", "rows.csv", "--from", "9", "--to", "9"], "expected a part of the series's 9 steps, got 9 … 9"),
         (["forecast", "rows.csv", "--target", "kind"], "--target: expected one of flow, noise, got kind"),
         (["forecast", "rows.csv", "--after", "0"], "no value of flow is known to forecast from"),
     ],

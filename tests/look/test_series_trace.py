@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from traces import of_series, rows_of_series, series_model
+from traces import forecaster, of_series, rows_of_series, series_model
 
 import penstock
 from penstock import PenstockError
@@ -90,6 +90,10 @@ def test_penstock_trace_takes_the_rows_as_an_array() -> None:
     np.testing.assert_array_equal(trace.numeric.answers, expected.answers)
     assert np.isnan(trace.numeric.truths).all()
     assert "flow" in penstock.look(model, (one.values[:, :3], one.times)).html
+    forecasts, rows = forecaster(), one.values[:, :2]
+    ahead = penstock.trace(forecasts, (rows, one.times)).numeric
+    assert ahead is not None
+    np.testing.assert_array_equal(ahead.answers, forecasts.predict(rows, one.times)[:, 0, [0, 4, 8]])
     with pytest.raises(ValueError, match=r"x: expected \(L, C=3\) of flow, noise, pump, got \(31, 2\)"):
         penstock.trace(model, one.values[:, :2])
     with pytest.raises(ValueError, match="channels: a whole model has its own"):

@@ -94,7 +94,7 @@ def look(
             raise PenstockError(f"{dir_}: is a model of texts for classes, which look does not show yet")
         if text:
             raise PenstockError(f"--text: means nothing to a model of the task {task}; name files of rows")
-        traces, more = series_traces(dir_, task, (*files, *file), series, after, target)
+        traces, more = series_traces(dir_, task, (*files, *file), series, after, target, to)
         traces = [_part(trace, from_, to) for trace in traces]
     layers = len(traces[0].layers)
     if layer is not None and not 0 <= layer < layers:

@@ -24,8 +24,10 @@ def series_traces(
     ids: Sequence[str],
     after: str | None,
     target: str | None,
+    to: int | None,
 ) -> tuple[list["Trace"], dict[str, Any]]:
-    """The traces of the series of these ids, the first one of the files unless said; and what else a page shows.
+    """The traces of the series of these ids, the first one of the files unless said, up to a step; and what else a page
+    shows.
 
     Raises:
         PenstockError: the files cannot be read, or have no such series, or the model does not forecast.
@@ -52,7 +54,11 @@ def series_traces(
 
     reader = load_series(folder)
     series = read_asked(files, reader.reads)
-    return [trace_series(reader, series, k) for k in _chosen(series, ids)], _confusion(reader, series)
+    size = reader.config.segment or 1
+    shown = [series.only([k]) for k in _chosen(series, ids)]
+    if to is not None:
+        shown = [one.cut(min(max(0, to) * size, len(one.values))) for one in shown]
+    return [trace_series(reader, one) for one in shown], _confusion(reader, series)
 
 
 def _chosen(series: "SeriesSet", ids: Sequence[str]) -> list[int]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from penstock.look.forecast_trace import trace_forecast
 from penstock.look.modules import is_module, trace_module
 from penstock.look.page import Page
 from penstock.look.series_trace import trace_series
 from penstock.look.trace import Trace, trace_text
+from penstock.runtime.forecast_model import ForecastRuntime
 from penstock.runtime.model import Model
 from penstock.runtime.series_model import SeriesRuntime
 from penstock.series import SeriesSet, columns_of
@@ -53,14 +55,16 @@ def trace(
         if not isinstance(x, str):
             raise TypeError(f"x: expected a text (str) for a language model, got {type(x).__name__}")
         return trace_text(model, x).named(tokens, channels)
-    if isinstance(model, SeriesRuntime):
-        return trace_series(model, _one_series(model, *(x if isinstance(x, tuple) else (x,)))).named(tokens, channels)
+    if isinstance(model, SeriesRuntime | ForecastRuntime):
+        series = _one_series(model, *(x if isinstance(x, tuple) else (x,)))
+        of = trace_series(model, series) if isinstance(model, SeriesRuntime) else trace_forecast(model, series)
+        return of.named(tokens, channels)
     if not is_module(model):
         raise TypeError(f"model: expected a language model or a torch module with a GRU, got {type(model).__name__}")
     return trace_module(model, x, batch_index).named(tokens, channels)
 
 
-def _one_series(model: SeriesRuntime, values: Any, times: Any = None) -> SeriesSet:
+def _one_series(model: SeriesRuntime | ForecastRuntime, values: Any, times: Any = None) -> SeriesSet:
     """The rows of an array as a set of one series."""
     rows = np.asarray(values, np.float32)
     if rows.ndim != 2 or rows.shape[1] != len(model.columns) or not len(rows):
