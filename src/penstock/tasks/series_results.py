@@ -11,13 +11,17 @@ from rich.console import Console
 from penstock.layout import command, facts, say, wrap
 from penstock.runtime.series_model import load_series
 from penstock.runtime.series_score import baselines, outputs_by_row, targets_by_row
-from penstock.series import naive, rows_of
+from penstock.series import SeriesSet, Split, naive, rows_of
 from penstock.series.metrics import HIGHER, MAIN, measured
+from penstock.series.prepared import let_go
 from penstock.tasks.series_data import TELLING, SeriesData
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan
 from penstock.train.reporter import duration
 from penstock.train.task import Data
+
+MOST = 1 << 20
+"""Rows that are scored; of more, those of an even choice of series."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,15 +46,16 @@ class SeriesResults:
 
 def measure(plan: Plan, progress: Progress, data: SeriesData, out: Path) -> SeriesResults:
     """Scores the best model on the held-out rows."""
-    model, series, answer = load_series(out), data.series, data.answer
+    model, answer = load_series(out), data.answer
+    series, split = _scored(data)
     y = targets_by_row(model, series)
-    training, asked = (_answered(y, rows_of(series, part)) for part in (data.split.training, data.split.validation))
+    training, asked = (_answered(y, rows_of(series, part)) for part in (split.training, split.validation))
     found: dict[str, float] = {}
     others: dict[str, dict[str, float]] = {}
     if len(asked):
         outputs = outputs_by_row(model, series)
         found = measured(answer.kind, model.answers(outputs[asked]), y[asked], series.name)
-        for name, answers in _baselines(data, y, training, asked).items():
+        for name, answers in _baselines(data, series, y, training, asked).items():
             others[name] = measured(answer.kind, answers, y[asked], series.name)
     return results_of(plan, progress, data, len(asked), MAIN[answer.kind], found, others)
 
@@ -85,27 +90,44 @@ def better(metric: str, one: float, other: float) -> bool:
     return one > other if metric in HIGHER else one < other
 
 
+def _scored(data: SeriesData) -> tuple[SeriesSet, Split]:
+    """All series; of more rows than can be scored in memory an even choice of those that validate, and as many others
+    to learn naive answers from."""
+    series, split = data.series, data.split
+    if len(series.values) <= MOST:
+        return series, split
+    chosen: set[int] = set()
+    for part in (split.validation, split.training):
+        of_part = np.flatnonzero(part[:, 1] > part[:, 0])
+        fit = max(1, int(MOST // 2 / max(1.0, float(series.lengths[of_part].mean())))) if len(of_part) else 0
+        chosen |= set(of_part[np.unique(np.linspace(0, len(of_part) - 1, min(fit, len(of_part))).astype(int))].tolist())
+    which = sorted(chosen)
+    found = series.only(which)
+    let_go(series.values, series.times, series.episodes)
+    return found, Split(split.training[which], split.validation[which], split.rule)
+
+
 def _answered(y: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[~np.isnan(y[rows]).all(1)]
 
 
 def _baselines(
-    data: SeriesData, y: NDArray[np.float64], training: NDArray[np.int64], asked: NDArray[np.int64]
+    data: SeriesData, series: SeriesSet, y: NDArray[np.float64], training: NDArray[np.int64], asked: NDArray[np.int64]
 ) -> dict[str, NDArray[np.floating]]:
     """The answers of each, at the rows that are asked for."""
-    kind, classes, name = data.answer.kind, len(data.answer.classes), data.series.name
-    now = data.series.values[:, [data.series.index(target) for target in data.answer.targets]]
+    kind, classes, name = data.answer.kind, len(data.answer.classes), series.name
+    now = series.values[:, [series.index(target) for target in data.answer.targets]]
     found = baselines(data.answer, y[training], now[training], now[asked], len(asked))
     if data.last and kind != "labels":
-        wholes = [[_whole(data, row) for row in rows] for rows in (training, asked)]
+        wholes = [[_whole(data, series, row) for row in rows] for rows in (training, asked)]
         found["a linear model"] = naive.linear(kind, wholes[0], y[training], wholes[1], classes, name)
     return found
 
 
-def _whole(data: SeriesData, row: int) -> NDArray[np.float32]:
+def _whole(data: SeriesData, series: SeriesSet, row: int) -> NDArray[np.float32]:
     """The features of the series of a row."""
-    k = int(np.searchsorted(data.series.starts, row, "right")) - 1
-    return data.x[data.series.starts[k] : data.series.starts[k + 1]]
+    one = series.one(int(np.searchsorted(series.starts, row, "right")) - 1)
+    return data.features.whole(one.values[:, [series.index(c.name) for c in data.features.columns]], one.times)
 
 
 def print_results(results: SeriesResults, out: Path, console: Console) -> None:
