@@ -163,7 +163,7 @@ def _language_data(trace: Traced) -> dict[str, Any]:
 
 def _numeric_data(numeric: Numeric) -> dict[str, Any]:
     """The rows of a series in the place of channels, and what was answered."""
-    drawn, C = slice(MOST_CHANNELS), len(numeric.columns)
+    C, drawn = len(numeric.columns), _telling(numeric.values)
     likeliest = np.argsort(-np.nanmax(numeric.answers, axis=0, initial=-np.inf), kind="stable")
     chosen = np.arange(numeric.answers.shape[1])
     if numeric.asked in ("class", "labels"):
@@ -171,7 +171,7 @@ def _numeric_data(numeric: Numeric) -> dict[str, Any]:
     truths = numeric.truths[:, chosen] if numeric.asked == "labels" else numeric.truths
     surprise = numeric.surprise()
     return {
-        "channelNames": numeric.columns[drawn],
+        "channelNames": [numeric.columns[c] for c in drawn],
         "channels": packed(numeric.values[:, drawn].T, "<f4"),
         "channelCount": C,
         "rowCount": len(numeric.values),
@@ -189,7 +189,8 @@ def _numeric_data(numeric: Numeric) -> dict[str, Any]:
             "told": numeric.told() if numeric.asked == "class" else None,
             "decided": numeric.decided() if numeric.asked == "class" else None,
             "surprise": None if surprise is None else _numbers(surprise),
-            "account": packed(_whole_account(numeric).T, "<f4"),
+            "leastExpected": None if surprise is None or np.isnan(surprise).all() else int(np.nanargmax(surprise)),
+            "account": packed(np.concatenate([numeric.account[:, drawn], numeric.account[:, C:]], axis=1).T, "<f4"),
             "accountOf": numeric.account_of,
             "gap": numeric.account.shape[1] > C,
             "first": numeric.first,
@@ -200,10 +201,10 @@ def _numeric_data(numeric: Numeric) -> dict[str, Any]:
     }
 
 
-def _whole_account(numeric: Numeric) -> Floats:
-    """Of the columns that are drawn, and of the gap where there is one."""
-    C = len(numeric.columns)
-    return np.concatenate([numeric.account[:, :C][:, :MOST_CHANNELS], numeric.account[:, C:]], axis=1)
+def _telling(values: Floats) -> list[int]:
+    """The columns that are drawn, ascending: of more than there is room for, not those of one value."""
+    same = [bool((column[~np.isnan(column)] == column[~np.isnan(column)][:1]).all()) for column in values.T]
+    return sorted(np.argsort(same, kind="stable")[:MOST_CHANNELS].tolist())
 
 
 def _true_class(numeric: Numeric) -> str | None:

@@ -13,26 +13,27 @@ from penstock.look.numeric import Numeric, Wide
 
 BARS = " ▁▂▃▄▅▆▇█"
 COLUMNS, LONGEST = 8, 14
-"""Columns that are drawn, and letters of their names."""
+"""Columns that are drawn, those that moved the answer most, and letters of their names."""
 
 
 def series_lines(numeric: Numeric, strength: Floats, width: int) -> Iterator[str]:
     """The answer, the columns and the write strength (L,), each no wider than the terminal."""
     for said in _answer(numeric):
         yield from wrap(said, width)
-    names = [clipped(name, LONGEST) for name in numeric.columns[:COLUMNS]]
+    totals = numeric.account[:, : len(numeric.columns)].sum(0)
+    order = np.argsort(-np.abs(totals), kind="stable")
+    drawn = sorted(order[:COLUMNS].tolist())
+    names = [clipped(numeric.columns[c], LONGEST) for c in drawn]
     margin = max(map(len, [*names, "written", "forecast"])) + 1
     room = max(min(width - margin, len(numeric.values)), 1)
-    for name, values in zip(names, numeric.values.T, strict=False):
+    for name, values in zip(names, numeric.values[:, drawn].T, strict=True):
         yield f"{name:<{margin}}{bars(values, room)}"
     if len(numeric.columns) > COLUMNS:
         yield f"{'':<{margin}}and {len(numeric.columns) - COLUMNS:,} columns more"
     if numeric.asked == "forecast":
         yield f"{'forecast':<{margin}}{bars(numeric.answers[:, 1], max(min(width - margin, len(numeric.answers)), 1))}"
     yield f"{'written':<{margin}}{bars(np.repeat(strength, numeric.size)[: len(numeric.values)], room)}"
-    totals = numeric.account[:, : len(numeric.columns)].sum(0)
-    order = np.argsort(-np.abs(totals), kind="stable")[:5]
-    moved = [f"{clipped(numeric.columns[c], LONGEST)} ({totals[c]:+.3g})" for c in order]
+    moved = [f"{clipped(numeric.columns[c], LONGEST)} ({totals[c]:+.3g})" for c in order[:5]]
     yield from flow(f"moved {clipped(numeric.account_of, LONGEST)}, by gradient × value, not exact:", moved, width)
 
 

@@ -110,9 +110,8 @@ function forecastInWords(trace) {
 }
 
 function surpriseInWords(trace) {
-  const { surprise, asked } = trace.numeric;
-  const row = surprise.reduce((most, value, k) => (value > (surprise[most] ?? -1) ? k : most), 0);
-  if (surprise[row] === null) return [say("answerNext")];
+  const { surprise, asked, leastExpected: row } = trace.numeric;
+  if (row === null) return [say("answerNext")];
   const size = say(asked === "numbers" ? "inSpreads" : "inBits", { size: surprise[row].toFixed(2) });
   return [say("answerNext"), say("leastExpected", { row: rowName(trace, row), size })];
 }

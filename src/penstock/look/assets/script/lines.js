@@ -27,8 +27,8 @@ function drawnLines(element, { height, lines, position, choose, named, axis: pla
       ticks: { show: false },
       font: `12px ${style.getPropertyValue("--sans")}`,
     };
-    const { xs, range: across, ticks, name } = placed();
-    const labels = (drawn) => ticks(drawn.bbox.width / devicePixelRatio);
+    const { xs, range: across } = placed();
+    const labels = (drawn) => placed().ticks(drawn.bbox.width / devicePixelRatio); // of what is shown by then
     chart = new uPlot(
       {
         width: width(),
@@ -51,7 +51,7 @@ function drawnLines(element, { height, lines, position, choose, named, axis: pla
           { ...axis, size: AXIS },
         ],
         series: [
-          { label: say("position"), value: (_, x, __, k) => (k === null ? "–" : name(k)) },
+          { label: say("position"), value: (_, x, __, k) => (k === null ? "–" : placed().name(k)) },
           ...shown.map((line) => ({
             label: line.label,
             stroke: line.colour,

@@ -54,8 +54,15 @@ function tokenName(token) {
 }
 
 function inputTable(trace, t) {
-  const rows = trace.channels.slice(0, LISTED).map((_, c) => [channelName(trace, c), readIn(trace, c, t)]);
+  const listed = [...trace.channels.keys()];
+  // those that say something first
+  if (trace.numeric) listed.sort((a, b) => Number(isSame(trace.channels[a])) - Number(isSame(trace.channels[b])));
+  const rows = listed.slice(0, LISTED).map((c) => [channelName(trace, c), readIn(trace, c, t)]);
   return table(say("values"), [say("input"), say("value")], rows);
+}
+
+function isSame(values) {
+  return values.every((value) => value === values[0]);
 }
 
 function attentionTable(text) {

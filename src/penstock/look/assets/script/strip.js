@@ -57,9 +57,9 @@ function buildStrip(text) {
       const shown = groups.flat().length + constant.length;
       name.textContent = say("before");
       room.title = say("beforeLong");
-      const same = constant.map((c) => `${channelName(trace, c)} ${valueName(trace, c, trace.channels[c].find((value) => value === value) ?? NaN)}`);
+      const same = constant.slice(0, LISTED).map((c) => `${channelName(trace, c)} ${valueName(trace, c, trace.channels[c].find((value) => value === value) ?? NaN)}`);
       note.textContent = [
-        ...(same.length ? [say("columnsConstant", { columns: same.join(language === "zh" ? "，" : ", ") })] : []),
+        ...(same.length ? [say("columnsConstant", { columns: same.join(language === "zh" ? "，" : ", ") + (constant.length > LISTED ? " …" : "") })] : []),
         ...(shown < trace.channelCount ? [say(trace.numeric ? "columnsShown" : "channelsShown", { shown, count: trace.channelCount })] : []),
       ].join(" ");
     }
