@@ -37,6 +37,13 @@ def test_columns_of_a_long_table_are_no_steps(tmp_path: Path) -> None:
         assert read(tmp_path / "t.csv", text).values.shape[1] > 1
 
 
+def test_many_series_side_by_side_are_no_wide_table(tmp_path: Path) -> None:
+    """An id stands again only after more rows than a table is judged by."""
+    rows = "".join(f"s{k % 1500},{k // 1500},{k},{k},{k},{k}\n" for k in range(3000))
+    found = read(tmp_path / "t.csv", f"id,t,x1,x2,x3,x4\n{rows}")
+    assert found.lengths.tolist() == [2] * 1500
+
+
 def test_a_wide_table_without_names_is_said(tmp_path: Path) -> None:
     found = read(tmp_path / "t.csv", "1.5,2,3\n4,5,6\n", wide=True)
     assert found.ids == ("row 1", "row 2")

@@ -13,7 +13,7 @@ from penstock.series import sniff
 from penstock.series.long_table import expect_finite
 from penstock.series.roles import Roles
 from penstock.series.series_set import Column, Keys, SeriesSet, Unused
-from penstock.series.tables import As, File, read
+from penstock.series.tables import HEAD, As, File, read
 from penstock.series.times import looks_like_a_time, parsed
 
 WIDE = "a row a series"
@@ -42,8 +42,11 @@ def is_wide(file: File, said: Roles) -> bool:
     missing = np.array([[cell is None or cell in sniff.MISSING for cell in head[name]] for name in steps])
     trailing = bool((np.diff(missing.astype(np.int8), axis=0) >= 0).all())  # once missing, missing to the end
     unequal = bool(missing.any()) and trailing
-    unique = any(file.kinds[name] == "text" and len(set(head[name])) == len(head[name]) for name in others)
-    return unequal or (unique and file.named)
+    unique = [name for name in others if file.kinds[name] == "text" and len(set(head[name])) == len(head[name])]
+    if unequal or not (unique and file.named):
+        return unequal
+    more = read(file, dict.fromkeys(unique, "text"), HEAD)  # of many series side by side an id stands again only later
+    return any(not more[name].is_duplicated().any() for name in unique)
 
 
 def step_columns(file: File, said: Roles) -> list[str]:
