@@ -29,7 +29,7 @@ KINDS = {
 }
 
 
-class Rows(NamedTuple):
+class Observations(NamedTuple):
     """What is read, and what can be known at each row."""
 
     x: Tensor
@@ -60,7 +60,7 @@ class Faded(torch.nn.Module):
         self.reader = Reader(3 + (kind == "feature"), H, 2, gates="GRU", longest=L, seed=seed)
         self.decay = Decay(1, H)
 
-    def forward(self, rows: Rows) -> Tensor:
+    def forward(self, rows: Observations) -> Tensor:
         """(L, N, 2): the value and the bit's log odds after each row."""
         feature = [torch.log1p(rows.gaps)[..., None]] if self.kind == "feature" else []
         x = torch.cat([rows.x, *feature], -1)
@@ -69,7 +69,7 @@ class Faded(torch.nn.Module):
         return output
 
 
-def rows(generator: torch.Generator, N: int, last: float | None = None) -> Rows:
+def draw_rows(generator: torch.Generator, N: int, last: float | None = None) -> Observations:
     """Draws sequences; with ``last`` the gap before the last row is that, and its value is missing after one seen."""
     gaps = torch.exp(torch.rand(L, N, generator=generator) * math.log(LONGEST))
     missing = torch.rand(L, N, generator=generator) < 0.5
@@ -86,7 +86,7 @@ def rows(generator: torch.Generator, N: int, last: float | None = None) -> Rows:
     x = torch.stack([torch.where(missing, 0.0, torch.stack(value)), (~missing).float(), torch.zeros(L, N)], -1)
     bit = torch.randint(0, 2, (N,), generator=generator).float()
     x[0, :, 2] = 2 * bit - 1
-    return Rows(x, gaps, torch.stack(known), bit)
+    return Observations(x, gaps, torch.stack(known), bit)
 
 
 @cache
@@ -95,7 +95,7 @@ def trained(kind: str, seed: int, quick: bool) -> TimeGaps:
     model = Faded(kind, seed)
 
     def loss(generator: torch.Generator) -> Tensor:
-        drawn = rows(generator, N)
+        drawn = draw_rows(generator, N)
         answers = model(drawn)
         asked = drawn.x[..., 1] == 0
         bits = drawn.bit.expand(L, -1)[asked]
@@ -106,7 +106,7 @@ def trained(kind: str, seed: int, quick: bool) -> TimeGaps:
     fit(model, loss, what=KINDS[kind].en, steps=150 if quick else 600, rate=0.01, seed=seed)
     wrong, kept = [], []
     for gap in GAPS:
-        drawn = rows(torch.Generator().manual_seed(1_000_000 + seed), 1000, float(gap))
+        drawn = draw_rows(torch.Generator().manual_seed(1_000_000 + seed), 1000, float(gap))
         with torch.no_grad():
             answer = model(drawn)[-1]
         wrong.append(float(mse_loss(answer[:, 0], drawn.known[-1]).sqrt()))

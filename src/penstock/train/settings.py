@@ -16,8 +16,8 @@ class Settings:
     Attributes:
         holdout: The share of the data that is not trained on but validates: of documents or of series, drawn by their
             hash; of few, the share at the end.
-        init: A language model that the run begins from: its weights, sizes, form and vocabulary, to which the text's new
-            characters are added.
+        init: A language model that the run begins from: its weights, sizes, form and vocabulary, to which the new
+            characters of the text are added.
         size: Sizes of the model by name; chosen from the data, the time allowed and the speed of this machine.
         hidden: Hidden units of a layer, instead of --size.
         layers: GRU layers.
