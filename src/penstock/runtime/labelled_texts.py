@@ -75,7 +75,8 @@ def read_texts(
         starts=np.arange(len(kept) + 1, dtype=np.int64),
         values=np.stack(values, axis=1),
         columns=tuple(columns),
-        sources=tuple(source.name for source in corpus.sources),
+        sources=(corpus.name,),
+        source_of=np.zeros(len(kept), np.int64),
         unused=tuple(unused),
     )
     return LabelledTexts(tuple(one.text for one in kept), series, corpus.account())

@@ -30,6 +30,8 @@ from penstock.train.task import Begun, Said, Task
 TEXTS = "texts.safetensors"
 PAIRS = 2048
 """Byte pairs, unless another number is said."""
+FEW, DROPOUT = 20_000, 0.5
+"""Texts up to which so much is dropped, unless it is said: their words are learned by heart in some passes."""
 
 
 class TextTask(SeriesTask):
@@ -65,6 +67,8 @@ class TextTask(SeriesTask):
         settings = said.settings
         if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=data.reach)
+        if settings.dropout is None and len(data.of_part(split.training)) <= FEW:
+            settings = dataclasses.replace(settings, dropout=DROPOUT)
         return Begun(settings, dataclasses.replace(own, vocab=kind), data, TEXTS)
 
     def open(self, place: Path, own: TextSettings) -> TextsData:  # type: ignore[override]
