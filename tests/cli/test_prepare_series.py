@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from helpers import ENVIRONMENT, files_of, penstock
 
 TINY = ("--hidden", 8, "--device", "cpu", "--steps", 6, "--streams", 4)
 
 
-def write_table(path: Path, series: int, steps: int, noise: int = 0) -> None:
+def write_table(path: Path, series: int, steps: int) -> None:
     """Series side by side in time, with gaps, a target and a column of text."""
-    random = np.random.default_rng(noise)
-    with path.open("w") as file:
-        file.write("id,t,a,b,kind,label\n")
-        for t in range(steps):
-            a = np.sin(t / 3 + np.arange(series)) + 0.1 * random.standard_normal(series)
-            for k in range(series):
-                cell = "" if random.random() < 0.1 else f"{a[k]:.4f}"
-                file.write(f"s{k},{t},{cell},{a[k] ** 2:.4f},{'xyz'[k % 3]},{'up' if k % 2 else 'down'}\n")
+    random = np.random.default_rng(0)
+    t, k = np.divmod(np.arange(series * steps), series)
+    a = np.round(np.sin(t / 3 + k) + 0.1 * random.standard_normal(len(t)), 4)
+    frame = {
+        "id": pl.Series([f"s{one}" for one in range(series)] * steps),
+        "t": t,
+        "a": pl.Series(np.where(random.random(len(t)) < 0.1, np.nan, a)).fill_nan(None),
+        "b": np.round(a**2, 4),
+        "kind": pl.Series(np.array(["x", "y", "z"])[k % 3]),
+        "label": pl.Series(np.array(["down", "up"])[k % 2]),
+    }
+    pl.DataFrame(frame).write_csv(path)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from penstock.files import write
 from penstock.sealed import write_sealed
 from penstock.series.long_table import MOST_CATEGORIES, SIGNS, STARTS_ANEW, column_of, mixed_zones, names_of
 from penstock.series.parts import Part
-from penstock.series.prepared import ABOUT, EPISODES, SERIES, TIMES, VALUES
+from penstock.series.prepared import ABOUT, EPISODES, SERIES, TIMES, VALUES, stretch_of
 from penstock.series.saved import about_of, as_bytes, write_arrays
 from penstock.series.series_set import Column, SeriesSet, Unused
 from penstock.series.spool import CODES, LAYOUT, STARTS, PartJob, part_path, part_record
@@ -95,7 +95,7 @@ def joined_parts(job: PartJob, parts: Sequence[Part], unused: Sequence[Unused], 
         "rows": rows,
         "planned": len(job.plan.columns),
         "kept": kept,
-        "stretch": max(1, size // (4 * max(1, len(kept)))),
+        "stretch": stretch_of(len(kept), size),
         "times": job.times,
         "episodes": signs,
         "codes": bool(codes) or signs is not None,

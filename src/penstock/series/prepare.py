@@ -8,7 +8,6 @@ Everything else is read at once, as ``read_series`` does.
 
 import dataclasses
 import functools
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ from penstock.sealed import checksum, read_sealed, write_sealed
 from penstock.series import packed, tables
 from penstock.series.asked import read_heard
 from penstock.series.join import joined_parts
-from penstock.series.long_table import time_error
 from penstock.series.parts import Part, part_of, parts_of, readable
 from penstock.series.prepared import (
     ABOUT,
@@ -41,24 +39,24 @@ from penstock.series.prepared import (
     open_prepared,
     read_index,
     stretch_checksum,
+    stretch_of,
 )
 from penstock.series.read import expect_alike, found_files, kind_of_file
 from penstock.series.roles import Roles, planned
-from penstock.series.saved import about_of, as_bytes, read_arrays, write_arrays
+from penstock.series.saved import about_of, as_bytes, write_arrays
 from penstock.series.series_set import SeriesSet, Unused
 from penstock.series.spool import (
     LAYOUT,
     STARTS,
     PartJob,
-    origin,
     part_path,
     part_record,
     stretch_path,
-    times_at,
     write_part,
     write_stretch,
 )
 from penstock.series.times import day_or_month_first
+from penstock.series.where import by_file, late_row
 from penstock.series.wide_table import is_wide
 from penstock.workers import WorkerKilled, each
 
@@ -189,7 +187,7 @@ def _of_tables(
     except WorkerKilled:
         raise
     except PenstockError as error:
-        raise _by_file(error, job, parts) from None
+        raise by_file(error, job, parts) from None
     begun.claim([LAYOUT, STARTS, SERIES, VALUES, TIMES, EPISODES])
     joined_parts(job, parts, unused, STRETCH)
     layout = read_sealed(begun.path / LAYOUT)
@@ -204,7 +202,7 @@ def _of_tables(
         report("gathering", at / count)
     records = [read_sealed(stretch_path(begun.path, k)) for k in range(count)]
     if late := [record["wrong"] for record in records if record["wrong"] is not None]:
-        raise _time_error(job, layout, late[0])
+        raise late_row(job, layout, late[0])
     for name in (VALUES, TIMES, EPISODES):
         if (begun.path / name).exists():
             with (begun.path / name).open("rb") as file:
@@ -223,46 +221,6 @@ def _dated(file: tables.File, time: str, parts: Sequence[Part]) -> tables.File:
         return file
     cells = (tables.read(part_of(file, part), {time: "text"})[time] for part in parts)
     return file._replace(dates=day_or_month_first(cells))
-
-
-def _by_file(error: PenstockError, job: PartJob, parts: Sequence[Part]) -> PenstockError:
-    """The error of a part, with its row counted from the beginning of the file: that of the first part that has one."""
-    before = 0
-    for part in parts:
-        before = 0 if part.first == 0 else before
-        try:
-            if part_record(job.folder, part.number) is None:
-                write_part(job, part)
-        except PenstockError as found:
-            return _counted_from(before, found)
-        record = part_record(job.folder, part.number)
-        before += record["rows"] if record else 0
-    return error
-
-
-def _counted_from(before: int, error: PenstockError) -> PenstockError:
-    """The error of a part of a file that comes after so many rows."""
-    match = re.search(r": (row|line) (\d+)", str(error))
-    if match is None:
-        return error
-    number = int(match[2]) + before
-    return PenstockError(f"{str(error)[: match.start()]}: {match[1]} {number}{str(error)[match.end() :]}")
-
-
-def _time_error(job: PartJob, layout: dict[str, Any], row: int) -> PenstockError:
-    """The error for a row of all that is not after the one before."""
-    (file, at), (_, before) = (origin(job.folder, layout, one) for one in (row, row - 1))
-    starts = np.fromfile(job.folder / STARTS, "<i8")
-    number = int(np.searchsorted(starts, row, "right")) - 1
-    ids = json.loads(read_arrays(job.folder / SERIES, ABOUT)[1]["ids"].tobytes())
-    where = f"{job.files[file].name}: row {at + 1}, column {job.plan.keys.time!r}"
-    return time_error(
-        where,
-        before + 1,
-        times_at(job.folder, layout, [row - 1, row]),
-        job.times == "<i8",
-        ids[number] if job.plan.keys.id else None,
-    )
 
 
 def _sizes(layout: dict[str, Any]) -> dict[str, Any]:
@@ -300,11 +258,6 @@ def _index(series: SeriesSet, begun: Folder, rows: int, times: str | None, episo
     arrays = mapped(begun.path, sizes)
     crcs = [stretch_checksum(arrays, sizes, number) for number in range(-(-rows // sizes["stretch"]))]
     return {**sizes, "checksums": crcs, "series_crc32": checksum(begun.path / SERIES)}
-
-
-def stretch_of(columns: int, size: int) -> int:
-    """Rows of a stretch of so many bytes."""
-    return max(1, size // (4 * max(1, columns)))
 
 
 def _put_in_place(content: dict[str, Any], folder: Folder, begun: Folder) -> None:

@@ -113,6 +113,11 @@ def stretch_checksum(arrays: dict[str, NDArray[Any]], index: dict[str, Any], num
     return crc
 
 
+def stretch_of(columns: int, size: int) -> int:
+    """Rows of a stretch of so many bytes."""
+    return max(1, size // (4 * max(1, columns)))
+
+
 def let_go(*arrays: NDArray[Any] | None) -> None:
     """Gives back the pages of arrays that are mapped files: memory stays flat, and what is used again comes back."""
     for array in arrays:

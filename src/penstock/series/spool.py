@@ -7,7 +7,6 @@ of all.
 """
 
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -152,7 +151,7 @@ def write_stretch(folder: Path, number: int) -> None:
     for part, (_, _, file, least, most) in enumerate(layout["parts"]):
         if most <= low or least >= last:
             continue
-        to, source, count = _inside(runs_of(folder, part), low, last)
+        to, source, count = inside(runs_of(folder, part), low, last)
         if not len(to):
             continue
         here, there = _as_index(to - low, count), _as_index(source, count)
@@ -189,7 +188,7 @@ def stretch_path(folder: Path, number: int) -> Path:
     return folder / f"stretch-{number:05}.json"
 
 
-def _inside(runs: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[np.int64], ...]:
+def inside(runs: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[np.int64], ...]:
     """What of runs goes to rows from ``first`` to ``last``."""
     to, source, count = runs[:, np.searchsorted(runs[0] + runs[2], first, "right") : np.searchsorted(runs[0], last)]
     before = np.maximum(first - to, 0)
@@ -225,21 +224,3 @@ def _put(path: Path, row: int, array: NDArray[Any], crc: int) -> int:
     with path.open("r+b") as out:
         out.seek(row * array.itemsize)
         return _written(out, array, crc)
-
-
-def origin(folder: Path, layout: dict[str, Any], row: int) -> tuple[int, int]:
-    """The file of a row of all series, and where it stands there."""
-    before = 0
-    for part, (rows, _, file, _, _) in enumerate(layout["parts"]):
-        before = before if part and layout["parts"][part - 1][2] == file else 0
-        _, source, _ = _inside(runs_of(folder, part), row, row + 1)
-        if len(source):
-            order = spooled(folder, part, layout).order
-            return file, before + int(source[0] if order is None else order[source[0]])
-        before += rows
-    raise ValueError(f"row: expected one of {layout['rows']}, got {row}")
-
-
-def times_at(folder: Path, layout: dict[str, Any], rows: Sequence[int]) -> NDArray[Any]:
-    """The times of some rows."""
-    return np.array(np.memmap(folder / TIMES, layout["times"], "r")[list(rows)])
