@@ -83,3 +83,8 @@ def test_days_that_look_otherwise_later_in_the_year() -> None:
     t = np.arange(24 * 300)
     later = np.pi * t / len(t)  # the peak wanders by half a day
     assert steps(np.sin(2 * np.pi * t / 24 + later) + 0.5 * RNG.normal(size=len(t))) == 24
+
+
+def test_a_weak_season_that_stays_as_it_is() -> None:
+    t = np.arange(700)
+    assert steps(np.sin(2 * np.pi * t / 7) + 1.6 * np.random.default_rng(3).normal(size=700)) == 7

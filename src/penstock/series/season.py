@@ -17,8 +17,8 @@ NEARLY = 0.6
 CYCLES = 4
 """That a season must fit into a series."""
 OF_PART, MOST_PARTS = 8, 8
-"""Cycles of a part at least, and parts at most. Two halves would miss the day of a series whose days look otherwise in
-winter than in summer."""
+"""Cycles of a short part at least, and parts at most. Two halves miss the day of a series whose days look otherwise in
+winter than in summer, short parts a season that is weak beside its noise."""
 MOST_SERIES, MOST_ROWS, MOST_PEAKS = 50, 20_000, 5
 SECONDS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "year": 31_557_600}
 """In the calendar."""
@@ -126,7 +126,7 @@ def _whole(count: float) -> bool:
 
 
 def _explained(one: NDArray[np.float64], steps: int) -> float:
-    """R² of the phases' means of one part of the cycles in the next, both ways."""
+    """How well the phases' means of one part of the cycles tell the next: of halves, or of short parts if better."""
     sums = np.concatenate([[0.0], np.cumsum(one - one.mean())])
     trend = (sums[steps:] - sums[:-steps]) / steps + one.mean()
     if steps % 2 == 0:  # centred, by the mean of two
@@ -137,7 +137,12 @@ def _explained(one: NDArray[np.float64], steps: int) -> float:
     if cycles < 2:
         return 0.0
     table = rest[: cycles * steps].reshape(cycles, steps)
-    parts = np.array_split(table, min(max(cycles // OF_PART, 2), MOST_PARTS))
+    return max(_of_next(table, parts) for parts in (2, min(max(cycles // OF_PART, 2), MOST_PARTS)))
+
+
+def _of_next(table: NDArray[np.float64], count: int) -> float:
+    """R² of the phases' means of one of so many parts of cycles (cycles, steps) in the next, both ways."""
+    parts = np.array_split(table, count)
     pairs = [pair for one, other in itertools.pairwise(parts) for pair in ((one, other), (other, one))]
     wrong = sum(((part - by.mean(axis=0)) ** 2).sum() for part, by in pairs)
     total = sum((part**2).sum() for part, _ in pairs)
