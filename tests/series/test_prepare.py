@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from penstock.errors import PenstockError
 from penstock.series import Roles, SeriesSet, parts, prepare, read_series
+from penstock.series.mapped import map_of
 from penstock.series.prepare import prepare_series
-from penstock.series.prepared import INDEX, SERIES, TIMES, VALUES, map_of, open_prepared
+from penstock.series.prepared import INDEX, SERIES, TIMES, VALUES, open_prepared
 from penstock.series.saved import ARRAYS, about_of, digest
 
 

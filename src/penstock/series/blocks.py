@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.series.prepared import let_go
+from penstock.series.mapped import let_go
 from penstock.series.series_set import SeriesSet
 
 BLOCK = 1 << 20

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from penstock.series.blocks import PartRows, among, cells
 from penstock.series.features import FeatureColumn, Features
-from penstock.series.prepared import let_go
+from penstock.series.mapped import let_go
 from penstock.series.scaling import learn_part_scaling
 from penstock.series.series_set import SeriesSet
 from penstock.series.spacing import spacing

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.sealed import checksum, read_sealed
+from penstock.series.mapped import let_go
 from penstock.series.saved import read_arrays, series_of
 from penstock.series.series_set import SeriesSet
 
@@ -116,21 +117,6 @@ def stretch_checksum(arrays: dict[str, NDArray[Any]], index: dict[str, Any], num
 def stretch_of(columns: int, size: int) -> int:
     """Rows of a stretch of so many bytes."""
     return max(1, size // (4 * max(1, columns)))
-
-
-def let_go(*arrays: NDArray[Any] | None) -> None:
-    """Gives back the pages of arrays that are mapped files: memory stays flat, and what is used again comes back."""
-    for array in arrays:
-        if (base := map_of(array)) is not None:
-            base.madvise(mmap.MADV_DONTNEED)
-
-
-def map_of(array: NDArray[Any] | None) -> mmap.mmap | None:
-    """The mapped file that an array is in; None of one in memory."""
-    base: Any = array
-    while base is not None and not isinstance(base, mmap.mmap):
-        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
-    return base
 
 
 def read_index(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.series.blocks import among, blocks
 from penstock.series.features import Features
-from penstock.series.prepared import let_go
+from penstock.series.mapped import let_go
 from penstock.series.series_set import SeriesSet
 
 BLOCK = 256

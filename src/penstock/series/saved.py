@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.files import write
+from penstock.series.mapped import let_go
 from penstock.series.series_set import Column, Keys, SeriesSet, Unused
 
 ARRAYS = ("starts", "values", "times", "episodes", "source_of")
@@ -111,4 +112,5 @@ def digest(series: SeriesSet) -> str:
         for column in () if value is None else value.T if value.ndim == 2 else (value,):
             for row in range(0, len(column), BLOCK):
                 found.update(np.ascontiguousarray(column[row : row + BLOCK]).data)
+                let_go(value)
     return found.hexdigest()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.series.blocks import among, blocks
-from penstock.series.prepared import let_go
+from penstock.series.mapped import let_go
 from penstock.series.series_set import SeriesSet
 
 UNITS = (("day", 86_400_000_000), ("hour", 3_600_000_000), ("minute", 60_000_000), ("second", 1_000_000))

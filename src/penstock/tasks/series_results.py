@@ -12,8 +12,8 @@ from penstock.layout import command, facts, say, wrap
 from penstock.runtime.series_model import load_series
 from penstock.runtime.series_score import baselines, outputs_by_row, targets_by_row
 from penstock.series import SeriesSet, Split, naive, rows_of
+from penstock.series.mapped import let_go
 from penstock.series.metrics import HIGHER, MAIN, measured
-from penstock.series.prepared import let_go
 from penstock.tasks.series_data import TELLING, SeriesData
 from penstock.train.checkpoint import Progress
 from penstock.train.plan import Plan

@@ -32,7 +32,8 @@ from penstock.series import (
     taken_up,
 )
 from penstock.series.asked import read_heard
-from penstock.series.prepared import map_of, series_folder
+from penstock.series.mapped import map_of
+from penstock.series.prepared import series_folder
 from penstock.series.saved import open_series_set, save_series_set
 from penstock.tasks.series_data import SeriesData
 from penstock.tasks.series_results import SeriesResults, measure, print_results
