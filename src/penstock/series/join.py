@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from penstock.files import write
 from penstock.sealed import write_sealed
 from penstock.series.long_table import MOST_CATEGORIES, SIGNS, STARTS_ANEW, column_of, mixed_zones, names_of
-from penstock.series.parts import Part
+from penstock.series.parts import TablePart
 from penstock.series.prepared import ABOUT, EPISODES, SERIES, TIMES, VALUES, stretch_of
 from penstock.series.saved import about_of, as_bytes, write_arrays
 from penstock.series.series_set import Column, SeriesSet, Unused
@@ -33,7 +33,7 @@ class _Seen(NamedTuple):
     zone: str | None
 
 
-def joined_parts(job: PartJob, parts: Sequence[Part], unused: Sequence[Unused], size: int) -> None:
+def joined_parts(job: PartJob, parts: Sequence[TablePart], unused: Sequence[Unused], size: int) -> None:
     """Writes what the series are, where the rows of each part go, and files of the size that all rows need.
 
     Args:
@@ -104,7 +104,7 @@ def joined_parts(job: PartJob, parts: Sequence[Part], unused: Sequence[Unused], 
     write_sealed(job.folder / LAYOUT, layout)
 
 
-def _seen(job: PartJob, parts: Sequence[Part]) -> _Seen:
+def _seen(job: PartJob, parts: Sequence[TablePart]) -> _Seen:
     names: dict[str, dict[str, None] | None] = {name: {} for name, _, category, _ in job.plan.columns if category}
     default = {name for name, _, _, why in job.plan.columns if why == "by default"}
     files = names_of([file.name for file in job.files])
@@ -143,7 +143,9 @@ def _numbers(names: Sequence[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def _write_runs(job: PartJob, part: Part, record: dict[str, Any], seen: _Seen, free: NDArray[np.int64]) -> list[Any]:
+def _write_runs(
+    job: PartJob, part: TablePart, record: dict[str, Any], seen: _Seen, free: NDArray[np.int64]
+) -> list[Any]:
     """Writes where the rows of a part go, and moves on the rows of each series that are ``free``; what the layout says
     of the part."""
     ids = record["ids"] or [names_of([file.name for file in job.files])[part.file]]

@@ -22,7 +22,7 @@ SIZE = 1 << 24
 BLOCK = 1 << 20
 
 
-class Part(NamedTuple):
+class TablePart(NamedTuple):
     """Rows of a file that follow each other."""
 
     number: int
@@ -57,17 +57,17 @@ def readable(path: Path, place: Path) -> Path:
     return path
 
 
-def parts_of(files: list[File]) -> list[Part]:
+def parts_of(files: list[File]) -> list[TablePart]:
     """The parts of all files, one after the other."""
-    found: list[Part] = []
+    found: list[TablePart] = []
     for k, file in enumerate(files):
         cuts = list(_rows(file) if of_frames(file.path) else _bytes(file))
         for first, last in itertools.pairwise(cuts):
-            found.append(Part(len(found), k, first, last, last == cuts[-1]))
+            found.append(TablePart(len(found), k, first, last, last == cuts[-1]))
     return found
 
 
-def part_of(file: File, part: Part) -> File:
+def part_of(file: File, part: TablePart) -> File:
     """The part as a table of its own.
 
     Raises:

@@ -23,7 +23,7 @@ from penstock.sealed import checksum, read_sealed, write_sealed
 from penstock.series import packed, tables
 from penstock.series.asked import read_heard
 from penstock.series.join import joined_parts
-from penstock.series.parts import Part, part_of, parts_of, readable
+from penstock.series.parts import TablePart, part_of, parts_of, readable
 from penstock.series.prepared import (
     ABOUT,
     EPISODES,
@@ -213,7 +213,7 @@ def _of_tables(
 PART_FILES = ("rows", "json", "runs", "codes")
 
 
-def _dated(file: tables.File, time: str, parts: Sequence[Part]) -> tables.File:
+def _dated(file: tables.File, time: str, parts: Sequence[TablePart]) -> tables.File:
     """The file with the ways in which its dates may be written, where the beginning cannot tell day from month."""
     names = file.names
     first = None if file.text is None or not file.text.rows else file.text.rows[0][names.index(time)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penstock.sealed import checksum, read_sealed, write_sealed
 from penstock.series.long_table import MOST_CATEGORIES, numbered, read_rows
-from penstock.series.parts import Part, part_of
+from penstock.series.parts import TablePart, part_of
 from penstock.series.prepared import EPISODES, TIMES, VALUES
 from penstock.series.roles import TablePlan
 from penstock.series.saved import read_arrays
@@ -40,7 +40,7 @@ def part_path(folder: Path, number: int, what: str) -> Path:
     return folder / f"{number:05}.{what}"
 
 
-def write_part(job: PartJob, part: Part) -> None:
+def write_part(job: PartJob, part: TablePart) -> None:
     """Writes the rows of a part, those of each id together; then what they are.
 
     Raises:

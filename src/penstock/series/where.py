@@ -10,13 +10,13 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.series.long_table import time_error
-from penstock.series.parts import Part
+from penstock.series.parts import TablePart
 from penstock.series.prepared import ABOUT, SERIES, TIMES
 from penstock.series.saved import read_arrays
 from penstock.series.spool import STARTS, PartJob, inside, part_record, runs_of, spooled, write_part
 
 
-def by_file(error: PenstockError, job: PartJob, parts: Sequence[Part]) -> PenstockError:
+def by_file(error: PenstockError, job: PartJob, parts: Sequence[TablePart]) -> PenstockError:
     """The error of a part, with its row counted from the beginning of the file: that of the first part that has one."""
     before = 0
     for part in parts:
