@@ -96,7 +96,7 @@ def test_texts_of_a_language_are_read_right(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["nowhere", "--text", "a"], "nowhere: no model here"),
-        (["MODEL"], "TEXT: expected one text, or two to compare, by --text or --file, got none"),
+        (["MODEL"], "no training/log.jsonl to draw the training curve of; name a text or a file to look at"),
         (["MODEL", "--text", "a", "--text", "b", "--text", "c"], "expected one text, or two to compare"),
         (["MODEL", "--text", ""], "text: expected at least one character, got none"),
         (["MODEL", "--file", "nowhere.txt"], "nowhere.txt: no such file or folder"),
@@ -110,7 +110,7 @@ def test_texts_of_a_language_are_read_right(tmp_path: Path) -> None:
         (["MODEL", "--text", "the", "--layer", "2"], "--layer: expected 0 … 1, got 2"),
         (["MODEL", "--text", "the", "--png", "OUT/a.bmp"], "expected a name that ends in .png, .svg, .pdf"),
         (["MODEL", "--text", "the", "--out", "nowhere/a.html"], "nowhere/a.html: there is no folder nowhere"),
-        (["MODEL", "--text", "a", "--text", "b", "--save", "OUT/t"], "--save: expected one text, got more"),
+        (["MODEL", "--text", "a", "--text", "b", "--save", "OUT/t"], "--save: expected one text or series, got more"),
         (["EMPTY"], "not a whole trace"),
         (["MODEL", "--live"], "--live: makes one page of whole texts: expected it with --out, --text and --file alone"),
         (["MODEL", "--live", "--out", "OUT/a.html", "--from", "2"], "--live: makes one page of whole texts"),
