@@ -170,7 +170,6 @@ def test_numbers_labels_and_numbers_that_are_names(
         (("eval", "model"), "FILE: expected texts to score, got none"),
         (("predict", "model", "-", "--state", "state"), "--state: each text is on its own; leave it out"),
         (("generate", "model"), "expected a language model, got one of the task 'text'"),
-        (("look", "model"), "of texts"),
     ],
 )
 def test_bad_input_is_said_in_a_line(

@@ -150,6 +150,6 @@ def _described(column: Column, values: NDArray[np.float32]) -> str:
     there = values[~np.isnan(values)]
     if column.categories is None:
         return f"numbers, {there.min():g} to {there.max():g}" if len(there) else "no number"
-    counts = np.bincount(there.astype(int), minlength=len(column.categories))
-    most = [f"{column.categories[k]} {counts[k]:,}" for k in np.argsort(-counts, kind="stable")[:6] if k < len(counts)]
+    counts = np.bincount(there.astype(int), minlength=len(column.categories))[: len(column.categories)]
+    most = [f"{column.categories[k]} {counts[k]:,}" for k in np.argsort(-counts, kind="stable")[:6]]
     return f"{len(column.categories):,} classes: {', '.join(most)}{', …' * (len(column.categories) > 6)}"
