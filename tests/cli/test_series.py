@@ -155,7 +155,7 @@ def test_what_would_be_read(trained: Path) -> None:
         ),
         (["predict", "MODEL", "-"], "line 2, column 'b': expected a number, got 'x'"),
         (["generate", "MODEL"], "expected a language model, got one of the task 'sequence'"),
-        (["look", "MODEL", "--text", "a"], "expected a language model, got one of the task 'sequence'"),
+        (["look", "MODEL", "--text", "a"], "--text: means nothing to a model of the task sequence"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_left(
