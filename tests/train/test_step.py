@@ -7,7 +7,7 @@ from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.nn import LanguageModel
 from penstock.tasks.language.streams import IGNORED, nats
 from penstock.text import CharVocabulary
-from penstock.train.step import NotFinite, Stepper
+from penstock.train.step import AVERAGED, NotFinite, Stepper
 from penstock.train.task import Chunk
 
 VOCABULARY = CharVocabulary("abc")
@@ -53,3 +53,29 @@ def test_decay_is_on_matrices_alone() -> None:
     assert vectors["weight_decay"] == 0
     assert {p.dim() for p in matrices["params"]} == {2}
     assert {p.dim() for p in vectors["params"]} == {1}
+
+
+def test_weights_are_averaged_by_polynomial_decay_and_come_back_to_the_last_bit() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(LanguageConfig(len(VOCABULARY), StackConfig(4, 5)), VOCABULARY)
+    stepper = Stepper(model, nats, learning_rate=0.01, weight_decay=0.1, clip=1.0, average=True)
+    seen = []
+    for step in range(1, 40):
+        stepper.step(Chunk(TOKENS[:-1], TOKENS[1:], None, 7), STATE)
+        stepper.take_into_average(step)
+        seen.append({name: p.detach().double().clone() for name, p in model.named_parameters()})
+    expected = {name: sum(w * one[name] for w, one in zip(_shares(39), seen, strict=True)) for name in seen[0]}
+    with stepper.averaged():
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(parameter.detach().double(), expected[name], rtol=1e-5, atol=1e-6)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter.detach().double(), seen[-1][name])
+
+
+def _shares(T: int) -> list[float]:
+    """Of the weights of each step in the average after T: each new one takes (η + 1) / (η + t)."""
+    shares: list[float] = []
+    for t in range(1, T + 1):
+        new = (AVERAGED + 1) / (AVERAGED + t)
+        shares = [(1 - new) * one for one in shares] + [new]
+    return shares

@@ -44,6 +44,8 @@ from penstock.train.task import Begun, Said
 SERIES, PREPARED, SPLIT = "series.safetensors", "prepared.json", "split.json"
 MANY = 20
 """Series from which on whole ones are held out."""
+STEPS_A_PASS, FEWEST, USUAL = 24, 8, 32
+"""Of few rows, steps of optimisation in a pass at least, for which streams become fewer than usual, to the fewest."""
 
 
 class SeriesTask:
@@ -52,7 +54,7 @@ class SeriesTask:
     step, loss_unit, default = "row", "", ""
     files: tuple[str, ...] = (CONFIG, WEIGHTS)
     own: type[Any] = SeriesSettings
-    rate = 0.4
+    rate, average = 0.4, True
     presets: dict[str, dict[str, int]] = {  # noqa: RUF012 - which nobody changes
         "tiny": {"hidden": 32, "layers": 1},
         "small": {"hidden": 64, "layers": 1},
@@ -64,6 +66,7 @@ class SeriesTask:
     def __init__(self, name: str, *, last: bool) -> None:
         self.name, self._last = name, last
         self.parameters_per_step = 4.0 if last else 8.0
+        self.most_dropout = 0.4 if last else 0.2
 
     def prepared(self, inputs: Sequence[str]) -> Path | None:
         """A run knows where its prepared series are: None."""
@@ -87,7 +90,14 @@ class SeriesTask:
         settings = said.settings
         if not said.chose("chunk"):
             settings = dataclasses.replace(settings, chunk=data.reach)
+        if not said.chose("streams"):
+            settings = dataclasses.replace(settings, streams=self._streams(data, settings.chunk))
         return Begun(settings, said.own, data, place)
+
+    def _streams(self, data: Any, L: int) -> int | None:
+        """How many are read side by side, L rows at once; None: as many as usual."""
+        streams = max(FEWEST, data.training // (STEPS_A_PASS * L))
+        return None if self._last or streams >= USUAL else streams
 
     def _kept(self, inputs: Sequence[str], series: SeriesSet, begun: Folder, out: Path) -> str:
         """The name of the file by which the series are opened again: of prepared ones, where they are."""

@@ -177,6 +177,7 @@ def _content(
     plan: Plan, progress: Progress, stepper: Stepper, state: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors = {f"model.{name}": value for name, value in _weights(stepper).items()}
+    tensors |= {f"average.{name}": value for name, value in stepper.average.items()}
     for name, moments in _moments(stepper).items():
         tensors |= {f"adam.{key}.{name}": value for key, value in moments.items()}
     tensors["state"] = state
@@ -255,6 +256,8 @@ def _restored(tensors: dict[str, Tensor], stepper: Stepper) -> Tensor:
             if (saved := tensors[f"model.{name}"]).shape != value.shape:
                 raise KeyError(f"model.{name}")
             value.copy_(saved)
+        for name, value in stepper.average.items():
+            value.copy_(tensors[f"average.{name}"])
     for name, parameter in stepper.model.named_parameters():
         moments = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
         moments = {key: value.to(stepper.device) for key, value in moments.items()}

@@ -64,6 +64,7 @@ class Run:
             accumulate=plan.settings.accumulate,
             wrapped=ranks.wrap(model),
             ranks=ranks.size,
+            average=task.average,
         )
         self.progress = Progress() if resumed is None else resumed[0]
         state = model.layers.initial_state(self.streams.N) if resumed is None else restore(resumed[1], self.stepper)
@@ -166,6 +167,7 @@ class Run:
                 raise self._not_finite(at.step + 1, str(error)) from None
             self.state = step.state
             at.step, at.chunk = at.step + 1, at.chunk + 1
+            self.stepper.take_into_average(at.step)
             if at.chunk == len(self.streams):
                 at.chunk, at.passes = 0, at.passes + 1
                 self.state = torch.zeros_like(self.state)
@@ -193,7 +195,8 @@ class Run:
             display.update(share, at.step, loss, speed, self._seconds_left())
             due = share >= (at.validations + 1) / VALIDATIONS
             if due:
-                self._validate(share, log, display)
+                with self.stepper.averaged():
+                    self._validate(share, log, display)
                 counted = self._counted(counted, clock())
             if due or at.seconds - saved >= settings.checkpoint_every:
                 self._save(log, checkpoints)
@@ -201,7 +204,8 @@ class Run:
         reader.shutdown()
         self._save(log, checkpoints)
         if not ((self.out / TRAINING / BEST if self.replaces else self.out) / WEIGHTS).exists():
-            self.keep_model()
+            with self.stepper.averaged():
+                self.keep_model()
         return (received[0] if received else signal.SIGTERM) if stopped else None
 
     def _chunk(self, k: int) -> Chunk:

@@ -117,7 +117,8 @@ def make_plan(
     passes = budget / of_pass.read(1, 0)
     dropout = settings.dropout
     if dropout is None:
-        dropout = _dropout(passes * math.sqrt(model.parameters() / data.training))
+        by_heart = passes * math.sqrt(model.parameters() / data.training)
+        dropout = min(_dropout(by_heart), task.most_dropout)
     plan = Plan(
         task=task.name,
         inputs=list(inputs),

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from penstock.errors import PenstockError
 from penstock.train.task import Chunk, Streams
+
+AVERAGED = 20
+"""η of averaging: the later the run, the longer the average, of about its last steps' share 1 / η."""
 
 
 class NotFinite(PenstockError):
@@ -41,6 +44,8 @@ class Stepper:
         wrapped: what to call in the place of ``model``: that with hooks around it which average the gradients over
             ``ranks`` processes, by DistributedDataParallel, Lightning Fabric, Accelerate.
         ranks: how many processes that is.
+        average: keep an average of the weights beside them: polynomial-decay averaging (Shamir & Zhang 2013, ICML,
+            section 4), which tells less of the last few chunks.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Stepper:
         accumulate: int = 1,
         wrapped: nn.Module | None = None,
         ranks: int = 1,
+        average: bool = False,
     ) -> None:
         self.model, self.learning_rate, self._loss, self._clip = model, learning_rate, loss, clip
         self._wrapped, self._ranks, self._accumulate = model if wrapped is None else wrapped, ranks, accumulate
@@ -62,6 +68,7 @@ class Stepper:
             {"params": [p for p in model.parameters() if p.dim() > 1], "weight_decay": weight_decay},
             {"params": [p for p in model.parameters() if p.dim() <= 1], "weight_decay": 0.0},
         ]
+        self.average = {name: p.detach().clone() for name, p in model.named_parameters()} if average else {}
         self.optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
 
     def step(self, chunk: Chunk, state: Tensor, rate: float = 1.0) -> Step:
@@ -102,6 +109,27 @@ class Stepper:
             group["lr"] = self.learning_rate * rate
         self.optimizer.step()
         return Step(value, norm, torch.cat(states, 1) if len(states) > 1 else states[0])
+
+    @torch.no_grad()
+    def take_into_average(self, step: int) -> None:
+        """The weights after so many steps."""
+        for name, weight in self._averaged():
+            self.average[name].lerp_(weight, (AVERAGED + 1) / (AVERAGED + step))
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the model has the averaged weights, where there are any."""
+        weights = [(p, p.detach().clone(), self.average[name]) for name, p in self._averaged()]
+        try:
+            for weight, _, average in weights:
+                weight.detach().copy_(average)
+            yield
+        finally:
+            for weight, before, _ in weights:
+                weight.detach().copy_(before)
+
+    def _averaged(self) -> Iterable[tuple[str, nn.Parameter]]:
+        return self.model.named_parameters() if self.average else ()
 
     def _synchronised(self, last: bool) -> Any:
         """Gradients are averaged over the ranks by the last part of a step alone."""

@@ -117,6 +117,10 @@ class Task(Protocol):
     """Of the data to train on, that a chosen size has at most."""
     rate: float
     """By which the learning rate that is chosen is multiplied."""
+    most_dropout: float
+    """Of what is chosen."""
+    average: bool
+    """Whether the model that is validated and kept has averaged weights."""
     own: type[Any]
     """The task's own settings, a dataclass."""
 

@@ -43,7 +43,7 @@ SURE = 2.0
 class ForecastTask(SeriesTask):
     """A task whose steps are windows: each begins anew, and so many side by side are a batch."""
 
-    step, loss_unit, rate = "window", "of the naive error", 0.8
+    step, loss_unit, rate, average = "window", "of the naive error", 0.8, False
     own: type[Any] = ForecastSettings
 
     def __init__(self) -> None:
@@ -59,6 +59,9 @@ class ForecastTask(SeriesTask):
             for part in wrap(line, console.width) if line else ():
                 tell(part)
         return read
+
+    def _streams(self, data: Any, L: int) -> int | None:
+        return None
 
     def _expect_usable(self, own: Any) -> None:
         if own.horizon is None:

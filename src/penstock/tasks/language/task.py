@@ -38,6 +38,7 @@ class LanguageTask:
     files: tuple[str, ...] = (CONFIG, TOKENIZER, WEIGHTS)
     own: type[Any] = LanguageSettings
     parameters_per_step, rate = math.inf, 1.0
+    most_dropout, average = 0.4, False
     presets: dict[str, dict[str, int]] = {  # noqa: RUF012 - which nobody changes
         "tiny": {"hidden": 128, "embedding": 64, "layers": 1},
         "small": {"hidden": 256, "embedding": 128, "layers": 1},
