@@ -45,6 +45,16 @@ def test_ways_of_writing(cell: str, when: tuple[int, ...]) -> None:
     assert moment(cell, "line 1") == of(*when)
 
 
+def test_one_column_may_leave_out_what_is_zero() -> None:
+    """As ``said`` does, which writes the answers that people read again."""
+    cells = ("2024-02-28 23:59:30", "2024-02-29", "2024-02-29 00:30", "2024-02-29 00:30:15.5")
+    when = [of(2024, 2, 28, 23, 59, 30), of(2024, 2, 29), of(2024, 2, 29, 0, 30), of(2024, 2, 29, 0, 30, 15, 500_000)]
+    for turn in range(len(cells)):
+        assert micros(*cells[turn:], *cells[:turn]) == when[turn:] + when[:turn]
+    assert micros(*(said(time, True) for time in when)) == when
+    assert micros("29.02.2024", "29.02.2024 13:14") == [of(2024, 2, 29), of(2024, 2, 29, 13, 14)]
+
+
 def test_which_is_the_day_is_told_by_all_cells() -> None:
     assert micros("05/06/2024", "13/06/2024") == [of(2024, 6, 5), of(2024, 6, 13)]
     assert micros("06/05/2024", "06/13/2024") == [of(2024, 6, 5), of(2024, 6, 13)]

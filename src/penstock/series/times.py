@@ -69,8 +69,9 @@ def parsed(cells: "polars.Series", where: str, dates: Sequence[str] = DATES) -> 
     first = text.drop_nulls()[0] if text.null_count() < len(text) else ""
     if MONTH.fullmatch(first):
         text = text + first[4] + "01"
-    if ":" not in first:
-        text = text + " 00:00"
+    if ":" not in first or not text.str.contains(":", literal=True).all():
+        clockless = ~text.str.contains(":", literal=True)
+        text = (text + " 00:00").zip_with(clockless, text)  # midnight may be written as its day alone
     found = _best(text, cells, where, dates)
     micros = _whole(found, cells, where)
     return micros - _offset(zone) * 1_000_000, zone
@@ -122,15 +123,25 @@ def _best(text: "polars.Series", cells: "polars.Series", where: str, dates: Sequ
     if not most:
         return pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
     best = {date: clock for (date, clock), count in reversed(read.items()) if count == most}  # of each the first clock
-    found = [
-        text.str.to_datetime(f"{date} {best[date]}", strict=False, time_unit="us") for date in dates if date in best
-    ]
+    found = [_by(text, date, best[date]) for date in dates if date in best]
     nulls = [series.null_count() for series in found]
     if len(found) > 1 and nulls[0] == nulls[1] and not found[0].equals(found[1]):
         raise PenstockError(
             f"{where}: row 1, column {cells.name!r}: {cells[0]!r} may be day or month first; write year-month-day"
         )
     return found[int(np.argmin(nulls))]
+
+
+def _by(text: "polars.Series", date: str, clock: str) -> "polars.Series":
+    """By one way of writing dates; where some cells are without the seconds of others, by any clock."""
+    found = text.str.to_datetime(f"{date} {clock}", strict=False, time_unit="us")
+    for other in CLOCKS:
+        if found.null_count() == text.null_count():
+            break
+        if other != clock:
+            by_other = text.str.to_datetime(f"{date} {other}", strict=False, time_unit="us")
+            found = by_other.zip_with(found.is_null(), found)
+    return found
 
 
 def _whole(found: "polars.Series", cells: "polars.Series", where: str) -> NDArray[np.int64]:
