@@ -18,6 +18,7 @@ from penstock.model_folder.forecast import ForecastAnswer, ForecastConfig, Forec
 from penstock.nn.forecast_model import ForecastModel
 from penstock.runtime.answers import AnswerStreams, load_states, save_states
 from penstock.runtime.forecast_model import ForecastRuntime, load_forecast
+from penstock.runtime.forecast_network import ForecastNetwork
 from penstock.runtime.forecast_score import forecasts_to, score_forecasts
 from penstock.series import Column, Keys, SeriesSet, description
 from penstock.series.around import learn_around
@@ -76,6 +77,22 @@ def test_it_forecasts_what_the_torch_module_does(tmp_path: Path, segment: int, s
     found = model.quantiles(windows)
     assert np.abs(found - expected).max() <= 1e-5
     assert np.array_equal(np.concatenate([model.quantiles(one[None]) for one in windows]), found)
+
+
+@pytest.mark.parametrize("beside", [{"static": 3}, {"read": 2}, {"read": 2, "known": 2}])
+def test_any_part_of_what_is_beside_may_be_all_there_is(beside: dict[str, int]) -> None:
+    config = ForecastConfig(W, K, 4, 3, 4, StackConfig(5, 6), **beside)
+    answer = ForecastAnswer(("a",), 4, (1.0,), (None,))
+    torch.manual_seed(0)
+    module = ForecastModel(config, ForecastFiles({}, answer, config, {})).eval()
+    for p in module.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    weights = {name: value.detach().numpy() for name, value in module.state_dict().items()}
+    windows = np.random.default_rng(1).standard_normal((5, config.inputs)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(windows)[None])[0][0].numpy()
+    found = ForecastNetwork(ForecastFiles({}, answer, config, weights)).quantiles(windows)
+    assert np.abs(found - expected).max() <= 1e-5
 
 
 def test_the_same_bits_whatever_else_is_forecast(tmp_path: Path) -> None:

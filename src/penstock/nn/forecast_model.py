@@ -63,7 +63,7 @@ class ForecastModel(nn.Module):
         flat, read, static, known = torch.split(windows.reshape(L * N, c.inputs), sizes, dim=1)
         steps = self.patch(flat.reshape(L * N, -1, c.patch))
         if c.read or c.static:
-            of_patches = read.reshape(L * N, -1, c.patch * c.read)
+            of_patches = read.reshape(L * N, c.lookback // c.patch, c.patch * c.read)
             beside = [of_patches, static[:, None].expand(-1, c.lookback // c.patch, -1)]
             steps = steps + self.around(torch.cat([one for one in beside if one.shape[-1]], 2))
         _, after = self.layers(torch.relu(steps).transpose(0, 1).contiguous())
