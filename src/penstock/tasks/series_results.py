@@ -71,9 +71,9 @@ def results_of(
 ) -> SeriesResults:
     """The figures of a run from the metrics of so many answers: the model's, none where nothing was held out, and those
     of what needs no network; ``by`` tells which is better."""
-    streams = data.streams(plan.streams, plan.settings.chunk)
+    streams, shapes = data.streams(plan.streams, plan.settings.chunk), plan.model.shapes()
     return SeriesResults(
-        parameters=plan.model.parameters(),
+        parameters=sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("reset_after")),
         seconds=progress.seconds,
         steps=progress.step,
         rows_read=streams.read(progress.passes, progress.chunk),

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from penstock.series import Column, SeriesSet, by_time
+from penstock.tasks.forecast import contest
 from penstock.tasks.forecast.contest import ahead
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
@@ -33,7 +35,19 @@ def test_nothing_is_tried_where_all_was_said(tmp_path: Path) -> None:
         assert ahead(TASK, one, ["file"], tmp_path) == (one, "")
 
 
-def test_what_was_not_said_is_tried_and_the_best_is_what_the_run_goes_on_with(tmp_path: Path) -> None:
+def test_what_there_is_no_time_for_is_not_tried(tmp_path: Path) -> None:
+    one = begun()
+    best, line = ahead(TASK, one, ["file"], tmp_path)
+    assert line.endswith("too short to try step by step or reading other too; the run takes segments of 4")
+    assert best.own == one.own
+    assert best.data is one.data
+
+
+def test_what_was_not_said_is_tried_and_the_best_is_what_the_run_goes_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "LEAST", 1)  # on any machine there is time for one step
+    monkeypatch.setattr(contest, "FIRST", 0)
     one = begun()
     best, line = ahead(TASK, one, ["file"], tmp_path)
     assert [part.split(":")[0] for part in line.split("; ")[:3]] == [

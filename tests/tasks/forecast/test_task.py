@@ -15,6 +15,7 @@ from rich.console import Console
 from penstock import PenstockError
 from penstock.runtime.forecast_model import load_forecast
 from penstock.series import SeriesSet, by_time, read_series
+from penstock.series.asked import read_asked
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.task import TASK, pinball_loss
@@ -237,5 +238,13 @@ def test_other_columns_are_read_if_named_or_by_the_clock_if_they_are_ahead(tmp_p
     assert load_forecast(tmp_path / "a").columns == ("sold", "price", "holiday")
     trained(path, tmp_path / "a2", dataclasses.replace(own, others=True), steps=2, hidden=4)
     assert load_forecast(tmp_path / "a2").columns == ("sold", "price", "holiday")
+    results, _ = trained(path, tmp_path / "alone", own, steps=2, hidden=4)
+    model = load_forecast(tmp_path / "alone")
+    marks = sum(name.endswith("reset_after") for name in model.weights)
+    assert results.parameters == sum(weight.size for weight in model.weights.values()) - marks
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    (tmp_path / "few.csv").write_text("".join(f"{row[0]},{row[3]}\n" for row in rows))  # what it does not read may lack
+    few, whole = (read_asked([str(one)], model.reads) for one in (tmp_path / "few.csv", path))
+    assert np.array_equal(model.forecast(few)[0], model.forecast(whole)[0])
     _, printed = trained(path, tmp_path / "b", own, minutes=0.01, hidden=4, holdout=0.3)
     assert "reading price, holiday too: " in " ".join(printed.split())

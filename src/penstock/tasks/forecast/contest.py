@@ -1,6 +1,7 @@
 """What wins in the time allowed: other ways to forecast train for a short time each, and held-out windows tell."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,10 @@ SHARE = 0.1
 """Of the run's minutes, for all together; the rest is the run's."""
 CLEARLY = 0.98
 """Of the loss of what is done by default, which that of another way must be below: less is chance."""
+FIRST, LEAST = 5, 50
+"""Steps of optimisation by which the speed is seen, and which each must do in its time: fewer tell nothing."""
+SUPPOSED = 500
+"""Steps of optimisation that each is taken to do, which its learning rate follows from."""
 JUDGED = 4096
 """Held-out windows that each is judged by, about."""
 
@@ -39,25 +44,34 @@ def ahead(task: Task, begun: Begun, inputs: Sequence[str], out: Path) -> tuple[B
         ways[name] = begun._replace(own=own, data=ForecastData(data.series, data.split, own))
     if len(ways) == 1 or not data.training or not data.held_out:
         return begun, ""
-    seconds = SHARE * 60 * (begun.settings.minutes or DEFAULT_MINUTES) / len(ways)
+    allowed = begun.settings.minutes or DEFAULT_MINUTES
+    seconds, started = SHARE * 60 * allowed / len(ways), time.perf_counter()
     losses = {name: _loss_after(task, way, inputs, out, seconds) for name, way in ways.items()}
     first, best = next(iter(ways)), min(losses, key=lambda name: losses[name])
-    if losses[best] >= CLEARLY * losses[first]:
+    if not losses[best] < CLEARLY * losses[first]:
         best = first
-    minutes = (1 - SHARE) * (begun.settings.minutes or DEFAULT_MINUTES)
-    chosen = ways[best]._replace(settings=dataclasses.replace(begun.settings, minutes=minutes))
-    told = "; ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
+    left = allowed - (time.perf_counter() - started) / 60
+    chosen = ways[best]._replace(settings=dataclasses.replace(begun.settings, minutes=max(left, allowed / 2)))
+    if min(losses.values()) == math.inf:
+        return chosen, f"{seconds:.2g} s are too short to try {' or '.join([*ways][1:])}; the run takes {first}"
+    told = "; ".join(f"{name}: {loss:.3f}" if loss < math.inf else f"{name}: too slow" for name, loss in losses.items())
     return chosen, f"{told} of the naive error on held-out rows after {seconds:.2g} s each; the run goes on with {best}"
 
 
 def _loss_after(task: Task, begun: Begun, inputs: Sequence[str], out: Path, seconds: float) -> float:
-    """On held-out windows, of a model that has trained for so long, and one step at least."""
-    run = Run(task, make_plan(task, begun, inputs), begun.data, out, Ranks())
-    started, share = time.perf_counter(), 0.0
-    while share < 1:
+    """On held-out windows, of a model that has trained for so long; infinite where that is too short to tell, which is
+    seen by the first few steps."""
+    size: Any = None if begun.settings.hidden else begun.settings.size or next(iter(task.presets))
+    sized = dataclasses.replace(begun.settings, minutes=None, steps=SUPPOSED, size=size)  # no time goes into sizes
+    run = Run(task, make_plan(task, begun._replace(settings=sized), inputs), begun.data, out, Ranks())
+    started, elapsed, warm = time.perf_counter(), 0.0, 0.0
+    while elapsed < seconds:
         chunk = run.streams.chunk(run.progress.step).to(run.stepper.device)
-        run.stepper.step(chunk, run.state, learning_rate_share(share, run.plan.settings.warmup))
+        run.stepper.step(chunk, run.state, learning_rate_share(elapsed / seconds, run.plan.settings.warmup))
         run.progress.step += 1
-        share = (time.perf_counter() - started) / seconds
+        elapsed = time.perf_counter() - started
+        warm = warm or elapsed
+        if run.progress.step == FIRST and (seconds - warm) * (FIRST - 1) / (elapsed - warm) < LEAST:
+            return math.inf
     assert run.held_out is not None
-    return run.stepper.validate(run.held_out, JUDGED)
+    return run.stepper.validate(run.held_out, JUDGED) if run.progress.step >= LEAST else math.inf

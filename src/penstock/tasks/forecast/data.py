@@ -79,8 +79,11 @@ class ForecastData:
         return WindowStreams(self, self._held_out, N, max(1, SIDE_BY_SIDE // N), shuffled=False)
 
     def reads(self) -> dict[str, Any]:
-        """For config.json: what the rows are."""
-        return {**description(self.series), "around": None if self.around is None else self.around.to_json()}
+        """For config.json: what the rows are, of the columns that are read: new files need no others."""
+        about, around = description(self.series), self.around
+        read = {*self.answer.targets, *(() if around is None else around.columns)}
+        columns = [column for column in about["columns"] if column["name"] in read]
+        return {**about, "columns": columns, "around": None if around is None else around.to_json()}
 
     @property
     def beside(self) -> tuple[int, int, int]:
