@@ -11,6 +11,7 @@ import pytest
 from helpers import penstock
 
 import penstock as package
+from penstock.cli.row_files import write_rows
 
 pytest.importorskip("sklearn")
 
@@ -106,6 +107,13 @@ def test_answers_in_a_file(trained: Path, tmp_path: Path, ending: str) -> None:
     table = read(out)
     assert table.columns == ["row", "penstock_mood", "p(bad)", "p(good)"]
     assert table["penstock_mood"].is_null().to_list() == [False, True, False]  # of no characters
+
+
+def test_many_empty_answers_may_come_before_the_first(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    answers = [{"row": 1, "penstock_mood": None}] * 200 + [{"row": 2, "penstock_mood": "good"}]
+    write_rows(answers, tmp_path / "a.parquet")
+    assert polars.read_parquet(tmp_path / "a.parquet").to_dicts() == answers
 
 
 def test_a_resumed_run_goes_on_with_its_texts(trained: Path, tmp_path: Path) -> None:

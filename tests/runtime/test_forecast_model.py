@@ -13,6 +13,7 @@ from penstock.folder import held
 from penstock.model_folder import CONFIG, StackConfig
 from penstock.model_folder.forecast import ForecastAnswer, ForecastConfig, ForecastFiles, load_forecast_model, set_share
 from penstock.nn.forecast_model import ForecastModel
+from penstock.runtime.answers import as_lines
 from penstock.runtime.forecast_model import ForecastRuntime, load_forecast
 from penstock.runtime.forecast_score import forecasts_to, score_forecasts
 from penstock.series import Column, Keys, SeriesSet, description
@@ -125,6 +126,17 @@ def test_months_keep_their_day_or_their_end(tmp_path: Path, last: str, after: li
     series = dataclasses.replace(drawn((30,)), times=times, dated=True)
     rows = list(forecasts_to(model, series))
     assert [str(row["t"])[:10] for row in rows[:2]] == after
+
+
+def test_of_a_series_of_which_nothing_is_known_nothing_is_forecast(tmp_path: Path) -> None:
+    _, model = made(tmp_path / "m")
+    series = drawn((30, 30), missing=0)
+    series.values[:30] = np.nan
+    rows = list(forecasts_to(model, series))
+    assert [row[f"penstock_{name}"] is None for row in rows for name in model.answer.targets] == [True] * 14 + [
+        False
+    ] * 14
+    assert "NaN" not in "".join(as_lines(rows, ".jsonl"))
 
 
 def test_scores_are_those_of_each_window(tmp_path: Path) -> None:

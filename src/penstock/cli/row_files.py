@@ -40,7 +40,7 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
         if path.suffix == ".parquet":
             from penstock.series.packages import package
 
-            table: Any = package("polars", str(path)).DataFrame(list(rows))
+            table: Any = package("polars", str(path)).DataFrame(list(rows), infer_schema_length=None)
             table.write_parquet(file, metadata={"creator": MADE})
         else:
             file.writelines(line.encode() for line in as_lines(rows, path.suffix))

@@ -115,7 +115,7 @@ def asked_part(
 
 def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str, Any]]:
     """A row for each of the next steps of each series: its id, its time or number, and of each target the median under
-    ``penstock_`` and its name, and beside it the outermost quantiles."""
+    ``penstock_`` and its name, and beside it the outermost quantiles; None where nothing is known."""
     ends = model.ends(series)
     for k, forecast in enumerate(model.forecast(series, ends)):
         one, (past, until) = series.one(k), (ends[k], ends[k] + len(forecast))
@@ -125,7 +125,8 @@ def forecasts_to(model: ForecastRuntime, series: SeriesSet) -> Iterator[dict[str
         for step, quantiles in enumerate(forecast):
             cells: dict[str, Any] = {}
             for target, of in zip(model.answer.targets, quantiles, strict=True):
-                cells |= {name: float(value) for name, value in model.named(target, of).items()}
+                named = model.named(target, of)
+                cells |= {name: None if np.isnan(value) else float(value) for name, value in named.items()}
             yield {"id": one.id, **({"step": step + 1} if when is None else {_time(series): when[step]}), **cells}
 
 
