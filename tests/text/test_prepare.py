@@ -471,6 +471,8 @@ def test_unknown_words_are_counted(tmp_path: Path) -> None:
         Recipe(vocab="char", min_frequency=2)
     with pytest.raises(PenstockError, match=r"--min-frequency: expected 1 or more, with --vocab word, got 0"):
         Recipe(vocab="word", min_frequency=0)
+    with pytest.raises(PenstockError, match=r"--vocab-size: expected more than 256 with --vocab word, .* got 256"):
+        Recipe(vocab="word", vocab_size=256)
 
 
 def test_two_at_once(mixed: list[str], tmp_path: Path) -> None:

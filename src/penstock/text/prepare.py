@@ -103,6 +103,11 @@ class Tokenization:
     def __post_init__(self) -> None:
         if self.vocab_size is not None and not 1 <= self.vocab_size <= 2**20:
             raise PenstockError(f"--vocab-size: expected 1 to {2**20}, got {self.vocab_size}")
+        if self.vocab == "word" and self.vocab_size is not None and self.vocab_size <= BYTES:
+            raise PenstockError(
+                f"--vocab-size: expected more than {BYTES} with --vocab word, of which so many are the bytes, "
+                f"got {self.vocab_size}"
+            )
         if self.min_frequency is not None and (self.vocab != "word" or self.min_frequency < 1):
             got = self.min_frequency if self.vocab == "word" else f"--vocab {self.vocab or 'left open'}"
             raise PenstockError(f"--min-frequency: expected 1 or more, with --vocab word, got {got}")
