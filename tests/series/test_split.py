@@ -1,5 +1,6 @@
 """Splits are honest: nothing that trains is what validates, nor later; and a saved one is found again."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,16 @@ def test_by_series(lengths: list[int], share: float, seed: int) -> None:
     whole = split.validation[:, 1] > 0
     assert (split.training[whole] == 0).all()
     assert (split.training[~whole, 1] == series.lengths[~whole]).all()
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=20), st.floats(0.05, 0.5), st.integers(0, 5))
+def test_those_of_one_id_stay_together(copies: list[int], share: float, seed: int) -> None:
+    ids = tuple(f"text {k}" for k, count in enumerate(copies) for _ in range(count))
+    split = by_id(dataclasses.replace(of_lengths([1] * len(ids)), ids=ids), share, seed)
+    train, validate = ({ids[k] for k in np.flatnonzero(part[:, 1])} for part in (split.training, split.validation))
+    assert train.isdisjoint(validate)
+    assert train
+    assert validate
 
 
 def test_by_series_is_the_same_whatever_others_are_there() -> None:
@@ -126,7 +137,7 @@ def test_at_a_moment_or_a_row(tmp_path: Path) -> None:
     apart(series, split)
     assert by_time(of_lengths([10, 3]), at=8).validation.tolist() == [[8, 10], [3, 3]]
     for at, line in [
-        ("soon", "split: 'soon' is no time that can be read; write it as 2024-01-31 12:00:00"),
+        ("soon", "--after: 'soon' is no time that can be read; write it as 2024-01-31 12:00:00"),
         ("2025-01-01", f"{tmp_path}/t.csv: the split leaves nothing to validate on"),
     ]:
         with pytest.raises(PenstockError) as error:

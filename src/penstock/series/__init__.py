@@ -17,6 +17,7 @@ from penstock.series.sound import as_log_mel, log_mel
 from penstock.series.spacing import Spacing, spacing
 from penstock.series.split import (
     Split,
+    all_train,
     by_column,
     by_id,
     by_source,
@@ -46,6 +47,7 @@ __all__ = [
     "StreamRow",
     "Unused",
     "account",
+    "all_train",
     "as_log_mel",
     "by_column",
     "by_id",

@@ -56,15 +56,22 @@ def by_id(series: SeriesSet, share: float, seed: int = 0) -> Split:
     hashes = np.array([_hash(id, seed) for id in series.ids])
     held_out = hashes < share
     if not share / FAR_OFF <= held_out.mean() <= share * FAR_OFF or held_out.all():
-        count = min(max(1, round(share * len(series))), len(series) - 1)
-        held_out = np.zeros(len(series), bool)
-        held_out[np.argsort(hashes, kind="stable")[:count]] = True
+        each, copies = np.unique(hashes, return_counts=True)  # those of one id stay together
+        if len(each) > 1:
+            count = min(max(1, round(share * len(series))), len(series) - 1)
+            held_out = hashes <= each[np.abs(np.cumsum(copies)[:-1] - count).argmin()]
     return _whole(series, held_out, {"by": "id", "share": share, "seed": seed})
 
 
 def _hash(id: str, seed: int) -> float:
     digest = hashlib.blake2b(f"{seed}/{id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little") / 2**64
+
+
+def all_train(series: SeriesSet) -> Split:
+    """Nothing validates."""
+    bounds = np.stack([np.zeros_like(series.lengths), series.lengths], 1)
+    return Split(bounds, np.zeros_like(bounds), {"by": "none"})
 
 
 def by_time(series: SeriesSet, share: float = 0.2, at: float | int | str | None = None, least: int = 1) -> Split:
@@ -87,8 +94,9 @@ def by_time(series: SeriesSet, share: float = 0.2, at: float | int | str | None 
         cut = np.array([int(np.searchsorted(one, first)) for one in _times(series)])
         rule = {"by": "time", "at": said(first, series.dated), "moment": first, "least": least}
     elif at is not None:
-        cut = np.minimum(lengths, int(at))
-        rule = {"by": "time", "row": int(at), "least": least}
+        row = int(_first(series, at))
+        cut = np.minimum(lengths, row)
+        rule = {"by": "time", "row": row, "least": least}
     else:
         held = np.minimum(np.maximum(np.ceil(share * lengths - 1e-9).astype(np.int64), least), lengths)
         cut = np.where(lengths - held >= least, lengths - held, lengths)
@@ -126,10 +134,13 @@ def _quantile(series: SeriesSet, share: float) -> int | float:
 
 def _first(series: SeriesSet, at: float | int | str) -> int | float:
     if not series.dated:
-        return float(at)
+        try:
+            return float(at)
+        except ValueError:
+            raise PenstockError(f"--after: expected a number, as {series.name} has no dates, got {at}") from None
     if isinstance(at, int | float):
         return int(at)
-    return moment(at, "split")
+    return moment(at, "--after")
 
 
 def by_column(series: SeriesSet, name: str, validation: Sequence[str]) -> Split:
@@ -226,6 +237,8 @@ def taken_up(series: SeriesSet, saved: Mapping[str, Any]) -> Split:
     """
     rule = {name: value for name, value in saved.items() if not name.endswith("_rows")}
     match rule:
+        case {"by": "none"}:
+            split = all_train(series)
         case {"by": "id", "share": share, "seed": seed}:
             split = by_id(series, share, seed)
         case {"by": "time", "moment": first, "least": least}:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -23,6 +22,7 @@ from penstock.series import (
     SeriesSet,
     Split,
     account,
+    all_train,
     by_column,
     by_id,
     by_time,
@@ -126,7 +126,7 @@ class SeriesTask:
         if own.split_by not in (None, "id", "time"):
             return series, by_column(series, own.split_by, own.validation)
         if not holdout:
-            return series, _whole(series)
+            return series, all_train(series)
         if own.split_by == "id" or (own.split_by is None and (self._last or len(series) >= MANY)):
             return series, by_id(series, holdout, seed)
         return series, by_time(series, holdout)
@@ -138,7 +138,7 @@ class SeriesTask:
         else:
             series = open_series_set(place)
         rule = _json(place.with_name(SPLIT))
-        return self._data(series, _whole(series) if rule["by"] == "none" else taken_up(series, rule), own)
+        return self._data(series, taken_up(series, rule), own)
 
     def _data(self, series: SeriesSet, split: Split, own: SeriesSettings) -> SeriesData:
         targets = [series.columns[k].name for k in series.of_role("target")]
@@ -218,12 +218,6 @@ def _json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise PenstockError(f"{path}: not the file that was written: {error}") from None
-
-
-def _whole(series: SeriesSet) -> Split:
-    """Everything trains."""
-    bounds = np.stack([np.zeros_like(series.lengths), series.lengths], 1)
-    return Split(bounds, np.zeros_like(bounds), {"by": "none"})
 
 
 def _class_loss(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from penstock.model_folder import CONFIG, TOKENIZER, WEIGHTS, StackConfig
 from penstock.model_folder.series import TEXT, SeriesConfig, SeriesFiles
 from penstock.nn.series_model import SeriesModel
 from penstock.runtime.labelled_texts import LabelledTexts, account, read_texts
-from penstock.series import Split, by_id, taken_up
+from penstock.series import Split, all_train, by_id, taken_up
 from penstock.series.read import together
 from penstock.series.saved import open_series_set, save_series_set
 from penstock.tasks.series_task import SERIES, SPLIT, SeriesTask
@@ -115,7 +115,9 @@ def _read(inputs: Any, own: TextSettings, settings: Settings) -> tuple[LabelledT
     """The texts of files, and which of them train and validate."""
     texts = read_texts(inputs, own.column, own.errors, own.target, own.category)
     if not own.validation:
-        if len(texts.texts) < 2:
+        if not settings.holdout:
+            return texts, all_train(texts.series)
+        if len(set(texts.texts)) < 2:
             raise PenstockError(f"{texts.series.name}: expected texts to train on and to hold out, got 1")
         return texts, by_id(texts.series, settings.holdout, settings.seed)
     second = read_texts(own.validation, own.column, own.errors, own.target, own.category)
@@ -137,7 +139,7 @@ def _more(data: TextsData) -> list[tuple[str, str]]:
         whose = "text is" if data.cut == 1 else "texts are"
         rows.append(("cut", f"{data.cut:,} {whose} read up to token {data.longest:,}; --chunk reads more"))
     trains, validates = (len(data.of_part(part)) for part in (data.split.training, data.split.validation))
-    how = "by their hashes" if data.split.rule["by"] == "id" else "by the second file"
+    how = {"id": "by their hashes", "none": "none"}.get(data.split.rule["by"], "by the second file")
     return [*rows, ("split", f"{how}: {trains:,} texts train, {validates:,} validate")]
 
 
