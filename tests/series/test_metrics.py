@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from penstock import PenstockError
 from penstock.series import naive
 from penstock.series.metrics import measured
 
@@ -28,6 +29,8 @@ def test_of_two_classes_and_of_labels() -> None:
     nats = [-np.log(0.9), -2 * np.log(0.4), -2 * np.log(0.4)]
     assert labels["nats"] == pytest.approx(np.mean(nats))
     assert "auroc" not in measured("labels", odds[:, None], np.zeros((4, 1)), "x")  # nothing to tell apart
+    with pytest.raises(PenstockError, match="x: expected labels of 0 and 1, as in training, got other numbers"):
+        measured("labels", odds[:, None], np.array([[0], [2], [1], [NAN]]), "x")
 
 
 def test_of_numbers() -> None:

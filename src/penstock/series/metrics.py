@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import PenstockError
 from penstock.series.packages import package
 
 Floats = NDArray[np.floating[Any]]
@@ -46,6 +47,8 @@ def measured(kind: str, answers: Floats, truths: Floats, name: str) -> dict[str,
         return found | (_curves(sklearn, codes, odds[:, 1]) if odds.shape[1] == 2 else {})
     there = ~np.isnan(truths)
     if kind == "labels":
+        if not np.isin(truths[there], (0, 1)).all():
+            raise PenstockError(f"{name}: expected labels of 0 and 1, as in training, got other numbers")
         odds = np.clip(answers, LEAST, 1 - LEAST)
         nats = -(np.where(there, truths, 0) * np.log(odds) + np.where(there, 1 - truths, 0) * np.log(1 - odds))
         found = {"nats": float(nats.sum(1)[there.any(1)].mean())}
