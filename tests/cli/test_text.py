@@ -109,6 +109,16 @@ def test_answers_in_a_file(trained: Path, tmp_path: Path, ending: str) -> None:
     assert table["penstock_mood"].is_null().to_list() == [False, True, False]  # of no characters
 
 
+def test_without_any_held_out_all_texts_train_and_go_on_to(tmp_path: Path) -> None:
+    source, out = write(tmp_path / "train.csv", rows(20, 3)), ("--out", tmp_path / "model", "--json")
+    done = penstock("train", source, *TEXT, "--target", "mood", "--holdout", 0, "--steps", 2, "--hidden", 8, *out)
+    assert done.returncode == 0, done.stderr
+    assert "none: 20 texts train, 0 validate" in done.stderr
+    done = penstock("train", "--resume", "--steps", 4, *out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["answers"] == 0
+
+
 def test_many_empty_answers_may_come_before_the_first(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     answers = [{"row": 1, "penstock_mood": None}] * 200 + [{"row": 2, "penstock_mood": "good"}]
@@ -173,6 +183,7 @@ def test_numbers_labels_and_numbers_that_are_names(
         (("train", "train.csv", *TEXT, "--target", "mood", "--category", "x", "--out", "out"), "--category: expected"),
         (("train", "train.csv", *TEXT, "--target", "mood", "--init", "model", "--out", "out"), "--init: only language"),
         (("train", "train.csv", *TEXT, "--dry-run"), "--target: expected the column"),
+        (("train", "train.csv", *TEXT, "--target", "text", "--out", "out"), "--target: expected another column than"),
         (("eval", "model", "never.csv"), "column 'mood': a class that training never saw; it knows bad, good"),
         (("eval", "model", "train.csv", "--png", "a.png"), "--png: draws answers to series of numbers"),
         (("eval", "model"), "FILE: expected texts to score, got none"),

@@ -69,9 +69,7 @@ def read_texts(
         columns.append(column_of)
         values.append(codes)
     series = SeriesSet(
-        ids=tuple(
-            hashlib.blake2b(one.text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest() for one in kept
-        ),
+        ids=tuple(_hash(one.text) for one in kept),
         starts=np.arange(len(kept) + 1, dtype=np.int64),
         values=np.stack(values, axis=1),
         columns=tuple(columns),

@@ -33,6 +33,8 @@ class TextSettings(Tokenization):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.embedding is not None and not 0 < self.embedding < 2**31:
             raise PenstockError(f"--embedding: expected more than 0 and less than {2**31}, got {self.embedding}")
+        if self.column in self.target:
+            raise PenstockError(f"--target: expected another column than that of the text, got {self.column!r}")
         for name in self.category:
             if name not in self.target:
                 raise PenstockError(f"--category: expected one of the targets, got {name!r}")
