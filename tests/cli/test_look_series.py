@@ -37,6 +37,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             names = ("on", "off")[int(pump)], ("up", "down")[int(kind)]
             rows.append(",".join([id, moment, f"{flow:.8g}", seen, *names]))
     (folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    counted = [
+        rows[0],
+        *(",".join([id, str(k), *rest]) for k, (id, _, *rest) in enumerate(r.split(",") for r in rows[1:])),
+    ]
+    (folder / "counted.csv").write_text("\n".join(counted) + "\n")
     return folder
 
 
@@ -99,7 +104,10 @@ def test_the_training_curve(runs: Path, tmp_path: Path) -> None:
         (["class", "rows.csv", "--after", "3"], "--after: means nothing to a model of the task sequence; leave it out"),
         (["class", "--text", "x"], "--text: means nothing to a model of the task sequence; name files of rows"),
         (["class", "--out", "x.html"], "FILE: expected series to read, got none"),
-        (["class", "rows.csv", "--from", "9", "--to", "9"], "expected a part of the series's 9 steps, got 9 … 9"),
+        (["class", "rows.csv", "--from", "9", "--to", "9"], "expected a part of the series' 9 steps, got 9 … 9"),
+        (["class", "rows.csv", "--to", "0"], "--from, --to: expected a part of the series' 1 steps, got 0 … 0"),
+        (["forecast", "rows.csv", "--after", "soon"], "--after: 'soon' is no time that can be read"),
+        (["forecast", "counted.csv", "--after", "soon"], "--after: expected a number, as "),
         (["forecast", "rows.csv", "--target", "kind"], "--target: expected one of flow, noise, got kind"),
         (["forecast", "rows.csv", "--after", "0"], "no value of flow is known to forecast from"),
     ],
@@ -122,6 +130,11 @@ def test_each_series_has_a_row_of_figures(runs: Path, tmp_path: Path) -> None:
     header, *rows = (tmp_path / "each.csv").read_text().splitlines()
     assert header.startswith("id,")
     assert [row.split(",")[0] for row in rows] == ["one", "two"]
+    rows = (runs / "rows.csv").read_text().splitlines()
+    (tmp_path / "more.csv").write_text("\n".join([*rows, rows[-1].replace(rows[-1].split(",")[0], "brief", 1)]) + "\n")
+    done = penstock("eval", runs / "forecast", tmp_path / "more.csv", "--per-series", tmp_path / "of-more.csv")
+    assert len((tmp_path / "of-more.csv").read_text().splitlines()) == 3
+    assert "2 of 3 series; the others are too short, or have no truth" in " ".join(done.stderr.split())
     wrong = penstock("eval", runs / "class", runs / "rows.csv", "--per-series", tmp_path / "each.txt")
     assert wrong.returncode == 2
     assert "--per-series: expected a name that ends in .csv, .jsonl, .parquet" in wrong.stderr

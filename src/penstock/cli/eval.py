@@ -125,7 +125,7 @@ def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, per_ser
 
         save_figure(png, lambda: answers_figure(model, series))
     if per_series is not None:
-        write_rows(evened(figures_by_series(model, series)), per_series)
+        _write_each(figures_by_series(model, series), len(series), per_series)
     if json_:
         print(json.dumps(figures))
         return 0
@@ -180,12 +180,21 @@ def _evaluate_forecasts(
 
         save_figure(png, lambda: forecasts_figure(model, series))
     if per_series is not None:
-        write_rows(evened(_by_series(model, series, part)), per_series)
+        _write_each(_by_series(model, series, part), len(series), per_series)
     if json_:
         print(json.dumps(figures))
     else:
         print(*facts(_lines(figures), columns()), sep="\n")
     return 0
+
+
+def _write_each(rows: Iterator[dict[str, Any]], count: int, path: Path) -> None:
+    """A row for each series that can be scored; says how many cannot."""
+    found = evened(rows)
+    write_rows(found, path)
+    if len(found) < count:
+        said = f"{path}: {len(found):,} of {count:,} series; the others are too short, or have no truth"
+        print(*wrap(said, columns()), sep="\n", file=sys.stderr)
 
 
 def _by_series(

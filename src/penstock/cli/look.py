@@ -214,7 +214,10 @@ def _traces(source: Path, texts: Sequence[str], files: Sequence[str], start: int
 
 def _check_part(length: int, start: int, stop: int, of: str = "text", steps: str = "tokens") -> None:
     if not 0 <= start < stop:
-        raise PenstockError(f"--from, --to: expected a part of the {of}'s {length:,} {steps}, got {start:,} … {stop:,}")
+        whose = f"{of}'" if of.endswith("s") else f"{of}'s"
+        raise PenstockError(
+            f"--from, --to: expected a part of the {whose} {length:,} {steps}, got {start:,} … {stop:,}"
+        )
     from penstock.look.page import MOST_STEPS
 
     if stop - start > MOST_STEPS:

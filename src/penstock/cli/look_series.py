@@ -57,7 +57,7 @@ def series_traces(
     size = reader.config.segment or 1
     shown = [series.only([k]) for k in _chosen(series, ids)]
     if to is not None:
-        shown = [one.cut(min(max(0, to) * size, len(one.values))) for one in shown]
+        shown = [one.cut(min(max(1, to) * size, len(one.values))) for one in shown]  # a part of none is refused later
     return [trace_series(reader, one) for one in shown], _confusion(reader, series)
 
 
