@@ -141,6 +141,7 @@ def test_what_would_be_read(trained: Path) -> None:
         ),
         (["train", "TRAIN", "--out", "OUT", "--target", "label"], "--target: means nothing to the task language"),
         (["train", "TRAIN", "--task", "steps", "--out", "OUT", "--target", "lable"], "did you mean 'label'?"),
+        (["train", "ONE", "--task", "sequence", "--out", "OUT"], "two classes or more to tell apart, got only up"),
         (["train", "--task", "steps", "--out", "OUT"], "FILE: expected series to train on, got none"),
         (["train", "WITHOUT", "--task", "sequence", "--out", "OUT"], "no target: name its column with --target"),
         (["train", "TRAIN", "--task", "steps", "--out", "OUT", "--target", "label", "--decay"], "--decay: the rows of"),
@@ -162,7 +163,11 @@ def test_bad_input_is_one_line_and_nothing_is_left(
     trained: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     write_rows(tmp_path / "without.csv", 3, 4, label=False)
-    places = {"TRAIN": trained / "train.csv", "MODEL": trained / "model", "WITHOUT": tmp_path / "without.csv"}
+    (tmp_path / "one.csv").write_text(
+        "id,t,a,label\n" + "".join(f"s{k},{t},{k},up\n" for k in range(9) for t in range(3))
+    )
+    places = {"ONE": tmp_path / "one.csv"}
+    places |= {"TRAIN": trained / "train.csv", "MODEL": trained / "model", "WITHOUT": tmp_path / "without.csv"}
     places |= {"OUT": tmp_path / "out", "OUT.txt": tmp_path / "out.txt"}
     stdin = b"id,t,a,b\ns,0,1,x\n"
     done = penstock(*(places.get(word, word) for word in arguments), stdin=stdin)

@@ -88,3 +88,15 @@ def test_days_that_look_otherwise_later_in_the_year() -> None:
 def test_a_weak_season_that_stays_as_it_is() -> None:
     t = np.arange(700)
     assert steps(np.sin(2 * np.pi * t / 7) + 1.6 * np.random.default_rng(3).normal(size=700)) == 7
+
+
+def test_only_the_rows_of_a_part_are_looked_at() -> None:
+    random = np.random.default_rng(0)
+    noise = random.standard_normal(600)
+    wave = np.sin(2 * np.pi * np.arange(600) / 12) + 0.1 * random.standard_normal(600)
+    values = np.concatenate([noise, wave]).astype(np.float32)[:, None]
+    series = SeriesSet(("a",), np.array([0, 1200]), values, (Column("v", "target"),))
+    assert find_season(series, part=np.array([[0, 600]])) is None
+    found = find_season(series, part=np.array([[600, 1200]]))
+    assert found is not None
+    assert found.steps == 12

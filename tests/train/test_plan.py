@@ -21,13 +21,14 @@ VOCABULARY = CharVocabulary("abcdefgh")
 OWN = {field.name for field in dataclasses.fields(LanguageSettings)}
 
 
-def planned(count: int = 1_000_000, **settings: Any) -> Plan:
+def planned(count: int = 1_000_000, tells: bool = True, **settings: Any) -> Plan:
     tokens = Tokens(np.zeros(count, np.uint8), np.zeros(1, np.int64), count)
     own = LanguageSettings(**{name: settings.pop(name) for name in OWN & settings.keys()})
     chosen = Settings(**{"device": "cpu", **settings})
     prepared = Prepared(tokens, round(count * (1 - chosen.holdout)), VOCABULARY, {}, "digest")
-    begun = Begun(chosen, own, TextData(prepared), "tokens")
-    return make_plan(TASK, begun, ["corpus"])
+    data = TextData(prepared)
+    data.tells = tells
+    return make_plan(TASK, Begun(chosen, own, data, "tokens"), ["corpus"])
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,17 @@ def test_dropout_rises_with_the_passes_over_the_text() -> None:
     dropouts = [planned(epochs=epochs, size="tiny").model.stack.dropout for epochs in (1, 5, 10, 20, 50, 100)]
     assert dropouts == sorted(dropouts)
     assert dropouts[0] == 0 < dropouts[-1] < 0.5
+
+
+def test_what_is_held_out_tells_when_to_stop_or_the_passes_do() -> None:
+    short = planned(5_000, minutes=10, size="tiny")
+    assert (short.minutes, short.steps) == (10, None)
+    plan = planned(5_000, tells=False, minutes=10, size="tiny")
+    assert plan.minutes is None
+    assert plan.steps is not None
+    assert plan.expected_passes == module.MOST_PASSES
+    assert planned(tells=False, minutes=0.01).steps is None
+    assert planned(5_000, tells=False, steps=10**6).steps == 10**6  # as a person says
 
 
 def test_the_learning_rate_falls_with_width_steps_and_vocabulary_and_rises_with_the_batch() -> None:

@@ -208,7 +208,7 @@ def _by_series(
             figures = score_forecasts(model, series.only([k]), None if part is None else part[[k]])
         except PenstockError:  # too short, or without a truth
             continue
-        yield {"id": id, **figures["model"]}
+        yield {"id": id, **{f"penstock_{name}": value for name, value in figures["model"].items()}}
 
 
 def _score_held_out(model: "Model", folder: Path) -> "Score":

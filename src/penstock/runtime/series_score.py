@@ -88,7 +88,10 @@ def figures_by_series(model: SeriesRuntime, series: SeriesSet) -> Iterator[dict[
             yield {"id": id, **answered(model, outputs[asked[-1]]), **_true(model, y[asked[-1]])}
         else:
             figures = measured(model.answer.kind, model.answers(outputs[asked]), y[asked], f"series {id!r}")
-            yield {"id": id, "answers": len(asked), **figures}
+            yield {
+                "id": id,
+                **{f"penstock_{name}": value for name, value in {"answers": len(asked), **figures}.items()},
+            }
 
 
 def _true(model: SeriesRuntime, truths: NDArray[np.float64]) -> dict[str, Any]:

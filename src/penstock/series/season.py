@@ -34,13 +34,18 @@ class Season(NamedTuple):
     how: str
 
 
-def find_season(series: SeriesSet, column: str | None = None) -> Season | None:
+def find_season(series: SeriesSet, column: str | None = None, part: NDArray[np.int64] | None = None) -> Season | None:
     """The season of a column, by default of the first target, or else of the first number; None if there is none.
 
     Candidates are the highest peaks of the mean autocorrelation and, of dated series, the calendar's day, week and
     year. Each is judged by decomposition: a moving average over one season is taken away (Hyndman and
     Athanasopoulos, "Forecasting: principles and practice", 3.4), and the means of the phases in one part of the series
     must explain the next.
+
+    Args:
+        series: all of them.
+        column: its name.
+        part: (S, 2) the rows of each series that are looked at; None for all.
     """
     numbers = [k for k, one in enumerate(series.columns) if one.categories is None]
     targets = [k for k in series.of_role("target") if k in numbers]
@@ -48,7 +53,11 @@ def find_season(series: SeriesSet, column: str | None = None) -> Season | None:
         return None
     k = series.index(column) if column is not None else (targets or numbers)[0]
     every = max(1, len(series) // MOST_SERIES)
-    some = [_filled(series.one(one).values[-MOST_ROWS:, k]) for one in range(0, len(series), every)]
+    bounds = part if part is not None else np.stack([np.zeros_like(series.lengths), series.lengths], 1)
+    some = [
+        _filled(series.one(one).values[bounds[one, 0] : bounds[one, 1], k][-MOST_ROWS:])
+        for one in range(0, len(series), every)
+    ]
     some = [one for one in some if len(one) >= 2 * CYCLES and one.std() > 1e-6 * max(1e-30, np.abs(one).max())]
     if not some:
         return None

@@ -130,7 +130,13 @@ def answer_of(series: SeriesSet, split: Split, columns: Sequence[int], next: boo
                 f"{series.name}: columns {names[0]!r} and {names[1]!r}: expected one target of classes; "
                 "train a model for each"
             )
-        return SeriesAnswer("class", names, series.columns[columns[0]].categories or (), next=next)
+        classes = series.columns[columns[0]].categories or ()
+        if len(classes) < 2:
+            raise PenstockError(
+                f"{series.name}: column {names[0]!r}: expected two classes or more to tell apart, got only "
+                f"{classes[0] if classes else 'empty cells'}"
+            )
+        return SeriesAnswer("class", names, classes, next=next)
     if len(kinds) > 1:
         raise PenstockError(f"{series.name}: targets {', '.join(names)}: expected all numbers or one of classes")
     if _are_labels(series, split, columns):

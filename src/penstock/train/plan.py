@@ -12,6 +12,8 @@ The rule, for every choice a person did not make:
   (2,400 / steps) · (512 / outputs, if less than 1); at most 0.02, and of less than 480 steps that of 480. The best
   of Adam falls with the width (Yang et al. 2021, arXiv:2203.03466, table 3); how it does so here was found in some
   hundreds of runs, see docs/reference/language-models.md.
+- **Length**: at most ``MOST_PASSES`` of data of which too few are held out to tell when to stop: they are soon learnt
+  by heart, and what comes after is chance.
 - **Streams**: 32 side by side for each process on a CPU, 128 on a GPU, fewer where the data are short.
 """
 
@@ -31,6 +33,7 @@ from penstock.train.task import Begun, Data, Streams, Task
 
 STEPS_PER_PARAMETER = 3
 DEFAULT_MINUTES = 3.0
+MOST_PASSES = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +118,9 @@ def make_plan(
                 break
             model, budget = candidate, candidate_budget
     passes = budget / of_pass.read(1, 0)
+    if minutes is not None and not data.tells and passes > MOST_PASSES:
+        minutes, passes, steps = None, MOST_PASSES, round(MOST_PASSES * len(of_pass))
+        budget = steps * per_step
     dropout = settings.dropout
     if dropout is None:
         by_heart = passes * math.sqrt(model.parameters() / data.training)

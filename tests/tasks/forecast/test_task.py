@@ -16,6 +16,7 @@ from penstock import PenstockError
 from penstock.runtime.forecast_model import load_forecast
 from penstock.series import SeriesSet, by_time, read_series
 from penstock.series.asked import read_asked
+from penstock.tasks.forecast import contest
 from penstock.tasks.forecast.data import ForecastData
 from penstock.tasks.forecast.settings import ForecastSettings
 from penstock.tasks.forecast.task import TASK, pinball_loss
@@ -215,7 +216,9 @@ def test_weights_are_drawn_as_ever_where_nothing_else_is_read(tmp_path: Path) ->
     assert torch.equal(names["patch.weight"], torch.nn.Linear(config.patch, 8).weight)
 
 
-def test_of_a_run_by_the_clock_segments_and_steps_are_compared(tmp_path: Path) -> None:
+def test_of_a_run_by_the_clock_segments_and_steps_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contest, "LEAST", 1)  # on any machine there is time for one step
+    monkeypatch.setattr(contest, "FIRST", 0)
     own = ForecastSettings(target=("v",), horizon=8, season=8)
     path, said = waves(tmp_path / "w.csv", length=80), {"hidden": 4, "holdout": 0.3, "minutes": 0.01}
     _, printed = trained(path, tmp_path / "a", own, **said)
@@ -229,7 +232,11 @@ def test_of_a_run_by_the_clock_segments_and_steps_are_compared(tmp_path: Path) -
     assert (config.patch, config.segment, config.segments) == (1, 1, 8)
 
 
-def test_other_columns_are_read_if_named_or_by_the_clock_if_they_are_ahead(tmp_path: Path) -> None:
+def test_other_columns_are_read_if_named_or_by_the_clock_if_they_are_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "LEAST", 1)
+    monkeypatch.setattr(contest, "FIRST", 0)
     path = sales(tmp_path / "s.csv", 120)
     own = ForecastSettings(target=("sold",), horizon=4, time="day", season=1)
     named = dataclasses.replace(own, features=("price", "holiday"))

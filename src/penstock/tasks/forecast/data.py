@@ -40,7 +40,7 @@ class ForecastData:
         self.series, self.split, self.digest = series, split, digest(series)
         self.horizon, self.columns = own.horizon, target_columns(series)
         names = tuple(series.columns[k].name for k in self.columns)
-        self.found = _season(series, names, own.season)
+        self.found = _season(series, names, split.training, own.season)
         season = None if self.found is None else self.found.steps
         lengths = split.training[:, 1] - split.training[:, 0]
         self.lookback = lookback_of(lengths, self.horizon, season, own.lookback, own.segment)
@@ -195,14 +195,14 @@ def others(series: SeriesSet, targets: Sequence[str]) -> tuple[str, ...]:
     return tuple(series.columns[k].name for k in series.of_role("seen") if series.columns[k].name not in targets)
 
 
-def _season(series: SeriesSet, names: tuple[str, ...], said: int | None) -> Season | None:
+def _season(series: SeriesSet, names: tuple[str, ...], training: NDArray[np.int64], said: int | None) -> Season | None:
     """The one that was said, or that explains most of the targets together, if a third of them have any."""
     if said is not None:
         return None if said == 1 else Season(said, float("nan"), "as you said")
     found: dict[int, list[Season]] = {}
     asked = names[:: max(1, len(names) // MOST_ASKED)]
     for name in asked:
-        if (one := find_season(series, name)) is not None:
+        if (one := find_season(series, name, training)) is not None:
             found.setdefault(one.steps, []).append(one)
     if 3 * sum(map(len, found.values())) < len(asked) or not found:
         return None
