@@ -123,7 +123,7 @@ def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
         (["train", "--out", 300 * "x"], "cannot be written: File name too long"),
         (["train", "--out", "OUT", "--steps", "0"], "--steps: expected more than 0, got 0"),
         (["train", "--out", "OUT", "--steps", "3.7"], "--steps: expected a whole number, got 3.7"),
-        (["train", "--out", "OUT", "--vocab", "word"], "word"),
+        (["train", "--out", "OUT", "--vocab", "words"], "words"),
         (["train", "--out", "OUT", "--vocab-size", "1" + 22 * "0"], "--vocab-size: expected 1 to 1048576, got 1"),
         (["train", "--out", "OUT", "--hidden", "1000000000", "--steps", "1"], "out of memory: choose a smaller --size"),
         (["train", "--out", "OUT", "--device", "meta"], "--device: 'meta' cannot be used here: "),
