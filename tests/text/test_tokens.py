@@ -93,7 +93,10 @@ def test_an_index_of_another_version(tmp_path: Path) -> None:
     del content["digest"]
     for change, message in (
         ({"version": 9}, "expected penstock-tokens of version 2"),
-        ({"vocabulary": {"kind": "words"}}, "vocabulary: expected byte, char with its characters, word with its words, or bpe"),
+        (
+            {"vocabulary": {"kind": "words"}},
+            "vocabulary: expected byte, char with its characters, word with its words, or bpe",
+        ),
     ):
         write_sealed(path, content | change)
         with pytest.raises(PenstockError, match=rf"index.json: not the file that was written: {message}"):
