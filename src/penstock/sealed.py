@@ -3,12 +3,18 @@
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from penstock.errors import PenstockError
 from penstock.files import write
 
 BLOCK = 1 << 20
+INDEX, UNFINISHED, PLAN = "index.json", "unfinished", "plan.json"
+"""In a folder of prepared data: what it holds, where it is made, and there, what it will hold."""
+ANEW = "add --force to begin anew, or choose another --out"
+Broken = Callable[[Path, str], PenstockError]
 
 
 def write_sealed(path: Path, content: dict[str, Any], lasting: bool = True) -> None:
@@ -48,3 +54,44 @@ def checksum(path: Path) -> int:
         while block := file.read(BLOCK):
             crc = zlib.crc32(block, crc)
     return crc
+
+
+def read_index(folder: Path, form: str, version: int, kinds: dict[str, type], broken: Broken) -> dict[str, Any]:
+    """The index of a folder of prepared data.
+
+    Args:
+        folder: it.
+        form: its "format".
+        version: of the format.
+        kinds: what the index holds beside them, and what each is.
+        broken: makes the error of an index that is not the one that was written.
+
+    Raises:
+        PenstockError: it is not there, not whole, or of another version.
+    """
+    path = folder / INDEX
+    if not path.exists() and (folder / UNFINISHED).is_dir():
+        raise PenstockError(f"{folder}: not prepared to the end; run the same penstock prepare again, and it goes on")
+    try:
+        content = read_sealed(path)
+    except OSError as error:
+        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise broken(path, str(error)) from None
+    if (content.get("format"), str(content.get("version"))) != (form, str(version)):
+        raise broken(path, f"expected {form} of version {version}")
+    for name, kind in kinds.items():
+        if not isinstance(content.get(name), kind):
+            raise broken(path, f"{name}: expected {kind.__name__}, got {content.get(name)!r:.40}")
+    return content
+
+
+def expect_same_inputs(out: Path, inputs: list[list[Any]], before: list[list[Any]]) -> None:
+    """Raises PenstockError where ``out`` was begun with other files than ``inputs``, or one has changed since: of each
+    its name, and what tells whether it did."""
+    known = {name: about for name, *about in before}
+    for name, *about in inputs:
+        if known.pop(name, about) != about:
+            raise PenstockError(f"{name}: has changed since {out} was begun; {ANEW}")
+    if known or len(inputs) != len(before):
+        raise PenstockError(f"FILE: {out} was begun with other files; {ANEW}")

@@ -126,11 +126,7 @@ def _evaluate_series(dir_: Path, files: Sequence[str], png: Path | None, per_ser
         save_figure(png, lambda: answers_figure(model, series))
     if per_series is not None:
         _write_each(figures_by_series(model, series), len(series), per_series)
-    if json_:
-        print(json.dumps(figures))
-        return 0
-    said = {"answers": f"{figures.pop('answers'):,}"}
-    print(*facts([*said.items(), *_lines(figures)], columns()), sep="\n")
+    _print_figures(figures, json_)
     return 0
 
 
@@ -145,13 +141,17 @@ def _evaluate_texts(dir_: Path, files: Sequence[str], column: str, errors: str, 
     stands = column if "column" in SAID else str(model.reads["column"])
     texts = read_texts(files, stands, errors, model.answer.targets, known=model.answer)
     print(*account(texts, columns()), sep="\n", file=sys.stderr)
-    figures = score_texts(model, texts)
+    _print_figures(score_texts(model, texts), json_)
+    return 0
+
+
+def _print_figures(figures: dict[str, Any], json_: bool) -> None:
     if json_:
         print(json.dumps(figures))
-        return 0
-    said = {"answers": f"{figures.pop('answers'):,}"}
-    print(*facts([*said.items(), *_lines(figures)], columns()), sep="\n")
-    return 0
+        return
+    metrics = {whose: found for whose, found in figures.items() if whose != "answers"}
+    said = [("answers", f"{figures['answers']:,}")] if "answers" in figures else []
+    print(*facts([*said, *_lines(metrics)], columns()), sep="\n")
 
 
 def _lines(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, str]]:
@@ -181,10 +181,7 @@ def _evaluate_forecasts(
         save_figure(png, lambda: forecasts_figure(model, series))
     if per_series is not None:
         _write_each(_by_series(model, series, part), len(series), per_series)
-    if json_:
-        print(json.dumps(figures))
-    else:
-        print(*facts(_lines(figures), columns()), sep="\n")
+    _print_figures(figures, json_)
     return 0
 
 

@@ -12,38 +12,8 @@ from penstock.cli.console import Console
 from penstock.cli.parameters import Flag, Json
 from penstock.errors import PenstockError
 from penstock.layout import columns, command, facts, say, wrap
-from penstock.series.roles import Roles
+from penstock.tasks.series_settings import SeriesColumns
 from penstock.text.prepare import Recipe
-
-Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())]
-
-
-@dataclasses.dataclass(frozen=True)
-class SeriesColumns:
-    """What the columns of series are; the command line has the same names.
-
-    Attributes:
-        target: The columns to answer for; "target", "label", "y" or "class" unless you say.
-        features: The columns that are read; all others but the target unless you say.
-        known: Columns whose values are known in advance, such as a price or a holiday.
-        static: Columns that are the same in all rows of a series.
-        category: Columns of numbers that are names of something.
-        id: The columns that say whose a row is; found by their names, or each file is a series.
-        time: The column that says when a row was; found by what stands in it.
-        episode: A column that is 1 where a series starts anew.
-        pattern: Of sound, what files' names hold, such as {label}_{speaker}_{take}.wav.
-    """
-
-    target: Names = ()
-    features: Names = ()
-    known: Names = ()
-    static: Names = ()
-    category: Names = ()
-    id: Names = ()
-    time: str | None = None
-    episode: str | None = None
-    pattern: str | None = None
-
 
 DEFAULTS, SERIES = Recipe(), SeriesColumns()
 TaskName = Literal["language", "forecast", "sequence", "steps"]
@@ -150,17 +120,11 @@ def _expect_of_one(task: str | None, of_series: bool, recipe: Recipe, series: Se
             raise PenstockError(f"{flag}: means nothing to {what}; {hint}")
 
 
-def _roles(series: SeriesColumns) -> Roles:
-    return Roles(
-        **{field.name: getattr(series, field.name) for field in dataclasses.fields(series) if field.name != "pattern"}
-    )
-
-
 def _series_account(files: Sequence[str], series: SeriesColumns) -> list[str]:
     """What would be read, in lines."""
     from penstock.series import account, read_series
 
-    return account(read_series(files, _roles(series), series.pattern), columns())
+    return account(read_series(files, series.roles(), series.pattern), columns())
 
 
 def _prepare_series(
@@ -178,7 +142,7 @@ def _prepare_series(
     from penstock.text.progress import shown
 
     with shown(Console(stderr=json_)) as report:
-        found = prepare_series(files, out, _roles(series), series.pattern, workers=workers, force=force, report=report)
+        found = prepare_series(files, out, series.roles(), series.pattern, workers=workers, force=force, report=report)
     if json_:
         print(json.dumps({**description(found), "rows": len(found.values)}))
         return

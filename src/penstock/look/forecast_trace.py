@@ -8,9 +8,8 @@ import dataclasses
 import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.look.layer import Floats
+from penstock.look.layer import Floats, run_stack
 from penstock.look.numeric import Numeric, Wide
-from penstock.look.series_trace import run_stack
 from penstock.look.trace import Trace
 from penstock.runtime.forecast_model import ForecastRuntime
 from penstock.runtime.forecast_score import times_after

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock import equations, native
 from penstock.look import memory
 from penstock.look.attention import attention
+from penstock.model_folder import StackConfig, Weights
 
 Floats = NDArray[np.floating[Any]]
 Form = Literal["before", "after"]
@@ -190,3 +191,21 @@ def input_gradient(layer: Layer, of_hidden: Floats) -> Floats:
         of_products[t] = np.concatenate([d_r, d_z, d_n])
         carried = 0 * d if entered[t] else d * z[t] + through + W_hr.T @ d_r + W_hz.T @ d_z
     return of_products @ layer.weight_ih
+
+
+def run_stack(
+    x: Floats,
+    weights: Weights,
+    stack: StackConfig,
+    state: Floats | None = None,
+    resets: NDArray[np.bool_] | None = None,
+) -> tuple[Layer, ...]:
+    """The layers of a stack over x (L, D), from a state (K, H), or from one of zeros."""
+    layers: list[Layer] = []
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    for k in range(stack.num_layers):
+        of_layer: Any = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
+        h_0 = np.zeros(stack.hidden_size, np.float32) if state is None else state[k]
+        layers.append(run(f"layers.{k}", x, h_0, of_layer, stack.reset, resets=resets))
+        x = x + layers[-1].hidden if k and stack.residual else layers[-1].hidden
+    return tuple(layers)

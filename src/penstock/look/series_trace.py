@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.look.layer import Floats, Layer, input_gradients, run
+from penstock.look.layer import Floats, Layer, input_gradients, run_stack
 from penstock.look.numeric import Numeric, Wide
 from penstock.look.trace import Trace
-from penstock.model_folder.content import Weights
-from penstock.model_folder.stack import StackConfig
 from penstock.runtime.series_model import SeriesRuntime
 from penstock.series import SeriesSet
 from penstock.series.segments import CHANGE, in_segments
@@ -36,7 +34,7 @@ def trace_series(model: SeriesRuntime, series: SeriesSet, k: int = 0) -> Trace:
     x = model.features.whole(values, one.times)
     P = model.config.segment
     resets = one.episodes if not P else None
-    layers = run_stack(in_segments(x, P) if P else x, model.weights, model.config.stack, resets)
+    layers = run_stack(in_segments(x, P) if P else x, model.weights, model.config.stack, resets=resets)
     answers = _answers(model, values, one.times, resets)
     account, of = _account(model, layers, x, answers[-1])
     answer = model.answer
@@ -59,20 +57,6 @@ def trace_series(model: SeriesRuntime, series: SeriesSet, k: int = 0) -> Trace:
         when=None if one.times is None else tuple(said(time, series.dated) for time in one.times),
     )
     return Trace(layers, numeric=numeric)
-
-
-def run_stack(
-    x: Floats, weights: Weights, stack: StackConfig, resets: NDArray[np.bool_] | None = None
-) -> tuple[Layer, ...]:
-    """The layers of a stack over x (L, D), from states of zero."""
-    layers: list[Layer] = []
-    for k in range(stack.num_layers):
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        of_layer: Any = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
-        h_0, form = np.zeros(stack.hidden_size, np.float32), stack.reset
-        layers.append(run(f"layers.{k}", x, h_0, of_layer, form, resets=resets))
-        x = x + layers[-1].hidden if k and stack.residual else layers[-1].hidden
-    return tuple(layers)
 
 
 def _answers(

@@ -12,7 +12,7 @@ from penstock.errors import PenstockError
 from penstock.look import trace_file
 from penstock.look.attention import attention_of_state
 from penstock.look.language import Language, shortened, token_labels
-from penstock.look.layer import Floats, Layer, input_gradients, run
+from penstock.look.layer import Floats, Layer, input_gradients, run_stack
 from penstock.look.numeric import Numeric
 from penstock.look.page import Page
 from penstock.runtime.layer import log_softmax
@@ -225,13 +225,7 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
     # a character is a token where some can be unknown, and what stood in the text says more than the mark for it
     tokens = tuple(text) if vocabulary.unknown is not None else token_labels(vocabulary, ids)
     ids = ids[start:stop]
-    layers: list[Layer] = []
-    x: Floats = weights["embedding.weight"][ids]
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    for k, h_0 in enumerate(state):
-        of_layer = tuple(weights[f"layers.{k}.{name}_l0"] for name in names)
-        layers.append(run(f"layers.{k}", x, h_0, of_layer, config.stack.reset))  # type: ignore[arg-type]
-        x = x + layers[-1].hidden if k and config.stack.residual else layers[-1].hidden
+    layers = run_stack(weights["embedding.weight"][ids], weights, config.stack, state)
     unknown = vocabulary.unknown
     language = Language(
         ids=ids,
@@ -242,4 +236,4 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
         bias=weights["output.bias"],
         residual=config.stack.residual,
     )
-    return Trace(tuple(layers), language, start)
+    return Trace(layers, language, start)

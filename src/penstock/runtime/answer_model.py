@@ -5,8 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.model_folder import Weights
 from penstock.model_folder.series import SeriesFiles
-from penstock.runtime.layer import layer, output_layer
+from penstock.runtime.layer import output_layer, stack_layers
 
 Floats = NDArray[np.float32]
 
@@ -17,13 +18,16 @@ class AnswerRuntime:
     def __init__(self, files: SeriesFiles) -> None:
         self.task, self.reads, self.answer, self.config = files.task, files.reads, files.answer, files.config
         self._files = files
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        stack = files.config.stack
-        self._layers = [
-            layer(*(files.weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset)
-            for k in range(stack.num_layers)
-        ]
+        self._layers = stack_layers(files.weights, files.config.stack)
         self._output_layer = output_layer(files.weights["output.weight"], files.weights["output.bias"])
+
+    def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
+        return type(self), (self._files,)
+
+    @property
+    def weights(self) -> Weights:
+        """Of its folder, by their names there."""
+        return self._files.weights
 
     def _decays(self, gap: float) -> Floats:
         """(K, H) what is left of each unit's state after a gap, log(1 + steps since the row before)."""

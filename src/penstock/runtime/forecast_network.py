@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder.forecast import ForecastFiles
-from penstock.runtime.layer import Floats, layer, output_layer
+from penstock.runtime.layer import Floats, output_layer, stack_layers
 from penstock.series.lookback import Numbers
 
 
@@ -15,12 +15,8 @@ class ForecastNetwork:
     """
 
     def __init__(self, files: ForecastFiles) -> None:
-        self.config, weights, stack = files.config, files.weights, files.config.stack
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        self._layers = [
-            layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset)
-            for k in range(stack.num_layers)
-        ]
+        self.config, weights = files.config, files.weights
+        self._layers = stack_layers(weights, files.config.stack)
         self._patch, self._output, self._direct = (
             output_layer(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in ("patch", "output", "direct")
         )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock import equations, native
+from penstock.model_folder import StackConfig, Weights
 
 Floats = NDArray[np.float32]
 
@@ -75,6 +76,14 @@ def layer(
     """The layer with these weights, of PyTorch's shapes."""
     made = native.RecurrentLayer if native.unavailable is None else LayerInNumPy
     return made(weight_ih, weight_hh, bias_ih, bias_hh, reset=reset)
+
+
+def stack_layers(weights: Weights, stack: StackConfig) -> list[native.RecurrentLayer | LayerInNumPy]:
+    """The layers of a model's stack, by their names in its folder."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [
+        layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset) for k in range(stack.num_layers)
+    ]
 
 
 def output_layer(weight: Floats, bias: Floats) -> native.OutputLayer | OutputLayerInNumPy:

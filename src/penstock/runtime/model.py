@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import LanguageConfig, Weights, load_model
-from penstock.runtime.layer import layer, output_layer
+from penstock.runtime.layer import output_layer, stack_layers
 from penstock.runtime.sampling import check_sampling, sample
 from penstock.runtime.score import Score, count_characters
 from penstock.text.vocabulary import Vocabulary
@@ -41,11 +41,7 @@ class Model:
         self._embedding = self.weights["embedding.weight"]
         self._rows = self._embedding[:, None]  # each token's, (1, E)
         self._state_shape = config.stack.num_layers, config.stack.hidden_size
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        self._layers = [
-            layer(*(self.weights[f"layers.{k}.{name}_l0"] for name in names), reset=config.stack.reset)
-            for k in range(config.stack.num_layers)
-        ]
+        self._layers = stack_layers(self.weights, config.stack)
         output = self.weights["embedding.weight" if config.tied else "output.weight"]
         self._output = output_layer(output, self.weights["output.bias"])
 

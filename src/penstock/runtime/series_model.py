@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from penstock.errors import PenstockError
-from penstock.model_folder.content import Weights, digest_of
+from penstock.model_folder.content import digest_of
 from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.runtime.answer_model import AnswerRuntime, Floats
 from penstock.series import Features, SeriesSet
@@ -53,18 +53,10 @@ class SeriesRuntime(AnswerRuntime):
                 f"features: expected {self.config.stack.input_size} numbers, as the weights have, got {size}"
             )
 
-    def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
-        return type(self), (self._files,)
-
     @functools.cached_property
     def digest(self) -> str:
         """The same where the model is the same."""
         return digest_of(self._files.weights, self.reads, self.answer)
-
-    @property
-    def weights(self) -> Weights:
-        """Of its folder, by their names there."""
-        return self._files.weights
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
-from penstock.model_folder.content import Weights
 from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.model_folder.stack import check_positive
 from penstock.runtime.answer_model import AnswerRuntime, Floats
@@ -30,14 +29,6 @@ class TextRuntime(AnswerRuntime):
         self.longest = int(files.reads["longest"])
         """Tokens of a text that are read; those after them are not."""
         self._embedding = files.weights["embedding.weight"]
-
-    def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
-        return type(self), (self._files,)
-
-    @property
-    def weights(self) -> Weights:
-        """Of its folder, by their names there."""
-        return self._files.weights
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The answers to texts.

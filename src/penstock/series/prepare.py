@@ -19,7 +19,7 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.files import cannot_write
 from penstock.folder import Folder, expect_outside, held
-from penstock.sealed import checksum, read_sealed, write_sealed
+from penstock.sealed import ANEW, INDEX, PLAN, UNFINISHED, checksum, expect_same_inputs, read_sealed, write_sealed
 from penstock.series import packed, tables
 from penstock.series.asked import read_heard
 from penstock.series.join import joined_parts
@@ -28,11 +28,8 @@ from penstock.series.prepared import (
     ABOUT,
     EPISODES,
     FORMAT,
-    INDEX,
-    PLAN,
     SERIES,
     TIMES,
-    UNFINISHED,
     VALUES,
     VERSION,
     mapped,
@@ -283,17 +280,11 @@ def _plan_of(out: Path) -> dict[str, Any] | None:
 
 
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:
-    anew = "add --force to begin anew, or choose another --out"
     for name, value in plan["recipe"].items():
         if (began := before["recipe"].get(name)) != value:
             flag = f"--{name.replace('split', 'split-by')}"
-            raise PenstockError(f"{flag}: {out} was begun {_with(began)}, got {_with(value)}; {anew}")
-    known = {name: about for name, *about in before["inputs"]}
-    for name, *about in plan["inputs"]:
-        if known.pop(name, about) != about:
-            raise PenstockError(f"{name}: has changed since {out} was begun; {anew}")
-    if known or len(plan["inputs"]) != len(before["inputs"]):
-        raise PenstockError(f"FILE: {out} was begun with other files; {anew}")
+            raise PenstockError(f"{flag}: {out} was begun {_with(began)}, got {_with(value)}; {ANEW}")
+    expect_same_inputs(out, plan["inputs"], before["inputs"])
 
 
 def _with(value: Any) -> str:

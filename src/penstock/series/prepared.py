@@ -18,21 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock import sealed
 from penstock.errors import PenstockError
-from penstock.sealed import checksum, read_sealed
+from penstock.sealed import INDEX, PLAN, UNFINISHED, checksum, read_sealed
 from penstock.series.mapped import let_go
 from penstock.series.saved import read_arrays, series_of
 from penstock.series.series_set import SeriesSet
 
-INDEX, SERIES, VALUES, TIMES, EPISODES, UNFINISHED = (
-    "index.json",
-    "series.safetensors",
-    "values",
-    "times",
-    "episodes",
-    "unfinished",
-)
-PLAN = "plan.json"
+SERIES, VALUES, TIMES, EPISODES = "series.safetensors", "values", "times", "episodes"
 FORMAT, VERSION = "penstock-series", 1
 ABOUT = "penstock-prepared-series-1"
 KINDS = {"recipe": dict, "inputs": list, "rows": int, "columns": int, "stretch": int, "checksums": list}
@@ -126,19 +119,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         PenstockError: it is not there, not whole, or of another version.
     """
     path = folder / INDEX
-    if not path.exists() and (folder / UNFINISHED).is_dir():
-        raise PenstockError(f"{folder}: not prepared to the end; run the same penstock prepare again, and it goes on")
-    try:
-        content = read_sealed(path)
-    except OSError as error:
-        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise _broken(path, str(error)) from None
-    if (content.get("format"), str(content.get("version"))) != (FORMAT, str(VERSION)):
-        raise _broken(path, f"expected {FORMAT} of version {VERSION}")
-    for name, kind in KINDS.items():
-        if not isinstance(content.get(name), kind):
-            raise _broken(path, f"{name}: expected {kind.__name__}, got {content.get(name)!r:.40}")
+    content = sealed.read_index(folder, FORMAT, VERSION, KINDS, _broken)
     if content["stretch"] < 1 or len(content["checksums"]) != -(-content["rows"] // content["stretch"]):
         raise _broken(path, f"expected a checksum for each stretch, got {len(content['checksums']):,}")
     return content

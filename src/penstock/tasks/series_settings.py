@@ -12,8 +12,8 @@ Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())
 
 
 @dataclasses.dataclass(frozen=True)
-class SeriesSettings:
-    """Settings of a task on series; the command line has the same names.
+class SeriesColumns:
+    """What the columns of series are; the command line has the same names.
 
     Attributes:
         target: The columns to answer for; "target", "label", "y" or "class" unless you say.
@@ -24,11 +24,6 @@ class SeriesSettings:
         id: The columns that say whose a row is; found by their names, or each file is a series.
         time: The column that says when a row was; found by what stands in it.
         episode: A column that is 1 where a series starts anew.
-        split_by: How the held-out part is drawn: whole series (id), the later part of time (time), or a column's name;
-            whole series where there are many, else by time.
-        validation: A second file of the same columns that validates, instead of a held-out part; or the column's values
-            that do.
-        decay: The state fades over the time since the row before, at each unit's own rate, where times are irregular.
         pattern: Of sound, what files' names hold, such as {label}_{speaker}_{take}.wav.
     """
 
@@ -40,10 +35,29 @@ class SeriesSettings:
     id: Names = ()
     time: str | None = None
     episode: str | None = None
+    pattern: str | None = None
+
+    def roles(self) -> Roles:
+        """What columns were said to be."""
+        names = ("target", "features", "known", "static", "category", "id", "time", "episode")
+        return Roles(**{name: getattr(self, name) for name in names})
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesSettings(SeriesColumns):
+    """Settings of a task on series; the command line has the same names.
+
+    Attributes:
+        split_by: How the held-out part is drawn: whole series (id), the later part of time (time), or a column's name;
+            whole series where there are many, else by time.
+        validation: A second file of the same columns that validates, instead of a held-out part; or the column's values
+            that do.
+        decay: The state fades over the time since the row before, at each unit's own rate, where times are irregular.
+    """
+
     split_by: str | None = None
     validation: Names = ()
     decay: bool = False
-    pattern: str | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # from a checkpoint they come as lists
@@ -55,5 +69,4 @@ class SeriesSettings:
     def roles(self) -> Roles:
         """What columns were said to be."""
         column = self.split_by if self.split_by not in (None, "id", "time") else None
-        names = ("target", "features", "known", "static", "category", "id", "time", "episode")
-        return Roles(**{name: getattr(self, name) for name in names}, split=column)
+        return dataclasses.replace(super().roles(), split=column)

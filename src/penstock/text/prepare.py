@@ -19,7 +19,7 @@ import numpy as np
 from penstock.errors import NotText, PenstockError
 from penstock.files import cannot_write, replacing
 from penstock.folder import Folder, expect_outside, held
-from penstock.sealed import checksum, read_sealed, write_sealed
+from penstock.sealed import ANEW, INDEX, PLAN, UNFINISHED, checksum, expect_same_inputs, read_sealed, write_sealed
 from penstock.text import words
 from penstock.text.corpus import Corpus, spool_name
 from penstock.text.shards import (
@@ -38,8 +38,6 @@ from penstock.text.sources import STANDARD_INPUT
 from penstock.text.tokens import (
     DOCUMENTS,
     FORMAT,
-    INDEX,
-    UNFINISHED,
     VERSION,
     Prepared,
     open_tokens,
@@ -58,7 +56,7 @@ from penstock.text.vocabulary import (
 )
 from penstock.workers import each
 
-PLAN, VOCABULARY = "plan.json", "vocabulary.json"
+VOCABULARY = "vocabulary.json"
 LARGE = 2_000_000
 """Characters of a text beyond which byte pairs serve it better."""
 HUGE = 100_000_000
@@ -492,15 +490,9 @@ def changed(inputs: Sequence[str], folder: Path) -> str | None:
 
 
 def _must_be_the_same(out: Path, plan: dict[str, Any], before: dict[str, Any]) -> None:
-    anew = "add --force to begin anew, or choose another --out"
     for name, value in plan["recipe"].items():
         began = before["recipe"].get(name)
         if began != value and value is not None:
             how = "without it" if began is None else f"with {began}"
-            raise PenstockError(f"--{name.replace('_', '-')}: {out} was begun {how}, got {value}; {anew}")
-    known = {name: about for name, *about in before["inputs"]}
-    for name, *about in plan["inputs"]:
-        if known.pop(name, about) != about:
-            raise PenstockError(f"{name}: has changed since {out} was begun; {anew}")
-    if known or len(plan["inputs"]) != len(before["inputs"]):
-        raise PenstockError(f"FILE: {out} was begun with other files; {anew}")
+            raise PenstockError(f"--{name.replace('_', '-')}: {out} was begun {how}, got {value}; {ANEW}")
+    expect_same_inputs(out, plan["inputs"], before["inputs"])

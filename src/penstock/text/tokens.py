@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock import sealed
 from penstock.errors import PenstockError
-from penstock.sealed import checksum, read_sealed
+from penstock.sealed import INDEX, PLAN, UNFINISHED, checksum
 from penstock.text.vocabulary import Vocabulary, load_vocabulary
 
-INDEX, DOCUMENTS, UNFINISHED = "index.json", "documents", "unfinished"
+DOCUMENTS = "documents"
 FORMAT, VERSION = "penstock-tokens", 2
 
 KINDS: dict[str, type] = {
@@ -100,7 +101,7 @@ def token_folder(inputs: Sequence[str]) -> Path | None:
     if len(inputs) != 1:
         return None
     folder = Path(inputs[0])
-    return folder if (folder / INDEX).is_file() or (folder / UNFINISHED / "plan.json").is_file() else None
+    return folder if (folder / INDEX).is_file() or (folder / UNFINISHED / PLAN).is_file() else None
 
 
 def open_tokens(folder: Path) -> Prepared:
@@ -144,19 +145,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         PenstockError: it is not there, not whole, or of another version.
     """
     path = folder / INDEX
-    if not path.exists() and (folder / UNFINISHED).is_dir():
-        raise PenstockError(f"{folder}: not prepared to the end; run the same penstock prepare again, and it goes on")
-    try:
-        content = read_sealed(path)
-    except OSError as error:
-        raise PenstockError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise _broken(path, str(error)) from None
-    if (content.get("format"), str(content.get("version"))) != (FORMAT, str(VERSION)):
-        raise _broken(path, f"expected {FORMAT} of version {VERSION}")
-    for name, kind in KINDS.items():
-        if not isinstance(content.get(name), kind):
-            raise _broken(path, f"{name}: expected {kind.__name__}, got {content.get(name)!r:.40}")
+    content = sealed.read_index(folder, FORMAT, VERSION, KINDS, _broken)
     for shard in content["shards"]:
         if not all(isinstance(shard.get(name), int) for name in ("training", "held_out", "crc32")):
             raise _broken(path, f"shards: expected training, held_out and crc32 of each, got {shard!r:.60}")
