@@ -35,6 +35,7 @@ def test_the_answers_are_those_to_every_beginning_of_the_series(
     outputs = model.read(series)[1]
     top = np.sum([layer.hidden for layer in trace.layers], 0) if stack else trace.layers[-1].hidden
     if not segment:
+        # float32 in two orders, over up to 31 steps, layers and the output's sum
         np.testing.assert_allclose(
             top @ model.weights["output.weight"].T + model.weights["output.bias"], outputs, rtol=0, atol=2e-5
         )

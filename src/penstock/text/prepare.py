@@ -121,15 +121,6 @@ class Recipe(Tokenization):
     """How text becomes a token folder; the command line has the same names.
 
     Attributes:
-        vocab: What a token is: a byte of UTF-8, a Unicode character, a byte pair encoding learned from the corpus, or
-            a word with the space before it. Characters unless you say; byte pairs for a text of more than 2,000,000, or
-            of more than 512 kinds of them.
-        vocab_size: Tokens of a bpe vocabulary: 1,024 unless you say, 2,048 for a text of more than 512 characters,
-            4,096 for one of more than 100 MB. Of words at most, 65,536 unless you say. The other kinds are as large as
-            they must be.
-        min_frequency: Words that come fewer times than this are unknown, and spelled in bytes; 2 unless you say.
-        column: Of tables and lines of JSON, where the text stands.
-        errors: What to do with bytes that are no UTF-8: stop and say where, or read U+FFFD in their place.
         holdout: The share of the documents, drawn by their hash, that is not trained on but validates; of few
             documents, the share of the text at its end.
     """
