@@ -21,7 +21,7 @@ FLOORS = (
     "tasks",
     "train",
     "__init__",
-    "look score",
+    "look score exchange export",
     "nn",
     "ops runtime web",
     "model_folder",
@@ -34,11 +34,12 @@ FLOORS = (
 which names what users take from the rooms below."""
 
 LIGHT = (
-    "errors files layout folder sealed workers gates equations native text series model_folder runtime web look score"
+    "errors files layout folder sealed workers gates equations native text series model_folder runtime web look score "
+    "export"
 )
 """The rooms that never import torch, whatever one calls."""
 
-LIGHT_VERBS = "agree eval generate look prepare score"
+LIGHT_VERBS = "agree eval export generate look prepare score"
 """The verbs that only use a trained model, or none."""
 
 START = ("penstock", "penstock.lab", "penstock.bench.measure")

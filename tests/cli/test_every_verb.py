@@ -35,6 +35,7 @@ CALLS = {
     "agree": "MODEL --pairs PAIRS --out OUT.csv",
     "bench": "--roofline --quick --threads 1",
     "eval": "MODEL TEXT",
+    "export": "MODEL --to c --out OUT",
     "generate": "MODEL --length 5",
     "info": "",
     "lab": "limits --quick --out OUT.html",
