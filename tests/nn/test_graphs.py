@@ -3,7 +3,6 @@
 import copy
 import io
 from typing import Any
-from unittest import mock
 
 import pytest
 import torch
@@ -81,16 +80,9 @@ def test_traces_and_what_is_saved_computes_the_same(reset: str, grad: bool) -> N
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")  # of the older exporter
-def test_onnx_is_refused_in_words(reset: str) -> None:
-    x = torch.randn(L, N, 4)
-    says = "has no ONNX form yet: a later version will have one" + (", and to_torch" if reset == "after" else "$")
+def test_the_older_way_to_onnx_is_refused_in_words(reset: str) -> None:
+    says = "has an ONNX form with dynamo=True, torch's default, alone"
     with pytest.raises(NotImplementedError, match=rf"torch.onnx.export: penstock.GRU {says}"):
-        torch.onnx.export(Model(reset).eval(), (x,), io.BytesIO(), dynamo=False)
+        torch.onnx.export(Model(reset).eval(), (torch.randn(L, N, 4),), io.BytesIO(), dynamo=False)
     with pytest.raises(NotImplementedError, match=rf"torch.onnx.export: penstock.GRUCell {says}"):
-        torch.onnx.export(GRUCell(4, H, reset=reset), (x[0],), io.BytesIO(), dynamo=False)
-    # torch.onnx.export's newer way takes packages that are not here; it begins with these two
-    with mock.patch("torch.onnx.is_in_onnx_export", return_value=True):
-        with pytest.raises(NotImplementedError, match=rf"torch.onnx.export: penstock.GRU {says}"):
-            torch.export.export(Model(reset), (x,), strict=False)
-        with pytest.raises(Exception, match=r"torch.onnx.export: penstock.GRU has no ONNX form yet"):
-            torch.export.export(Model(reset), (x,), strict=True)
+        torch.onnx.export(GRUCell(4, H, reset=reset), (torch.randn(N, 4),), io.BytesIO(), dynamo=False)

@@ -1,9 +1,12 @@
 """What a module says to those who draw graphs of a model: torch.fx and torch.onnx."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from penstock.ops import onnx_node
 
 
 def leaf(module: nn.Module, input: torch.fx.Proxy, *arguments: Any, **options: Any) -> torch.fx.Proxy:
@@ -21,20 +24,39 @@ def leaf(module: nn.Module, input: torch.fx.Proxy, *arguments: Any, **options: A
     return tracer.create_proxy("call_module", tracer.path_of_module(module), (input, *arguments), options)
 
 
-def refuse_onnx(module: nn.Module) -> None:
-    """Raises NotImplementedError where ``torch.onnx.export`` asks."""
-    if _exports_to_onnx():
-        instead = ", and to_torch() exports now" if getattr(module, "reset", "") == "after" else ""
+def in_onnx(
+    module: Any, x: Tensor, hx: Tensor | None, weights: Sequence[onnx_node.Weights], lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The layers of a ``penstock.GRU`` as nodes of ONNX, one a layer.
+
+    Args:
+        module: the layers.
+        x: (L, N, D).
+        hx: (K, N, H) or None for zeros, K = layers × directions.
+        weights: (K,) of each layer and direction.
+        lengths: (N,) integers.
+
+    Returns:
+        output (L, N, directions × H) and h_n (K, N, H).
+
+    Raises:
+        NotImplementedError: a node cannot say it.
+    """
+    onnx_node.refuse(dropout=bool(module.dropout and module.training and module.num_layers > 1))
+    directions = len(weights) // module.num_layers
+    states = []
+    for layer in range(module.num_layers):
+        of_layer = slice(layer * directions, (layer + 1) * directions)
+        h_0 = hx if hx is None or module.num_layers == 1 else hx[of_layer]
+        x, h_n = onnx_node.layer(x, h_0, weights[of_layer], module.reset, lengths, (False, True)[:directions])
+        states.append(h_n)
+    return x, states[0] if len(states) == 1 else torch.cat(states)
+
+
+def refuse_older_onnx(module: nn.Module) -> None:
+    """Raises NotImplementedError where ``torch.onnx.export`` traces, its older way."""
+    if onnx_node.is_drawn():
         raise NotImplementedError(
-            f"torch.onnx.export: penstock.{type(module).__name__} has no ONNX form yet: a later version will have one"
-            + instead
+            f"torch.onnx.export: penstock.{type(module).__name__} has an ONNX form with dynamo=True, torch's default, "
+            "alone"
         )
-
-
-def _exports_to_onnx() -> bool:
-    return torch.onnx.is_in_onnx_export()
-
-
-# As torch.compiler.assume_constant_result does, which imports all of the compiler. To is_in_onnx_export itself the
-# compiler says no, though torch.onnx.export comes by way of it when its first way failed.
-_exports_to_onnx._dynamo_marked_constant = True  # type: ignore[attr-defined]

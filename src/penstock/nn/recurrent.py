@@ -24,9 +24,10 @@ from penstock.nn.checks import (
     checked_state,
 )
 from penstock.nn.conversion import Target, converted
-from penstock.nn.graphs import leaf
+from penstock.nn.graphs import in_onnx, leaf
 from penstock.nn.reset_form import ResetForm
 from penstock.ops import Call, gru_layer
+from penstock.ops.onnx_node import is_drawn, refuse
 
 Input = Tensor | PackedSequence
 
@@ -265,6 +266,10 @@ class GRU(ResetForm):
             resets = _steps_first(resets, letters)
         if decay is not None:
             decay = _steps_first(checked_decay(decay, letters, shape[:-1], H, weight), letters)
+        if torch.compiler.is_compiling() and is_drawn():
+            refuse(resets=resets is not None, decay=decay is not None, return_gates=return_gates)
+            output, h_n = in_onnx(self, x, hx, weights, lengths)
+            return _in_layout(output, letters), h_n.squeeze(1) if letters is UNBATCHED else h_n
 
         output = x
         states: list[Tensor] = []

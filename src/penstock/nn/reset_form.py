@@ -10,7 +10,7 @@ from torch._guards import TracingContext
 from torch.compiler import is_compiling
 
 from penstock.nn.checks import check_reset_form
-from penstock.nn.graphs import refuse_onnx
+from penstock.nn.graphs import refuse_older_onnx
 from penstock.nn.seen_as import behind, seen_as
 
 Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
@@ -167,11 +167,10 @@ class ResetForm(nn.Module):
 
     def _enter(self) -> list[Any] | None:
         """What a call looks at before its arguments; the packed weights, where there are any."""
-        compiling = is_compiling()
-        if compiling or torch._C._is_tracing():
-            refuse_onnx(self)
-        if compiling:
+        if is_compiling():
             return None
+        if torch._C._is_tracing():
+            refuse_older_onnx(self)
         self._check_mark()
         if self._packing is None:
             return None

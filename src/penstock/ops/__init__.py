@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
-from penstock.ops import composite, cudnn, fused
+from penstock.ops import composite, cudnn, fused, onnx_node
 from penstock.ops.call import Call, Result
 
 
@@ -49,7 +49,10 @@ _ON_CPU = tuple(backend for backend in BACKENDS if backend is not cudnn)
 
 def gru_layer(call: Call) -> Result:
     """Runs one layer in one direction on the first backend that takes it."""
-    if not torch.compiler.is_compiling() and (explained := _explained.get()) is not None:
+    if torch.compiler.is_compiling():
+        if onnx_node.is_drawn():
+            return onnx_node.run(call)
+    elif (explained := _explained.get()) is not None:
         explained.append(explain_layer(call))
     for backend in _ON_CPU if call.x.is_cpu else BACKENDS:
         if backend.declines(call) is None:
