@@ -109,7 +109,7 @@ def test_layers_are_a_node_each_and_axes_are_free(reset: str, bidirectional: boo
     assert runtime.nodes == [("GRU", attributes)] * 2
 
 
-@pytest.mark.parametrize(("obeys", "given"), [(True, False), (False, True)])
+@pytest.mark.parametrize(("reset", "obeys", "given"), [("after", True, False), ("before", False, True)])
 def test_lengths_hold_whether_a_runtime_obeys_them_or_not(reset: str, obeys: bool, given: bool) -> None:
     gru = GRU(D, H, 2, reset=reset, bidirectional=True)
     with_state = Model(gru, lambda gru, x, lengths, h: gru(x, h, lengths=lengths))

@@ -5,6 +5,7 @@ reset="before" and 1 for "after" (https://onnx.ai/onnx/operators/onnx__GRU.html)
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ def _ragged(
 
 def _turned(x: Tensor, lengths: Tensor) -> Tensor:
     """(L, N, D) with each sequence's own steps in the other order, and those past its end where they were."""
-    turn = {"batch_axis": 1, "time_axis": 0}
+    turn: Any = {"batch_axis": 1, "time_axis": 0}
     return torch.onnx.ops.symbolic("ReverseSequence", [x, lengths.clamp(min=1)], turn, dtype=x.dtype, shape=x.shape)
 
 
@@ -110,11 +111,12 @@ def _node(
     dtype = weights[0][1].dtype
     if dtype not in DTYPES:
         raise NotImplementedError(f"torch.onnx.export: expected float16, float32 or float64 weights, got {dtype}")
-    w_ih, w_hh, *biases = ([None if w is None else _in_order(w) for w in alike] for alike in zip(*weights, strict=True))
-    bias = None if biases[0][0] is None else torch.stack([torch.cat(pair) for pair in zip(*biases, strict=True)])
+    w_ih, w_hh = (torch.stack([_in_order(one[k]) for one in weights]) for k in (0, 1))
+    biases = [torch.cat([_in_order(b) for b in one[2:] if b is not None]) for one in weights if one[2] is not None]
+    bias = torch.stack(biases) if biases else None
     return torch.onnx.ops.symbolic_multi_out(
         "GRU",
-        [x, torch.stack(w_ih), torch.stack(w_hh), bias, None if lengths is None else lengths.to(torch.int32), h_0],
+        [x, w_ih, w_hh, bias, None if lengths is None else lengths.to(torch.int32), h_0],
         {"direction": direction, "hidden_size": H, "linear_before_reset": int(reset == "after")},
         dtypes=[dtype, dtype],
         shapes=[[L, K, N, H], [K, N, H]],
