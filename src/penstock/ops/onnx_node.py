@@ -111,7 +111,8 @@ def _node(
     dtype = weights[0][1].dtype
     if dtype not in DTYPES:
         raise NotImplementedError(f"torch.onnx.export: expected float16, float32 or float64 weights, got {dtype}")
-    w_ih, w_hh = (torch.stack([_in_order(one[k]) for one in weights]) for k in (0, 1))
+    w_ih = torch.stack([_in_order(one[0]) for one in weights])
+    w_hh = torch.stack([_in_order(one[1]) for one in weights])
     biases = [torch.cat([_in_order(b) for b in one[2:] if b is not None]) for one in weights if one[2] is not None]
     bias = torch.stack(biases) if biases else None
     return torch.onnx.ops.symbolic_multi_out(
