@@ -20,6 +20,8 @@ MARKS = tuple(
         f"<dc:title>{MADE}<",  # an SVG
         f"/Creator ({MADE})",  # a PDF
         '"penstock-trace":',
+        f'"creator":"{MADE}"',  # the metadata of safetensors
+        f"creator: {MADE}",  # a zip's comment
         '"good_nats":',  # of pairs that agree got wrong, a JSON object a line
         "good,bad,good_nats,bad_nats",  # the same as a table
         ",penstock_",  # of answers, a column of a table

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstock.exchange.in_torch import to_module as to_module
     from penstock.exchange.in_torch import to_torch as to_torch
     from penstock.exchange.keras import from_keras as from_keras
-    from penstock.exchange.keras import to_keras as to_keras
+    from penstock.exchange.keras_model import to_keras as to_keras
     from penstock.exchange.onnx import from_onnx as from_onnx
     from penstock.exchange.onnx import to_onnx as to_onnx
     from penstock.exchange.torch_state import from_torch as from_torch
@@ -25,7 +25,7 @@ _FILE_OF = {
     "from_onnx": "onnx",
     "from_torch": "torch_state",
     "to_flax": "flax",
-    "to_keras": "keras",
+    "to_keras": "keras_model",
     "to_module": "in_torch",
     "to_onnx": "onnx",
     "to_torch": "in_torch",

@@ -89,6 +89,8 @@ class Layers:
     """Each layer but the first adds to what it reads instead of replacing it."""
     folds: tuple[str, ...] = ()
     """What was rewritten on the way here, in words; the function is the same, up to rounding."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known of the trip, in words: what the source held and this does not."""
 
     def __post_init__(self) -> None:
         if self.reset not in ("before", "after"):
@@ -163,6 +165,8 @@ def _cast(one: Direction, dtype: np.dtype[Any]) -> Direction:
     return Direction(**{name: value.astype(dtype) for name, value in one.arrays().items()}, reverse=one.reverse)
 
 
-def stacked(directions: Sequence[Direction], reset: str, folds: Sequence[str] = ()) -> Layers:
-    """Layers of one direction each."""
-    return Layers(tuple((one,) for one in directions), reset, folds=tuple(folds))
+def direction(weights: Sequence[Floats], reverse: bool = False) -> Direction:
+    """Of weight_ih, weight_hh and, if there are any, bias_ih and bias_hh."""
+    weight_ih, weight_hh, *biases = weights
+    bias_ih, bias_hh = biases or (None, None)
+    return Direction(weight_ih, weight_hh, bias_ih, bias_hh, reverse)

@@ -13,7 +13,7 @@ __all__ = ["Model", "Reading", "Score", "load", "load_language"]
 
 def load(folder: str | Path) -> Any:
     """The model of a folder that ``penstock train`` made: a ``Model`` of language, a ``SeriesRuntime``, of texts
-    a ``TextRuntime``, or of forecasts a ``ForecastRuntime``.
+    a ``TextRuntime``, or of forecasts a ``ForecastRuntime``; of one that ``penstock import`` made a ``StatesRuntime``.
 
     Raises:
         PenstockError: the folder holds no whole model.
@@ -25,6 +25,10 @@ def load(folder: str | Path) -> Any:
         from penstock.runtime.forecast_model import load_forecast
 
         return load_forecast(folder)
+    if task == "states":
+        from penstock.runtime.states_model import load_states
+
+        return load_states(folder)
     if task == "text":
         from penstock.runtime.text_model import load_text
 
