@@ -67,15 +67,6 @@ static inline gru_floats gru_tanh(gru_floats a) {
     return -less / (less + gru_all(2.0f));
 }
 
-/* e^x of one number that is not positive. */
-static inline float gru_exp(float x) {
-    float values[GRU_LANES];
-    gru_floats p;
-    const gru_floats power = gru_exp_parts(gru_all(x > -87.0f ? x : -87.0f), &p);
-    gru_store(values, gru_fma(power, p, power));
-    return values[0];
-}
-
 enum { gru_across = GRU_ROWS / GRU_LANES }; /* vectors in a column of a block */
 
 /* Adds K columns times x to the sums of `count` blocks, a constant, that are `pitch` apart. */

@@ -1,0 +1,85 @@
+"""What a model is to a program in C: sizes, arrays of weights, and what goes in and comes out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.export.arrays import blocks, padded, width
+from penstock.model_folder import StackConfig, Weights
+from penstock.model_folder.content import read_config
+from penstock.runtime import Model, load
+from penstock.runtime.answer_model import AnswerRuntime
+
+FORECAST = (
+    "a forecast scales each series by its own past and writes many steps at once, which C does not say; "
+    "--task steps without --target answers one step ahead, which it does"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class CModel:
+    """A model as its C is written. Letters: K layers, D inputs, H hidden units."""
+
+    folder: Path
+    runtime: Any
+    """What answers for the golden vectors."""
+    kind: str
+    """"language", "texts", "rows" or "segments": what a step reads."""
+    stack: StackConfig
+    outputs: int
+    reads: int
+    """Numbers that the output layer reads."""
+
+    @property
+    def width(self) -> int:
+        """H in whole blocks of 16."""
+        return width(self.stack.hidden_size)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of a step, with its answer."""
+        return self.stack.parameters() + self.reads * self.outputs
+
+
+def load_for_c(folder: Path) -> CModel:
+    """The model of a folder.
+
+    Raises:
+        PenstockError: the folder holds no whole model, or one that C cannot say.
+    """
+    if read_config(folder)["task"] == "forecast":
+        raise PenstockError(f"{folder}: {FORECAST}")
+    runtime = load(folder)
+    if isinstance(runtime, Model):
+        kind, reads = "language", runtime.config.stack.hidden_size
+    else:
+        kind, reads = _kind(runtime), runtime.config.readout_size
+    return CModel(folder, runtime, kind, runtime.config.stack, runtime.config.outputs, reads)
+
+
+def _kind(runtime: AnswerRuntime) -> str:
+    if runtime.config.vocabulary_size:
+        return "texts"
+    return "segments" if runtime.config.segment else "rows"
+
+
+def layer_array(weights: Weights, k: int, reset: str) -> NDArray[np.float32]:
+    """A layer's array, as ``engine/gru_float.h`` has it."""
+    ih, hh, b_ih, b_hh = (
+        np.split(weights[f"layers.{k}.{name}_l0"], 3) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    parts = [blocks(np.hstack([ih[g], hh[g]])) for g in (0, 1)] + [padded(b_ih[g] + b_hh[g]) for g in (0, 1)]
+    if reset == "after":
+        parts += [blocks(ih[2]), padded(b_ih[2]), blocks(hh[2]), padded(b_hh[2])]
+    else:
+        parts += [blocks(np.hstack([ih[2], hh[2]])), padded(b_ih[2] + b_hh[2])]
+    return np.concatenate(parts)
+
+
+def output_array(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An output layer's array likewise."""
+    return np.concatenate([blocks(weight), padded(bias)])
