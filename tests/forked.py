@@ -14,8 +14,25 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from unittest import mock
 
-IMPORTED = ["penstock.cli.lab", "penstock.cli.train", "penstock.train.run", "torch._dynamo"]
-"""torch's optimizers import the last one, which takes as long as torch itself."""
+import penstock
+
+
+def _imported() -> list[str]:
+    """All that verbs import, once. What each of them may import is the matter of ``test_rooms.py``."""
+    root = Path(str(penstock.__file__)).parent
+    ours = (path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py")))
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in ours if path.name != "__main__"]
+    return [
+        "torch._dynamo",  # which torch's optimizers import, and which takes as long as torch itself
+        *("coverage", "polars", "pyarrow.parquet", "matplotlib.figure"),
+        *("sklearn.metrics", "sklearn.linear_model", "sklearn.feature_extraction.text", "sklearn.pipeline"),
+        *(name for name in modules if ".peers." not in name),
+    ]
+
+
+MEASURED = {"COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"}
+"""Tell a new process that its coverage is wanted. A forked one measures itself, without its imports, which are behind
+it; the tests' own process has measured those."""
 
 
 def run(
@@ -67,8 +84,10 @@ def run(
 def _server(threads: str | None) -> ForkServerContext:
     """Of the one process that all are forked from."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
+    context.set_forkserver_preload(_imported())
     with mock.patch.dict(os.environ, {} if threads is None else {"OMP_NUM_THREADS": threads}):
+        for name in MEASURED & os.environ.keys():
+            del os.environ[name]
         forkserver.ensure_running()
     return context
 
@@ -101,6 +120,10 @@ def _main(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+    if MEASURED & environment.keys():
+        import coverage
+
+        coverage.process_startup()
     sys.argv = ["penstock", *arguments]
     from penstock.cli import main
 
