@@ -27,6 +27,8 @@ FLOORS = (
     "model_folder",
     "native text series",
     "folder sealed workers",
+    "engine",
+    "fixed_point",
     "equations gates files layout",
     "errors",
 )
