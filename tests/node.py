@@ -1,16 +1,20 @@
 """Node for tests of JavaScript: the one that Playwright brings."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import playwright
+
+from penstock.web import MODEL, script
 
 WEB = Path(__file__).parents[1] / "src" / "penstock" / "web"
 """Where the modules to be imported stand."""
 
 
 def run_node(script: str) -> str:
-    """What a module of this source prints. It imports files by their address, such as ``(WEB / "gru.js").as_uri()``.
+    """What a module of this source prints. It imports files by their address: ``(WEB / "training.js").as_uri()``.
 
     Raises:
         AssertionError: the script failed; the message is what it wrote to its standard error.
@@ -26,3 +30,17 @@ def run_node(script: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run_model(file: Path, source: str, *, catching: bool = False) -> Any:
+    """What a module of this source prints as JSON; it has ``web``, all that the script of a page exports, and
+    ``model``, loaded from the file. ``catching`` gives what loading it raised."""
+    given = f"""
+    import {{ readFileSync }} from "node:fs";
+    const web = {script(*MODEL)};
+    const file = readFileSync({json.dumps(str(file))});
+    """
+    if catching:
+        say = "({ name, message }) => console.log(`${name}: ${message}`)"
+        return run_node(f"{given} await web.load(file).catch({say});")
+    return json.loads(run_node(f"{given} const model = await web.load(file);\n{source}"))

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from node import WEB, run_node
+from node import run_model
 
 from penstock import equations
 from penstock.look.language import token_labels
 from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.runtime.model import Model
+from penstock.runtime.sampling import sample
 from penstock.text.vocabulary import BpeVocabulary, ByteVocabulary, CharVocabulary, Vocabulary, WordVocabulary
-from penstock.web.model_file import Precision, model_file
+from penstock.web.model_file import Precision, language_file
 
 TEXT = "The cat, which already ate the fish, was full. 猫吃鱼 \U0001f431\n\t don't 1234  x"
-ERROR = 1e-13
-"""Of states and gates, against the equations with the weights that stand in the file: the rounding of float64 alone."""
+ERROR = 3e-6
+"""Of states and gates, against the equations in float64 with the weights that stand in the file: float32's rounding."""
+ERROR_OUT = 2e-5
+"""Likewise of log-probabilities, which are sums of more and larger numbers."""
 
 
 def made(
@@ -26,32 +29,22 @@ def made(
 ) -> Model:
     rng = np.random.default_rng([H, E, K])
     config = LanguageConfig(len(vocabulary), StackConfig(E, H, K, reset=form, residual=residual), tied=tied)
-    weights = {name: rng.normal(size=shape).astype(np.float32) / 2 for name, shape in config.shapes().items() if shape}
+    size = np.float32(max(2, H**0.5))  # larger weights would make much of a rounding from step to step
+    weights = {
+        name: rng.normal(size=shape).astype(np.float32) / size for name, shape in config.shapes().items() if shape
+    }
     return Model(config, vocabulary, weights)
 
 
-def file_of(model: Model, path: Path, precision: Precision) -> dict[str, Any]:
+def file_of(model: Model, path: Path, precision: Precision = "float32") -> dict[str, Any]:
     """Writes it; gives the weights that stand in it, in float64."""
-    content = model_file(model.config, model.vocabulary, model.weights, precision)
+    content = language_file(model.config, model.vocabulary, model.weights, precision)
     path.write_bytes(content)
-    arrays = safetensors.numpy.load(content)
-    scales = {name.removesuffix(".scale"): value for name, value in arrays.items() if name.endswith(".scale")}
-    wide = {name: value.astype(np.float64) for name, value in arrays.items() if not name.endswith(".scale")}
-    for name, scale in scales.items():  # the script keeps the product in float32
-        wide[name] = (wide[name] * scale[:, None].astype(np.float64)).astype(np.float32).astype(np.float64)
-    return wide
+    return {name: array.astype(np.float64) for name, array in safetensors.numpy.load(content).items()}
 
 
 def reads(path: Path, script: str) -> Any:
-    return json.loads(
-        run_node(f"""
-        import {{ readFileSync }} from "node:fs";
-        import {{ load, write, text }} from {json.dumps((WEB / "model.js").as_uri())};
-        const read = readFileSync({json.dumps(str(path))});
-        const model = load(read.buffer.slice(read.byteOffset, read.byteOffset + read.byteLength));
-        const TEXT = {json.dumps(TEXT)};
-        {script}""")
-    )
+    return run_model(path, f"const TEXT = {json.dumps(TEXT)};\n{script}")
 
 
 def by_equations(model: Model, weights: dict[str, Any], ids: Any, h_0: Any, form: str) -> tuple[list[Any], Any]:
@@ -66,10 +59,11 @@ def by_equations(model: Model, weights: dict[str, Any], ids: Any, h_0: Any, form
     return layers, logits - np.log(np.exp(logits).sum(1, keepdims=True))
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32", "float16", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("form", ["before", "after"])
 @pytest.mark.parametrize(
-    ("H", "E", "K", "how"), [(1, 1, 1, {}), (13, 7, 2, {}), (9, 9, 3, {"residual": True, "tied": True}), (33, 5, 1, {})]
+    ("H", "E", "K", "how"),
+    [(1, 1, 1, {}), (13, 7, 2, {}), (9, 9, 3, {"residual": True, "tied": True}), (33, 5, 1, {}), (48, 20, 2, {})],
 )
 def test_states_gates_and_expectations_are_those_of_the_equations(
     tmp_path: Path, precision: Precision, form: str, H: int, E: int, K: int, how: dict[str, bool]
@@ -79,7 +73,8 @@ def test_states_gates_and_expectations_are_those_of_the_equations(
     found = reads(
         tmp_path / "model",
         """
-        const state = model.state().map((h, k) => h.map((_, j) => Math.sin(1 + j + 10 * k)));
+        const state = model.state();
+        state.layers.forEach((h, k) => h.forEach((_, j) => (h[j] = Math.sin(1 + j + 10 * k))));
         const gates = model.layers.map(() => []);
         const copies = (arrays) => arrays.map((array) => Array.from(array));
         const seen = (k, { reset, update, candidate }, h) => gates[k].push(copies([reset, update, candidate, h]));
@@ -92,13 +87,13 @@ def test_states_gates_and_expectations_are_those_of_the_equations(
         for k, name in enumerate(("reset", "update", "candidate", "hidden")):
             got = np.array([step[k] for step in of_layer])
             np.testing.assert_allclose(got, getattr(layer, name)[:, 0], rtol=0, atol=ERROR, err_msg=name)
-    np.testing.assert_allclose(found["expected"], log_p, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found["expected"], log_p, rtol=0, atol=ERROR_OUT)
 
 
 @pytest.mark.parametrize("form", ["before", "after"])
 def test_gates_that_are_held_and_a_form_that_is_swapped(tmp_path: Path, form: str) -> None:
     model = made(CharVocabulary(TEXT), 6, 4, 2, form)
-    weights = file_of(model, tmp_path / "model", "float32")
+    weights = file_of(model, tmp_path / "model")
     found = reads(
         tmp_path / "model",
         """
@@ -106,16 +101,18 @@ def test_gates_that_are_held_and_a_form_that_is_swapped(tmp_path: Path, form: st
         const held = [{ reset: free(), update: free(), candidate: free() }, {}];
         held[0].reset[2] = 0; held[0].update[1] = 0; held[0].candidate[1] = 0.25; held[0].update[4] = 1;
         const states = (how) => {
-          const state = model.state().map((h, k) => h.fill(0.5));
+          const state = model.state();
+          state.hidden.fill(0.5);
           return model.vocabulary.encode(TEXT).ids.map((id) => {
             model.step(id, state, how);
-            return state.map((h) => Array.from(h));
+            return state.layers.map((h) => Array.from(h));
           });
         };
         const form = model.config.reset === "before" ? "after" : "before";
-        console.log(JSON.stringify([states({ held }), states({ form })]));""",
+        const nothing = [{ reset: free(), update: free() }, { candidate: free() }];
+        console.log(JSON.stringify([states({ held }), states({ form }), states({ held: nothing }), states()]));""",
     )
-    ids, (held, swapped) = model.vocabulary.encode(TEXT), found
+    ids, (held, swapped, not_held, free) = model.vocabulary.encode(TEXT), found
     h, top = np.full((2, 6), 0.5), []
     for k in range(2):  # the equations, with the same units held
         of = equations.by_gate(
@@ -137,9 +134,10 @@ def test_gates_that_are_held_and_a_form_that_is_swapped(tmp_path: Path, form: st
     layers, _ = by_equations(model, weights, ids, h, "after" if form == "before" else "before")
     for k, layer in enumerate(layers):
         np.testing.assert_allclose([step[k] for step in swapped], layer.hidden[:, 0], rtol=0, atol=ERROR)
+    assert not_held == free
 
 
-@pytest.mark.parametrize("kind", ["byte", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["byte", "char", "word", "bpe"])
 def test_text_becomes_the_tokens_that_python_makes_of_it(tmp_path: Path, kind: str) -> None:
     texts = [
         TEXT,
@@ -163,7 +161,7 @@ def test_text_becomes_the_tokens_that_python_makes_of_it(tmp_path: Path, kind: s
         tmp_path / "model",
         f"""
         const texts = {json.dumps(texts)};
-        const back = (ids) => Array.from(text(model, ids)).join("");
+        const back = (ids) => Array.from(web.text(model, ids)).join("");
         console.log(JSON.stringify(texts.map((t) => {{
           const {{ ids, tokens }} = model.vocabulary.encode(t);
           return {{ ids, tokens, back: back(ids) }};
@@ -177,50 +175,106 @@ def test_text_becomes_the_tokens_that_python_makes_of_it(tmp_path: Path, kind: s
         assert of_text["tokens"] == expected
 
 
-def test_it_writes_what_is_likeliest_as_python_does_and_draws_as_often_as_it_should(tmp_path: Path) -> None:
+def test_it_loses_what_the_model_in_python_loses_and_writes_what_is_likeliest(tmp_path: Path) -> None:
     model = made(CharVocabulary(TEXT), 17, 8, 1, "before")
-    file_of(model, tmp_path / "model", "float32")
+    file_of(model, tmp_path / "model")
     found = reads(
         tmp_path / "model",
         """
+        const ids = model.vocabulary.encode(TEXT).ids;
+        const state = model.state();
+        const nats = ids.slice(1).reduce((sum, id, t) => sum - model.step(ids[t], state)[id], 0);
         const likeliest = Array.from(model.generate("The ", { length: 60, temperature: 0 })).join("");
-        const drawn = (temperature, random) => Array.from(model.generate("", { length: 1, temperature, random }))[0];
-        const counts = {};
-        for (let k = 0; k < 4096; k++) {
-          const piece = drawn(0.7, () => (k + 0.5) / 4096);
-          counts[piece] = (counts[piece] ?? 0) + 1;
-        }
-        console.log(JSON.stringify({ likeliest, counts, end: drawn(1, () => 1 - 2 ** -53) }));""",
+        const drawn = (seed) => Array.from(model.generate("The ", { length: 40, seed })).join("");
+        console.log(JSON.stringify({ nats, likeliest, drawn: [drawn(1), drawn(1), drawn(2)] }));""",
     )
+    assert found["nats"] == pytest.approx(model.score(TEXT).nats, rel=1e-6)
     assert found["likeliest"] == "".join(model.generate("The ", length=60, temperature=0))
-    logits = model.step(int(model.vocabulary.encode("\n")[0]))[0] / 0.7
-    logits[0] = -np.inf
-    p = np.exp(logits - logits.max())
-    p /= p.sum()
-    for token, character in enumerate(model.vocabulary.pieces(range(len(p)))):
-        assert found["counts"].get(character, 0) == pytest.approx(4096 * p[token], abs=2)
-    assert len(found["end"]) >= 1
+    first, again, other = found["drawn"]
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"temperature": 0.7}, {"top_k": 3}, {"top_p": 0.8}, {"temperature": 1.5, "top_k": 9, "top_p": 0.5},
+     {"top_k": 99, "top_p": 1.0}, {"temperature": 0}, {"temperature": 1e-300}],
+)  # fmt: skip
+def test_it_draws_what_python_draws_by_the_same_random_number(tmp_path: Path, how: dict[str, Any]) -> None:
+    file_of(made(CharVocabulary("abc"), 3, 2, 1, "after"), tmp_path / "model")
+    values = np.random.default_rng(4).normal(size=23) * 2
+    values[[5, 9]] = values.max()  # of equals the first
+    names = {"top_k": "topK", "top_p": "topP"}
+    given = {names.get(name, name): value for name, value in how.items()}
+    randoms = (np.arange(512) + 0.5) / 512
+    found = reads(
+        tmp_path / "model",
+        f"""
+        const values = {json.dumps(values.tolist())};
+        const randoms = {json.dumps([*randoms.tolist(), 1 - 2**-53])};
+        const how = {json.dumps(given | {"unknown": 2})};
+        console.log(JSON.stringify(randoms.map((u) => web.draw(values, how, () => u))));""",
+    )
+
+    class Given(float):
+        def random(self) -> float:
+            return float(self)
+
+    values[2] = -np.inf
+    expected = [sample(values, Given(u), **how) for u in randoms]  # type: ignore[arg-type]
+    assert sum(a != b for a, b in zip(found[:-1], expected, strict=True)) <= 1  # a number just at an edge
+    assert found[-1] != 2
+
+
+def test_a_state_is_a_value_that_another_model_refuses(tmp_path: Path) -> None:
+    for name, H in (("one", 11), ("other", 11)):
+        model = made(CharVocabulary("abc" if name == "one" else "abd"), H, 4, 2, "before")
+        file_of(model, tmp_path / name)
+    found = reads(
+        tmp_path / "one",
+        f"""
+        const other = await web.load(readFileSync({json.dumps(str(tmp_path / "other"))}));
+        const state = model.state();
+        for (const id of [1, 2, 3]) model.step(id, state);
+        const [copy, bytes, text] = [state.copy(), state.toBytes(), JSON.parse(JSON.stringify(state))];
+        const next = (from) => Array.from(model.step(1, from));
+        const all = [state, copy, model.state(bytes), model.state(text)].map(next);
+        const refused = (what) => {{
+          try {{ what(); return ""; }} catch (error) {{ return `${{error.name}}: ${{error.message}}`; }}
+        }};
+        console.log(JSON.stringify({{ all, refused: [
+          () => other.state(bytes),
+          () => other.step(1, state),
+          () => model.state(bytes.slice(0, -1)),
+          () => model.step(9, state),
+          () => model.generate("a", {{ temperature: -1 }}),
+          () => model.generate("a", {{ topP: 0 }}),
+        ].map(refused) }}));""",
+    )
+    assert found["all"][1:] == found["all"][:1] * 3
+    another, used, short, token, *settings = found["refused"]
+    assert another == used == "RangeError: state: expected one of this model, got one of another"
+    assert short == "RangeError: state: expected 104 bytes, got 103"
+    assert token == "RangeError: token: expected 0 … 3, got 9"
+    assert settings == [
+        "RangeError: temperature: expected 0 or more, got -1",
+        "RangeError: topP: expected more than 0 and at most 1, got 0",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "header", "version", "short tensor"])
 def test_a_file_that_is_damaged_is_refused_in_words(tmp_path: Path, damage: str) -> None:
     model = made(CharVocabulary("abc"), 3, 2, 1, "after")
-    whole = model_file(model.config, model.vocabulary, model.weights, "float16")
+    whole = language_file(model.config, model.vocabulary, model.weights, "float16")
     size = int.from_bytes(whole[:8], "little")
     broken = {
         "cut": whole[:-3],
         "empty": b"",
         "header": b"\xff" * 8 + whole[8:],
-        "version": whole.replace(b'\\"version\\": 1', b'\\"version\\": 7'),
+        "version": whole.replace(b'\\"version\\": 2', b'\\"version\\": 7'),
         "short tensor": whole[: 8 + size],
     }[damage]
     assert broken != whole
     (tmp_path / "model").write_bytes(broken)
-    said = run_node(f"""
-        import {{ readFileSync }} from "node:fs";
-        import {{ load }} from {json.dumps((WEB / "model.js").as_uri())};
-        const read = readFileSync({json.dumps(str(tmp_path / "model"))});
-        try {{ load(read.buffer.slice(read.byteOffset, read.byteOffset + read.byteLength)); }}
-        catch (error) {{ console.log(error.name, error.message); }}""")
-    assert said.startswith("RangeError ")
+    said = run_model(tmp_path / "model", "", catching=True)
+    assert said.startswith("RangeError: ")
     assert "whole" in said or "penstock-web" in said

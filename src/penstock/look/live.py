@@ -8,7 +8,7 @@ from penstock.errors import PenstockError
 from penstock.look.page import assembled
 from penstock.look.page_data import packed
 from penstock.runtime.model import Model
-from penstock.web.model_file import model_file
+from penstock.web.model_file import language_file
 
 LARGEST = 16_000_000
 """Weights that a page holds: some 45 MB of text, which a browser still opens at once."""
@@ -41,7 +41,7 @@ def live_page(model: Model, *texts: str, title: str = "") -> str:
             raise PenstockError("text: expected at least one character, got none")
     if not texts:
         texts = ("".join(model.generate(length=WRITTEN, temperature=0.7, seed=0)) or "\n",)
-    content = model_file(model.config, model.vocabulary, model.weights, "float16")
+    content = language_file(model.config, model.vocabulary, model.weights, "float16")
     halves = np.frombuffer(content + b" " * (len(content) % 2), "<f2")
     return assembled({"title": title, "live": {"model": packed(halves), "texts": texts}, "traces": []})
 

@@ -121,7 +121,7 @@ def assembled(data: dict[str, Any]) -> str:
     style = "\n".join(_asset(name) for name in STYLES)
     policy = "; ".join([
         "default-src 'none'",
-        f"script-src '{_digest(loader)}' '{digest}'",
+        f"script-src '{_digest(loader)}' '{digest}'" + " 'wasm-unsafe-eval'" * ("live" in data),
         f"style-src '{_digest(style)}'",
         "img-src data:",
         "worker-src blob:",

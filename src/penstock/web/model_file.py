@@ -4,35 +4,40 @@ import dataclasses
 import json
 from typing import Any, Literal
 
-import numpy as np
 import safetensors.numpy
-from numpy.typing import NDArray
 
 from penstock.model_folder import LanguageConfig, Weights
+from penstock.model_folder.content import Config, digest_of
+from penstock.model_folder.series import SeriesFiles
 from penstock.text.vocabulary import Vocabulary
 
-FORMAT, VERSION = "penstock-web", 1
+FORMAT, VERSION = "penstock-web", 2
 
-Precision = Literal["float64", "float32", "float16", "int8"]
+Precision = Literal["float32", "float16"]
 
 
-def model_file(config: LanguageConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
-    """The file's content.
-
-    ``int8`` rounds each row of a matrix to whole numbers in ±127 times a scale, half of which is the largest error;
-    biases stay float32.
-    """
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, weight in weights.items():
-        if name not in config.shapes() or weight.ndim == 0:
-            continue
-        if weight.ndim == 1 or precision != "int8":
-            arrays[name] = weight.astype(np.float32 if precision == "int8" else precision)
-        else:
-            scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / 127
-            arrays[name], arrays[f"{name}.scale"] = np.rint(weight / scale[:, None]).astype(np.int8), scale
+def language_file(config: LanguageConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
+    """The content of a language model's file."""
     sizes = {"vocabulary_size": config.vocabulary_size, "tied": config.tied, **dataclasses.asdict(config.stack)}
-    content = {"version": VERSION, "config": sizes, "vocabulary": _described(vocabulary)}
+    about = {"kind": "language", "config": sizes, "vocabulary": _described(vocabulary)}
+    return _file(about, config, weights, precision)
+
+
+def answers_file(files: SeriesFiles, precision: Precision) -> bytes:
+    """The content of the file of a model of series or of texts."""
+    sizes = {"segment": files.config.segment, "decay": files.config.decay, **dataclasses.asdict(files.config.stack)}
+    about: dict[str, Any] = {"config": sizes, "answer": files.answer._asdict()}
+    if files.vocabulary is not None:
+        about |= {"kind": "text", "vocabulary": _described(files.vocabulary), "longest": files.reads["longest"]}
+    else:
+        time = {"name": files.reads["time"], "dated": files.reads["dated"]}
+        about |= {"kind": "series", "features": files.reads["features"], "time": time}
+    return _file(about, files.config, files.weights, precision)
+
+
+def _file(about: dict[str, Any], config: Config, weights: Weights, precision: Precision) -> bytes:
+    arrays = {name: weights[name].astype(precision) for name, shape in config.shapes().items() if shape}
+    content = {"version": VERSION, **about, "digest": digest_of(arrays, about)}
     return safetensors.numpy.save(arrays, {FORMAT: json.dumps(content)})
 
 

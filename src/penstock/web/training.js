@@ -1,7 +1,8 @@
 // Trains a small GRU on one of the tasks, step by step: the model as the lab's begin (penstock.lab.training), torch's Adam.
 
 import { backward, forward, newModel } from "./backprop.js";
-import { generator, N, newBatch, TASKS } from "./tasks.js";
+import { generator } from "./random.js";
+import { N, newBatch, TASKS } from "./tasks.js";
 
 const BETAS = [0.9, 0.99];
 const EPSILON = 1e-8;

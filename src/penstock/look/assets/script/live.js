@@ -6,7 +6,7 @@ let live = null; // of a live page
 // see hold.js; ``form``, the other form of the reset gate where it took the place of the model's own. With holds or another
 // form one ``text`` of them is shown twice: as it is, and held.
 async function openLive({ model, texts }) {
-  const loaded = web.load((await unpack(model)).buffer);
+  const loaded = await web.load((await unpack(model)).buffer);
   const labels = Array.from({ length: loaded.config.vocabulary_size }, (_, id) => loaded.vocabulary.label(id));
   live = { model: loaded, labels, texts, more: [[], []], holds: [], form: null, text: 0, computed: [], count: 0 };
   byId("live").hidden = false;
@@ -81,7 +81,7 @@ function traceOf(model, ids, tokens, how, before) {
     directions: directionsOf(model, distinct),
     readOut: residual ? layers.map((_, k) => k) : [layers.length - 1],
     state,
-    top,
+    top: top.slice(),
     number: live.count++,
     taken: { from: before?.number, steps: taken },
   };
@@ -101,7 +101,7 @@ function takeOver(before, ids, made, state) {
   made.layers.forEach((layer, k) => {
     const of = before.layers[k];
     for (const name of ["keep", "write", "reset", "candidate", "hidden"]) layer[name].set(of[name].subarray(0, same * layer.units));
-    if (same) state[k].set(of.hidden.subarray((same - 1) * layer.units, same * layer.units));
+    if (same) state.layers[k].set(of.hidden.subarray((same - 1) * layer.units, same * layer.units));
   });
   made.expected.push(...before.expected.slice(0, same));
   made.probabilities.push(...before.probabilities.slice(0, same));
@@ -124,7 +124,7 @@ function emptyLayer(name, form, H, L) {
     write: values(),
     reset: values(),
     candidate: values(),
-    hidden: new Float64Array(L * H), // of which a longer text goes on
+    hidden: values(),
     initial: new Float32Array(H),
     entered: new Set(),
   };

@@ -90,7 +90,7 @@ function writeOn(count) {
     const how = isHeld() && k ? heldBy(live.holds, live.model, live.form) : undefined;
     const random = () => chance(live.more[k].length);
     for (let i = 0, logP = live.model.expect(trace.top); i < count; i++) {
-      const id = web.draw(logP, temperature, random, trace.unknown);
+      const id = web.draw(logP, { temperature, unknown: trace.unknown }, random);
       live.more[k].push(id);
       if (i + 1 < count) logP = live.model.step(id, trace.state, how?.(trace.length + i));
     }

@@ -1,0 +1,89 @@
+// GRU layers, each of which reads what the one before gives, step by step by the engine; either form of the reset gate.
+//
+//   r = σ(W_ir x + b_ir + W_hr h + b_hr)     z = σ(W_iz x + b_iz + W_hz h + b_hz)
+//   n = tanh(W_in x + b_in + W_hn (r ⊙ h) + b_hn)     form "before"
+//   n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn))     form "after"
+//   h ← z ⊙ h + (1 − z) ⊙ n
+//
+// Letters: D input features, H hidden units, K layers, W = H in whole blocks. Weights have PyTorch's names, shapes and order,
+// (3H, D) and (3H, H), rows r, z, n.
+
+import { wide } from "./engine.js";
+
+const GATES = ["reset", "update", "candidate"];
+
+export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K, reset, residual }, tensors) {
+  const W = wide(H);
+  const layers = Array.from({ length: K }, (_, k) => newLayer(engine, tensors, k, k ? H : D, H));
+  const x = engine.room(Math.max(D, H));
+  const [input, h, gates, held] = [3 * W, W, 4 * W, 3 * W].map((count) => engine.room(count));
+  const sum = new Float32Array(H);
+  const named = { reset: 0, update: W, candidate: 2 * W };
+
+  // W_i x + all biases that do not wait for the state, (3W,), of a layer's input, written to ``to``.
+  function fromInput(k, values, to = input, form = reset) {
+    const { weight, bias, features } = layers[k].input;
+    x.view.set(values);
+    engine.product((3 * W) / 16, features, weight.at, bias[form].at, x.at, to.at);
+    return to;
+  }
+
+  // Reads what ``fromInput`` gave of the first layer into ``states``, K arrays (H,), which become the new ones. Returns what
+  // comes out on top, (H,), which the next call may overwrite. ``held`` is, a layer, { reset, update, candidate }, each (H,),
+  // of which what is not NaN takes the place of what the unit would have decided; ``form`` another form of the reset gate;
+  // ``seen(k, gates, h)`` is called with each layer's gates and new state.
+  function read(from, states, { held: values = [], form = reset, seen } = {}) {
+    const after = form === "after" ? 1 : 0;
+    let top = null;
+    for (let k = 0; k < K; k++) {
+      const { weight, bias } = layers[k].state;
+      const given = k ? fromInput(k, top, input, form) : from;
+      h.view.set(states[k]);
+      engine.step(after, H, weight.at, bias.at, given.at, h.at, gates.at, hold(values[k]));
+      states[k].set(h.view.subarray(0, H));
+      seen?.(k, ofUnits(gates.view), states[k]);
+      if (k && residual) for (let j = 0; j < H; j++) sum[j] = top[j] + states[k][j];
+      top = k && residual ? sum : states[k];
+    }
+    return top;
+  }
+
+  // Where the engine finds what is held of a layer; 0 of nothing.
+  function hold(values) {
+    if (!GATES.some((name) => values?.[name])) return 0;
+    held.view.fill(NaN);
+    for (const name of GATES) if (values[name]) held.view.set(values[name], named[name]);
+    return held.at;
+  }
+
+  function ofUnits(all) {
+    return Object.fromEntries(GATES.map((name) => [name, all.subarray(named[name], named[name] + H)]));
+  }
+  const described = layers.map(() => ({ units: H, form: reset }));
+  return { layers: described, inputSize: 3 * W, fromInput, read };
+}
+
+function newLayer(engine, tensors, k, D, H) {
+  const of = (name) => tensors[`layers.${k}.${name}_l0`];
+  const [ofInput, ofState] = [of("bias_ih"), of("bias_hh")];
+  const before = ofInput.map((value, i) => value + ofState[i]);
+  const after = before.map((value, i) => (i < 2 * H ? value : ofInput[i])); // b_hn stands beside W_hn h, which r shows
+  const bias = { before: engine.vector(before, H), after: engine.vector(after, H) };
+  return {
+    input: { weight: engine.matrix(of("weight_ih"), H, D), bias, features: D },
+    state: { weight: engine.matrix(of("weight_hh"), H, H), bias: engine.vector(ofState.subarray(2 * H), H) },
+  };
+}
+
+// An output layer: W x + b of x (D,), (rows,), which the next call overwrites.
+export function newOutput(engine, weight, bias) {
+  const rows = bias.length;
+  const D = weight.length / rows;
+  const [packed, offset] = [engine.matrix(weight, rows, D), engine.vector(bias, rows)];
+  const [x, out] = [engine.room(D), engine.room(wide(rows))];
+  return (values) => {
+    x.view.set(values);
+    engine.product(wide(rows) / 16, D, packed.at, offset.at, x.at, out.at);
+    return out.view.subarray(0, rows);
+  };
+}
