@@ -37,6 +37,7 @@ CALLS = {
     "eval": "MODEL TEXT",
     "export": "MODEL --to c --out OUT",
     "generate": "MODEL --length 5",
+    "import": "WEIGHTS --out OUT",
     "info": "",
     "lab": "limits --quick --out OUT.html",
     "look": "MODEL --file TEXT --out OUT.html",
@@ -67,6 +68,7 @@ def places(tmp_path: Path) -> dict[str, str]:
     return {
         "MODEL": str(tmp_path / "model"),
         "SERIES": str(tmp_path / "series"),
+        "WEIGHTS": str(tmp_path / "series" / "model.safetensors"),
         "ROWS": str(tmp_path / "rows.csv"),
         "TEXT": str(tmp_path / "text.txt"),
         "PAIRS": str(tmp_path / "pairs.tsv"),

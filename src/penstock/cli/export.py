@@ -12,6 +12,10 @@ from penstock.layout import columns, wrap
 
 FORMATS = {
     "c": "penstock.export.c",
+    "flax": "penstock.exchange.flax",
+    "keras": "penstock.exchange.keras_model",
+    "nnx": "penstock.exchange.nnx",
+    "pytorch": "penstock.exchange.torch_state",
 }
 """The module of each format. It has ``export(folder, out, *, force)``, which writes ``out``, be it a folder or a file,
 and returns what is to be said of it, in lines; it raises PenstockError for a model that the format cannot say."""
@@ -31,7 +35,7 @@ def export(
 
     Args:
         dir_: The model.
-        to: The format: c. Required.
+        to: The format: c, flax, keras, nnx or pytorch. Required.
         out: The folder to write, or of a format of one file that file. Required.
         force: Replace what Penstock wrote there before.
     """

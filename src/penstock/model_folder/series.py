@@ -120,6 +120,8 @@ def load_series_model(folder: Path) -> SeriesFiles:
     content = read_config(folder)
     if content["task"] == "language":
         raise PenstockError(f"{folder}: expected a model of series, got a language model")
+    if content["task"] == "states":
+        raise PenstockError(f"{folder}: expected a model that answers, got a bare GRU, which gives states alone")
     output = dict(content["output"])
     sizes = {name: output.pop(name) for name in ("outputs", "segment", "decay") if name in output}
     vocabulary, known = None, {}
