@@ -13,10 +13,13 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.exchange.layers import Layers
 from penstock.exchange.onnx_file import Source
-from penstock.exchange.onnx_graph import Drawing, draw_layers, draw_stack
+from penstock.exchange.onnx_layers import to_onnx
+from penstock.exchange.onnx_models import draw
 from penstock.exchange.onnx_nodes import Node, adds_its_input, behind, is_gru, named, read
 from penstock.exchange.onnx_values import OPERATORS, Graph
 from penstock.files import expect_place_for, write
+
+__all__ = ["export", "from_onnx", "to_onnx"]
 
 SHOWN = 6
 """Names that a message lists."""
@@ -131,46 +134,12 @@ def _listed(names: list[str]) -> str:
     return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def to_onnx(layers: Layers, *, lengths: bool = False) -> Any:
-    """An ``onnx.ModelProto`` of the layers, batch and time free; ``onnx.save`` writes it.
-
-    Its inputs are x (L, N, D) and h_0 (K, N, H), K layers × directions, its outputs output (L, N, ·), the last layer's,
-    and h_n (K, N, H): one graph for a sequence and, with L = 1, for one step. Where hidden sizes differ, each layer has
-    its own h_0.0, h_0.1, … and h_n.0, h_n.1, …. Of float64 layers all is double, which ONNX Runtime's GRU does not
-    compute.
-
-    Args:
-        layers: what to write.
-        lengths: also read lengths (N,) int64, 0 … L: outputs are zero past a sequence's end, and h_n is the state
-            there.
-    """
-    drawing, dtype = Drawing(), layers.dtype
-    x = drawing.input("x", dtype, ["L", "N", layers.input_size])
-    shapes = {f".{k}": (len(layer), layer[0].hidden_size) for k, layer in enumerate(layers.layers)}
-    alike = len({H for _, H in shapes.values()}) == 1
-    if alike:
-        shapes = {"": (len(layers.directions), layers.directions[0].hidden_size)}
-    states = [drawing.input(f"h_0{end}", dtype, [K, "N", H]) for end, (K, H) in shapes.items()]
-    told = drawing.input("lengths", np.int64, ["N"]) if lengths else None
-    if alike:
-        output, h_n = draw_stack(drawing, layers, x, states[0], told)
-        after = [h_n]
-    else:
-        output, after = draw_layers(drawing, layers, x, states, told)
-    drawing.output("output", output, dtype, ["L", "N", layers.output_size])
-    for (end, (K, H)), state in zip(shapes.items(), after, strict=True):
-        drawing.output(f"h_n{end}", state, dtype, [K, "N", H])
-    return drawing.model(layers.said(), {"penstock.format": "1", "penstock.holds": "layers"})
-
-
 def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     """Writes the whole model of a folder as one ONNX file; what is to be said.
 
     Raises:
         PenstockError: the graph cannot say the model, or the file cannot be written.
     """
-    from penstock.exchange.onnx_models import draw
-
     if out.suffix != ".onnx":
         raise PenstockError(f"--out: expected a name that ends in .onnx, got {out}")
     expect_place_for(out)
