@@ -16,6 +16,7 @@ FORMATS = {
     "keras": "penstock.exchange.keras_model",
     "nnx": "penstock.exchange.nnx",
     "pytorch": "penstock.exchange.torch_state",
+    "web": "penstock.export.web",
 }
 """The module of each format. It has ``export(folder, out, *, force)``, which writes ``out``, be it a folder or a file,
 and returns what is to be said of it, in lines; it raises PenstockError for a model that the format cannot say."""
@@ -35,7 +36,7 @@ def export(
 
     Args:
         dir_: The model.
-        to: The format: c, flax, keras, nnx or pytorch. Required.
+        to: The format: c, flax, keras, nnx, pytorch or web. Required.
         out: The folder to write, or of a format of one file that file. Required.
         force: Replace what Penstock wrote there before.
     """

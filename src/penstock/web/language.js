@@ -43,14 +43,15 @@ export function languageModel(engine, { config, digest, vocabulary: known }, ten
     return logProbabilities;
   }
 
-  // Token ids that follow ``ids`` from ``state``, which moves on.
-  function* write(ids, { state = model.state(), length = 500, temperature = 1, topK, topP, seed } = {}) {
+  // Token ids that follow ``ids`` from ``state``, which moves on; ``how`` may also have what ``read`` takes.
+  function* write(ids, how) {
+    const { state = model.state(), length = 500, seed } = how;
     const random = seed === undefined ? Math.random : generator(seed).uniform;
-    const how = { temperature, topK, topP, unknown: words.unknown };
-    for (let t = 0; t < ids.length - 1; t++) read(ids[t], state);
+    const settings = { ...how, unknown: words.unknown };
+    for (let t = 0; t < ids.length - 1; t++) read(ids[t], state, how);
     let token = ids.at(-1);
     for (let t = 0; t < length; t++) {
-      token = draw(logitsOf(read(token, state)), how, random);
+      token = draw(logitsOf(read(token, state, how)), settings, random);
       yield token;
     }
   }

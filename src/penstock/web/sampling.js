@@ -3,7 +3,7 @@
 const COLDEST = 1e-200; // a lower temperature draws as this one does, and here nothing overflows
 
 export function checkSampling({ length = 0, temperature = 1, topK = 1, topP = 1, seed = 0 }) {
-  if (!(Number.isInteger(length) && length >= 0)) throw new RangeError(`length: expected 0 or more, got ${length}`);
+  if (!(length >= 0)) throw new RangeError(`length: expected 0 or more, got ${length}`);
   if (!(temperature >= 0 && temperature < Infinity)) throw new RangeError(`temperature: expected 0 or more, got ${temperature}`);
   if (!(Number.isInteger(topK) && topK >= 1)) throw new RangeError(`topK: expected 1 or more, got ${topK}`);
   if (!(topP > 0 && topP <= 1)) throw new RangeError(`topP: expected more than 0 and at most 1, got ${topP}`);

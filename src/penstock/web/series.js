@@ -85,6 +85,7 @@ export function seriesModel(engine, { config, digest, features: described, answe
     kind: "series",
     config,
     columns: columns.map(({ name }) => name),
+    features: described,
     answer,
     time,
     state,
