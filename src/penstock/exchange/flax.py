@@ -101,7 +101,7 @@ def in_tree(held: Mapping[str, Held], source: str) -> list[Found]:
         if BOTH_WAYS[1] in place and others[1] in cells:
             continue  # with the one forwards
         both = [names, cells[others[0]]] if others[0] != place and others[0] in cells else [names]
-        found.append(_found(held, place.partition(f"/{BOTH_WAYS[0]}")[0], both, source))
+        found.append(_found(held, place.partition(f"/{BOTH_WAYS[0]}")[0].removesuffix("/cell"), both, source))
     return found
 
 
