@@ -27,6 +27,7 @@ MARKS = tuple(
         ",penstock_",  # of answers, a column of a table
         '"penstock_',  # a field of an object a line
         f"creator\x18\x10{MADE}",  # the metadata of a Parquet file
+        f"\x12\x10{MADE}",  # the producer of an ONNX model
     )
 )
 """How it stands there, near the beginning or the end."""
