@@ -24,9 +24,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
 
+# So many processes test at once, each a file at a time; their threads wait asleep, as there are more than cores.
+WORKERS ?= 2
+
 test: lint $(BROWSER)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

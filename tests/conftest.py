@@ -52,6 +52,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         reporter.write_line(f"hypothesis explores: --hypothesis-seed={seed} runs the same examples again")
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """One of several processes that test is ended without its exit handlers, and so without its coverage."""
+    if hasattr(config, "workerinput"):
+        from coverage import Coverage
+
+        if measured := Coverage.current():
+            measured.stop()
+            measured.save()
+
+
 # Started in the background or by nohup, commands ignore Ctrl-C or a hang-up, and so would what a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
