@@ -1,13 +1,15 @@
 #include "team.hpp"
 
+#if !defined(_WIN32)
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -90,7 +92,7 @@ void Meeting::await(uint32_t phase, int others) {
         const auto waited = Clock::now() - since;
         if (waited > late) waited_long_.store(true, std::memory_order_relaxed);
         if (waited < attention) {
-            sched_yield();
+            std::this_thread::yield();
             continue;
         }
         asleep_.fetch_add(1, std::memory_order_seq_cst);
@@ -143,7 +145,7 @@ public:
             if (spins < many_spins)
                 pause();
             else
-                sched_yield();
+                std::this_thread::yield();
         }
     }
 
@@ -181,12 +183,12 @@ class Pool {
 public:
     // False if another thread has the pool.
     bool run(int members, Work work, void* data) {
-        std::unique_lock lock(busy_, std::try_to_lock);
-        if (!lock) return false;
+        if (busy_.test_and_set(std::memory_order_acquire)) return false;
         members = std::min(members, hire(members - 1) + 1);
         for (int k = 1; k < members; ++k) workers_[k - 1]->give(work, data, members);
         work(data, 0, members);
         for (int k = 1; k < members; ++k) workers_[k - 1]->wait_until_done();
+        busy_.clear(std::memory_order_release);
         return true;
     }
 
@@ -205,7 +207,7 @@ private:
         return int(workers_.size());
     }
 
-    std::mutex busy_;
+    std::atomic_flag busy_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 
@@ -214,15 +216,19 @@ OmpParallel omp_parallel = nullptr;
 int (*omp_thread_num)() = nullptr;
 int (*omp_num_threads)() = nullptr;
 
+#if !defined(_WIN32)
 // A forked child has none of its parent's threads, neither ours nor an OpenMP runtime's: it begins anew.
 void forget_threads() {
     the_pool.store(nullptr);
     omp_parallel = nullptr;
 }
+#endif
 
 Pool& pool() {
+#if !defined(_WIN32)
     static const int registered = pthread_atfork(nullptr, nullptr, forget_threads);
     (void)registered;
+#endif
     Pool* pool = the_pool.load();
     if (!pool) {
         auto* fresh = new Pool;  // never deleted: its workers outlive every destructor
@@ -282,10 +288,11 @@ bool threads_are_borrowed() { return omp_parallel != nullptr; }
 
 int cores() {
     static const int found = [] {
+#if defined(__linux__)
         cpu_set_t set;
-        const int allowed =
-            sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
-        return std::max(allowed, 1);
+        if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(CPU_COUNT(&set), 1);
+#endif
+        return std::max(int(std::thread::hardware_concurrency()), 1);
     }();
     return found;
 }
@@ -302,13 +309,16 @@ int64_t second_level_cache() {
     return found;
 }
 
+void* allocate(size_t bytes) { return ::operator new(bytes, std::align_val_t(64), std::nothrow); }
+void release(void* memory) { ::operator delete(memory, std::align_val_t(64)); }
+
 namespace {
 
 struct Kept {
     void* memory = nullptr;
     size_t size = 0;
 
-    ~Kept() { std::free(memory); }
+    ~Kept() { release(memory); }
 };
 
 thread_local Kept kept;
@@ -318,10 +328,10 @@ constexpr size_t worth_keeping = 32 << 20;
 
 Scratch::Scratch(size_t bytes) {
     if (bytes > kept.size) {
-        std::free(kept.memory);
+        release(kept.memory);
         kept = {};
         const size_t wanted = (bytes + bytes / 4 + 4095) / 4096 * 4096;
-        kept.memory = std::aligned_alloc(64, wanted);
+        kept.memory = allocate(wanted);
         if (!kept.memory) throw std::bad_alloc();
         kept.size = wanted;
     }
@@ -330,7 +340,7 @@ Scratch::Scratch(size_t bytes) {
 
 Scratch::~Scratch() {
     if (kept.size <= worth_keeping) return;
-    std::free(kept.memory);
+    release(kept.memory);
     kept = {};
 }
 

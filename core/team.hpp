@@ -27,6 +27,10 @@ int cores();
 // Bytes of a core's second-level cache.
 int64_t second_level_cache();
 
+// Memory on a cache line's boundary, or null; and its end.
+void* allocate(size_t bytes);
+void release(void* memory);
+
 // Memory of the calling thread for one call, 64-byte aligned. Up to some megabytes are kept for the next call, since
 // the pages of a fresh allocation cost more than a short call computes; the rest goes back. Throws std::bad_alloc.
 class Scratch {
