@@ -1,4 +1,4 @@
-/* gru_fixed_vector.h in plain C, and with the products of pairs that Cortex-M4 and M7 have: a vector has one number. */
+/* gru_fixed_vector.h in plain C: a vector has one number. */
 #ifndef GRU_FIXED_PLAIN_H
 #define GRU_FIXED_PLAIN_H
 
@@ -23,51 +23,6 @@ static gru_operand gru_fixed_operand(const int16_t *x, size_t K, int16_t *split)
     return operand;
 }
 
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && !defined(GRU_PLAIN)
-#include <arm_acle.h>
-
-/* Two numbers of an operand, or a word of a block. */
-typedef int32_t gru_fixed_word __attribute__((may_alias, aligned(4)));
-
-static GRU_FIXED_INLINE int32_t gru_fixed_high_bytes(int32_t word) {
-    int32_t high;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(high) : "r"(word));
-    return high;
-}
-
-/* Rows i to i + 3 and i + 8 to i + 11. */
-static GRU_FIXED_INLINE void gru_fixed_eight(const uint32_t *w, gru_operand x, size_t K, uint32_t *sums) {
-    int32_t low[4] = {0, 0, 0, 0}, high[4] = {0, 0, 0, 0};
-    const uint32_t *const end = w + 4 * K;
-    const gru_fixed_word *pair = (const gru_fixed_word *)(const void *)x.x;
-    size_t i;
-    do {
-        GRU_FIXED_UNROLL
-        for (i = 0; i < 4; ++i) {
-            const int32_t word = (int32_t)w[i];
-            low[i] = __smlad(word, *pair, low[i]);
-            high[i] = __smlad(gru_fixed_high_bytes(word), *pair, high[i]);
-        }
-        w += 8;
-        ++pair;
-    } while (w != end);
-    for (i = 0; i < 4; ++i) {
-        sums[i] = (uint32_t)low[i] - ((uint32_t)high[i] << 8) - x.excess;
-        sums[i + 8] = (uint32_t)high[i];
-    }
-}
-
-static GRU_FIXED_INLINE void gru_fixed_sums(const size_t count, const uint32_t *w, size_t pitch, gru_operand x, size_t K,
-                                            int32_t *to) {
-    uint32_t *sums = (uint32_t *)to;
-    (void)count;
-    (void)pitch;
-    gru_fixed_eight(w, x, K, sums);
-    gru_fixed_eight(w + 4, x, K, sums + 4);
-}
-
-#else
-
 static GRU_FIXED_INLINE void gru_fixed_sums(const size_t count, const uint32_t *w, size_t pitch, gru_operand x, size_t K,
                                             int32_t *sums) {
     size_t k, i;
@@ -83,8 +38,6 @@ static GRU_FIXED_INLINE void gru_fixed_sums(const size_t count, const uint32_t *
         }
     }
 }
-
-#endif
 
 static inline int16_t gru_fixed_clipped(int32_t pre) {
     return (int16_t)(pre > 32767 ? 32767 : pre < -32767 ? -32767 : pre);

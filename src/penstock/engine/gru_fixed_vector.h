@@ -50,6 +50,8 @@ static inline int32_t gru_fixed_high(int64_t wide) { return (int32_t)(wide >> 32
 #include "gru_fixed_plain.h"
 #elif defined(__AVX2__)
 #include "gru_fixed_x86.h"
+#elif defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
+#include "gru_fixed_dsp.h"
 #else
 #include "gru_fixed_plain.h"
 #endif
