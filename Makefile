@@ -19,7 +19,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test docs figures reference bench lint sanitize sanitized emulated install lock clean
+.PHONY: run test docs figures reference bench lint sanitize sanitized emulated install lock clean wasm
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -74,6 +74,11 @@ sanitized:
 
 emulated: $(INSTALLED)
 	@tests/emulated/aarch64.sh
+
+# The engine of pages as WebAssembly, which ships compiled; the pinned compiler gives the same bytes again.
+wasm: $(INSTALLED)
+	$(BIN)/python -m ziglang cc @src/penstock/web/engine.flags src/penstock/web/engine.c -o src/penstock/web/engine.wasm
+	@chmod 644 src/penstock/web/engine.wasm
 
 install: $(INSTALLED)
 
