@@ -47,7 +47,7 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     return [
         about,
         f"wrote {out}/: penstock.js, {script_size:,} bytes, with the engine in it; the weights as model.bin, "
-        f"{file_size:,} bytes, which servers send, and as model.js, {packed_size:,}, for a page that is opened from disk",
+        f"{file_size:,} bytes, which servers send, and as model.js, {packed_size:,}, for a page from disk",
         f"Open {out / 'index.html'}, or put the folder on any server.",
     ]
 

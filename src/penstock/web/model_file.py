@@ -30,7 +30,7 @@ def answers_file(files: SeriesFiles, precision: Precision) -> bytes:
     if files.vocabulary is not None:
         about |= {"kind": "text", "vocabulary": _described(files.vocabulary), "longest": files.reads["longest"]}
     else:
-        time = {"name": files.reads["time"], "dated": files.reads["dated"]}
+        time = {"name": files.reads.get("time"), "dated": bool(files.reads.get("dated"))}
         about |= {"kind": "series", "features": files.reads["features"], "time": time}
     return _file(about, files.config, files.weights, precision)
 

@@ -23,12 +23,14 @@ function showSeries(model) {
   const box = byId("rows");
   box.value = example(model);
   const show = () => {
-    const table = byId("answers");
+    let [answers, says] = [[], ""];
     try {
-      table.replaceChildren(...lines(answersTo(model, box.value)));
+      answers = answersTo(model, box.value);
     } catch (error) {
-      table.replaceChildren(make("caption", error.message));
+      says = error.message;
     }
+    byId("answers").replaceChildren(...(says ? [] : lines(answers)));
+    byId("series-says").textContent = says;
   };
   box.addEventListener("input", show);
   show();
