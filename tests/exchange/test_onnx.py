@@ -13,6 +13,7 @@ from penstock import PenstockError, equations
 from penstock.exchange import Direction, Layers, from_onnx, to_onnx
 
 onnx = pytest.importorskip("onnx", reason="the package onnx reads and writes its files")
+reference = pytest.importorskip("onnx.reference")
 D, H, L, N = 3, 5, 6, 4
 Array = NDArray[Any]
 RNG = np.random.default_rng(11)
@@ -109,7 +110,7 @@ def test_weights_that_are_no_constants_are_refused(case: Any) -> None:
 
 def run(model: Any, **inputs: Array) -> list[Array]:
     """By ONNX's reference, which overlooks lengths."""
-    found: list[Array] = onnx.reference.ReferenceEvaluator(model).run(None, inputs)
+    found: list[Array] = reference.ReferenceEvaluator(model).run(None, inputs)
     return found
 
 

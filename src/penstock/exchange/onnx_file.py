@@ -18,6 +18,8 @@ from penstock.exchange.packages import package
 
 MOST = 1 << 31
 """Bytes of a model's file, as protobuf has it, and of all that is read of its weights."""
+SPARED = 1 << 24
+"""Bytes that may be made of weights beside four times their own."""
 OLDEST, NEWEST = 7, 28
 """Versions of ONNX's operators in which GRU is what it is here; before 7 its attributes were others."""
 TYPES = {1: "<f4", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8"}
@@ -28,13 +30,13 @@ DIMENSIONS = 8
 
 
 class Source:
-    """A model, where it came from, and how much may still be read of its weights."""
+    """A model, where it came from, and how much of its weights was read."""
 
     def __init__(self, source: Any) -> None:
         self.path = Path(source) if isinstance(source, str | os.PathLike) else None
         self.name = str(self.path) if self.path is not None else "model"
         self.onnx = package("onnx", self.name)
-        self._left = MOST
+        self._read = self._grown = 0
         if self.path is not None:
             content = self._content(self.path)
             self.model = self._parsed(content)
@@ -75,11 +77,15 @@ class Source:
             ways = "a newer Penstock reads it" if opset > NEWEST else "onnx.version_converter makes a newer one of it"
             raise self.error(f"expected operators of version {OLDEST} to {NEWEST}, got {opset}; {ways}")
 
-    def spend(self, size: int, where: str) -> None:
-        """Raises PenstockError if, with so many bytes more, too many are read of the weights."""
-        self._left -= size
-        if self._left < 0:
-            raise self.error(f"{where}: with it, weights are more than {MOST:,} bytes in all")
+    def grow(self, size: int, where: str) -> None:
+        """Counts bytes that are made of weights, of which no more than the weights can account for.
+
+        Raises:
+            PenstockError: they are more.
+        """
+        self._grown += size
+        if self._grown > (most := 4 * self._read + SPARED):
+            raise self.error(f"{where}: with it, more than {most:,} bytes would be made of the weights in the file")
 
     def tensor(self, tensor: Any, where: str) -> NDArray[Any]:
         """The array of a TensorProto.
@@ -97,7 +103,8 @@ class Source:
         if len(shape) > DIMENSIONS or any(size < 0 for size in shape) or tensor.HasField("segment"):
             raise self.error(f"{where}: expected a whole tensor of at most {DIMENSIONS} axes, got {_short(shape)}")
         size = math.prod(shape) * dtype.itemsize
-        self.spend(size, f"{where}: {_short(shape)}")
+        if size > MOST - self._read:
+            raise self.error(f"{where}: with its {_short(shape)}, weights are more than {MOST:,} bytes in all")
         found: NDArray[Any]
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
             found = np.frombuffer(self._external(tensor, size, where), dtype)
@@ -113,6 +120,7 @@ class Source:
                 found = np.array(numbers, np.uint16).view(dtype)
             else:
                 found = np.array(numbers, dtype)
+        self._read += size
         return found.reshape(shape)
 
     def _expect(self, got: int, expected: int, shape: tuple[int, ...], where: str, what: str) -> None:

@@ -55,9 +55,14 @@ class Graph:
         attributes = {one.name: self.source.onnx.helper.get_attribute_value(one) for one in node.attribute}
         try:
             values = [value for value in inputs if value is not None]
-            if node.op_type in ("Concat", "Gather"):  # which may make more of what there is
-                times = values[1].size if node.op_type == "Gather" else 1
-                self.source.spend(times * sum(value.nbytes for value in values), name)
+            if node.op_type in (
+                "Cast",
+                "Concat",
+                "Gather",
+                "Reshape",
+            ):  # which copy; the others look at the same numbers
+                times = values[1].size if node.op_type == "Gather" else 4 if node.op_type == "Cast" else 1
+                self.source.grow(times * sum(value.nbytes for value in values), name)
             parts = OPERATORS[node.op_type](inputs, attributes, len(node.output))
             found: Array = parts[list(node.output).index(name)]
             return found
