@@ -143,6 +143,8 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     if out.suffix != ".onnx":
         raise PenstockError(f"--out: expected a name that ends in .onnx, got {out}")
     expect_place_for(out)
+    if out.exists() and not force:
+        raise PenstockError(f"{out}: is there already; add --force to replace it, or choose another --out")
     model, said = draw(folder)
     content = model.SerializeToString()
     write(out, content)
