@@ -15,6 +15,7 @@ FORMATS = {
     "flax": "penstock.exchange.flax",
     "keras": "penstock.exchange.keras_model",
     "nnx": "penstock.exchange.nnx",
+    "onnx": "penstock.exchange.onnx",
     "pytorch": "penstock.exchange.torch_state",
     "web": "penstock.export.web",
 }
@@ -36,7 +37,7 @@ def export(
 
     Args:
         dir_: The model.
-        to: The format: c, flax, keras, nnx, pytorch or web. Required.
+        to: The format: c, flax, keras, nnx, onnx, pytorch or web. Required.
         out: The folder to write, or of a format of one file that file. Required.
         force: Replace what Penstock wrote there before.
     """
