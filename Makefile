@@ -1,5 +1,6 @@
 # make run    train a GRU on text that is already on this machine, and see what it learned
 # make test   lint, types and the whole test suite, with coverage
+# make test-peers   conversions replayed in PyTorch, Keras, Flax, ONNX Runtime and OpenVINO, which it installs
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 # make emulated   the core's tests on an emulated AArch64 processor, where Debian's packages can be had
 # make docs   the documentation, into docs/_build/html, with a live page of a model that it trains
@@ -13,13 +14,14 @@ TORCH_BACKEND ?= cpu
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers
+REPLAYED := .venv/.replayed
 BROWSER := .venv/.browser
 # pip reads these for the packages and, isolated, for what builds them.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test docs figures reference bench lint sanitize sanitized emulated install lock clean wasm
+.PHONY: run test test-peers docs figures reference bench lint sanitize sanitized emulated install lock clean wasm
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -32,6 +34,9 @@ test: lint $(BROWSER)
 	OMP_WAIT_POLICY=passive $(BIN)/coverage run -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-peers: $(REPLAYED)
+	$(BIN)/pytest $(PYTEST_ARGS) tests/peers
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
@@ -106,6 +111,11 @@ $(BROWSER): $(INSTALLED)
 
 $(PEERS): $(INSTALLED)
 	@$(BIN)/pip install --quiet --editable '.[bench]'
+	@touch $@
+
+$(REPLAYED): $(INSTALLED)
+	@echo "Installing what conversions are replayed in; this happens once and takes a minute or two."
+	@$(BIN)/pip install --quiet --editable '.[peers]'
 	@touch $@
 
 # The newest versions that pyproject.toml allows, for every Python it allows; torch stays at its pin.
