@@ -8,6 +8,7 @@ import numpy as np
 from penstock.folder import held
 from penstock.model_folder import LanguageConfig, StackConfig, save_model
 from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles, save_series_model
+from penstock.model_folder.states import StatesConfig, StatesFiles, Way, save_states_model
 from penstock.series.features import FeatureColumn, Features
 from penstock.series.scaling import Scaling
 from penstock.text import CharVocabulary
@@ -78,6 +79,14 @@ def texts(folder: Path, **stack: Any) -> Path:
     return folder
 
 
+def bare(folder: Path, stack: StackConfig, way: Way = "forward") -> Path:
+    """A bare GRU, as ``penstock import`` makes it."""
+    config = StatesConfig(stack, (way,) * stack.num_layers)
+    with held(folder, "model") as place:
+        save_states_model(place, StatesFiles(config, weights(config)))
+    return folder
+
+
 NUMBERS = SeriesAnswer("numbers", ("u", "v", "w"), (), (1.0, -20.0, 1e3), (0.5, 2.0, 10.0), True)
 CLASSES = SeriesAnswer("class", ("which",), ("one", "two", "three"))
 LABELS = SeriesAnswer("labels", ("p", "q", "r"))
@@ -95,5 +104,6 @@ def everything(root: Path) -> dict[str, Path]:
         "rows-plain": series(root / "rows-plain", CLASSES, features(misses=False, category=False, gap=False), **after),
         "segments": series(root / "segments", CLASSES, features(gap=False), segment=3, num_layers=2, **before),
         "segments-decay": series(root / "segments-decay", NUMBERS, features(), segment=1, decay=True, **after),
+        "states": bare(root / "states", StackConfig(9, 50, 2, "after")),
         "texts": texts(root / "texts", num_layers=2, residual=True),
     }

@@ -33,11 +33,6 @@
 /* W of H */
 static inline size_t gru_float_width(size_t H) { return (H + GRU_ROWS - 1) / GRU_ROWS * GRU_ROWS; }
 
-/* Numbers in a layer's array of weights. */
-static inline size_t gru_float_layer_size(int after, size_t D, size_t H) {
-    return gru_float_width(H) * (3 * (D + H) + (after ? 4 : 3));
-}
-
 /* e^x = p + 1 times a power of two, x between -87 and 87: the power, and p by a polynomial of degree 6. */
 static inline gru_floats gru_exp_parts(gru_floats x, gru_floats *p) {
     const gru_floats scaled = gru_fma(x, gru_all(1.44269504f), gru_all(127.5f));

@@ -17,7 +17,7 @@ def header(model: CModel, facts: list[str]) -> str:
     return "\n".join(
         [
             "/* Made by Penstock: a gated recurrent unit in C99. No memory is allocated and no global is written: the",
-            "   state is the caller's, and there may be many. No library is needed. Not to be compiled with -ffast-math.",
+            "   state is the caller's, and there may be many. No library is needed. -ffast-math would break it.",
             "",
             *(f"   {line}".rstrip() for text in said for line in (wrap(text, 114) if text else [""])),
             "*/",
@@ -48,15 +48,17 @@ def _sizes(model: CModel) -> dict[str, str]:
         "RESIDUAL": f"{int(stack.residual)} /* whether a layer adds to what it reads */",
         "INPUTS": f"{stack.input_size} /* of the first layer */",
         "OUTPUTS": str(model.outputs),
-        "READS": f"{model.reads} /* by the output layer */",
+        **({"READS": f"{model.reads} /* by the output layer */"} if model.reads else {}),
         "OUT_UNIT": "1.0f /* what 1 in an output stands for */",
     }
-    if model.kind in ("language", "texts"):
+    if model.tokens:
         unknown = model.runtime.vocabulary.unknown
         sizes["TOKENS"] = str(len(model.runtime.vocabulary))
         sizes["UNKNOWN"] = (
             f"{-1 if unknown is None else unknown} /* the token for what the model does not know; -1: none */"
         )
+        return sizes
+    if not model.rows:
         return sizes
     features = model.runtime.features
     sizes |= {
@@ -74,7 +76,7 @@ def _sizes(model: CModel) -> dict[str, str]:
 
 def _types(model: CModel) -> list[str]:
     lines = ["typedef float gru_number; /* of a state */", "typedef float gru_out;", ""]
-    if model.kind in ("rows", "segments"):
+    if model.rows:
         lines += [
             "typedef struct {",
             "    double moment, seen[GRU_COLUMNS], last[GRU_COLUMNS];",
@@ -83,7 +85,7 @@ def _types(model: CModel) -> list[str]:
             "",
         ]
     lines += ["typedef struct {", "    gru_number hidden[GRU_LAYERS][GRU_WIDTH];"]
-    if model.kind in ("rows", "segments"):
+    if model.rows:
         lines.append("    gru_rows rows;")
     if model.kind in ("texts", "segments"):
         lines.append("    float total[GRU_WIDTH]; /* of the top layer's states */")
@@ -112,15 +114,14 @@ int gru_likeliest(const gru_out *logits);
 /* The next token: drawn by a random number from 0 to below 1. A temperature below 1 is safer, above 1 bolder; 0 takes
    the likeliest. */
 int gru_next_token(const gru_out *logits, float temperature, float random);"""
-        if model.runtime.vocabulary.kind == "char":
-            found += """
+        return found + _CHARACTERS * bool(model.runtime.vocabulary.kind == "char")
+    if model.kind == "states":
+        return """\
+/* Before a sequence: the state of zeros. */
+void gru_reset(gru_state *state);
 
-/* The Unicode character of each token. */
-extern const uint32_t gru_characters[GRU_TOKENS];
-
-/* The token of a Unicode character. */
-int gru_token(uint32_t character);"""
-        return found
+/* Reads x (GRU_INPUTS,); what the top layer gives, (GRU_OUTPUTS,), or NULL where it is not needed. */
+void gru_step(gru_state *state, const gru_number *x, gru_out *outputs);"""
     reset = "/* Before a series: the state of its beginning. */\nvoid gru_reset(gru_state *state);\n\n"
     if model.kind == "rows":
         reset += """\
@@ -138,22 +139,31 @@ int gru_step(gru_state *state, int token, gru_out *outputs);"""
         step = f"""\
 /* Reads a row (GRU_COLUMNS,) at a time; outputs (GRU_OUTPUTS,) {what}, or NULL where they are not needed. */
 void gru_step(gru_state *state, const float *row, double time, gru_out *outputs);"""
-    return (
-        reset
-        + step
-        + """
+    characters = _CHARACTERS * (model.kind == "texts" and model.runtime.vocabulary.kind == "char")
+    return f"""\
+{reset}{step}
 
 /* Outputs as answers (GRU_OUTPUTS,), as the words above say. */
-void gru_answers(const gru_out *outputs, float *answers);"""
-    )
+void gru_answers(const gru_out *outputs, float *answers);{characters}"""
+
+
+_CHARACTERS = """
+
+/* The Unicode character of each token. */
+extern const uint32_t gru_characters[GRU_TOKENS];
+
+/* The token of a Unicode character. */
+int gru_token(uint32_t character);"""
 
 
 def _input_in_words(model: CModel) -> list[str]:
-    if model.kind in ("language", "texts"):
+    if model.tokens:
         of = f"A step reads a token. {_tokens_in_words(model.runtime.vocabulary)}"
         if model.kind == "texts":
             of += f" Of a text the first {model.runtime.longest} tokens are read."
         return [of]
+    if model.kind == "states":
+        return [f"A step reads {model.stack.input_size} numbers."]
     features = model.runtime.features
     lines = ["A step reads a row, float32, NaN where a number is missing:"]
     lines += [f"  {k}  {_column_in_words(column)}" for k, column in enumerate(features.columns)]
@@ -186,6 +196,8 @@ def _tokens_in_words(vocabulary: Vocabulary) -> str:
 def _output_in_words(model: CModel) -> list[str]:
     if model.kind == "language":
         return ["What comes out are logits of the next token."]
+    if model.kind == "states":
+        return ["What comes out is the top layer's state" + ", added to what it reads" * model.stack.residual + "."]
     answer = model.runtime.answer
     targets = ", ".join(map(_plain, answer.targets))
     after = " of the next row" if answer.next else ""

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.engine import text
 from penstock.export.arrays import array, padded
-from penstock.export.c_source import BANNER, piece
+from penstock.export.c_source import BANNER
 from penstock.export.model import CModel
 from penstock.runtime.sampling import sample
 
@@ -16,28 +17,31 @@ MOST = 1 << 13
 SEED = 13
 TEMPERATURE = 0.8
 
+Arrays = dict[str, NDArray[Any]]
+
 
 def test_program(model: CModel) -> str:
     """The text of gru_test.c."""
-    arrays = _of_language(model) if model.kind == "language" else _of_series(model)
-    steps, rest = {
-        "language": ("tokens", "language"),
-        "texts": ("tokens", "texts"),
-        "rows": ("rows", "rows"),
-        "segments": ("rows", "rows"),
+    make, steps = {
+        "language": (_of_language, "tokens"),
+        "texts": (_of_texts, "tokens"),
+        "rows": (_of_rows, "rows"),
+        "segments": (_of_rows, "rows"),
+        "states": (_of_states, "states"),
     }[model.kind]
-    text = BANNER + "".join(f"#include <{name}.h>\n" for name in ("math", "stdint", "stdio")) + '\n#include "gru.h"\n\n'
-    text += f"#define STEPS {STEPS}\n"
-    text += f"#define ANSWERED {len(arrays['outputs'])} /* steps at the end whose outputs are here */\n\n"
-    text += "".join(array(name, values) for name, values in arrays.items())
+    arrays = make(model, np.random.default_rng(SEED))
+    rest = "rows" if model.rows else model.kind
+    program = BANNER + '#include <math.h>\n#include <stdint.h>\n#include <stdio.h>\n\n#include "gru.h"\n\n'
+    program += f"#define STEPS {STEPS}\n"
+    program += f"#define ANSWERED {len(arrays['outputs'])} /* steps at the end whose outputs are here */\n\n"
+    program += "".join(array(name, values) for name, values in arrays.items())
     pieces = (f"test/{name}.c" for name in ("compare", f"rest_{rest}", steps, "end"))
-    return text + "\n" + "\n".join(map(piece, pieces))
+    return program + "\n" + "\n".join(map(text, pieces))
 
 
-def _of_language(model: CModel) -> dict[str, NDArray[Any]]:
+def _of_language(model: CModel, random: np.random.Generator) -> Arrays:
     """Tokens from a state that is not zero, the logits that follow each, and a token to be drawn."""
     runtime = model.runtime
-    random = np.random.default_rng(SEED)
     V = len(runtime.vocabulary)
     tokens = random.integers(0, V, STEPS).astype(np.int32)
     state = _hidden(model, random)
@@ -75,27 +79,38 @@ def _drawn(logits: NDArray[np.float32], unknown: int | None) -> tuple[float, int
     return number, sample(logits, drawn, temperature=TEMPERATURE), int(np.argmax(logits))
 
 
-def _of_series(model: CModel) -> dict[str, NDArray[Any]]:
-    """Tokens, or rows and their times, what is answered at each, and the last answer."""
+def _of_texts(model: CModel, random: np.random.Generator) -> Arrays:
+    """The tokens of a text, what is answered to its beginnings, and the last answer."""
     runtime = model.runtime
-    random = np.random.default_rng(SEED)
-    if model.kind == "texts":
-        tokens = random.integers(0, len(runtime.vocabulary), STEPS).astype(np.int32)
-        inputs: dict[str, NDArray[Any]] = {"tokens": tokens}
-        embedded = runtime.weights["embedding.weight"][tokens]
-        before = after = None
-        outputs = np.stack([runtime._read([embedded[: n + 1]])[0][0] for n in range(STEPS)])
-    else:
-        rows, times = _rows(model, random)
-        inputs = {"rows": rows, "times": times}
-        stream = runtime.stream(runtime.initial_state()._replace(hidden=_hidden(model, random)))
-        before = stream.state.hidden
-        outputs = np.stack([stream.step(row, time) for row, time in zip(rows.tolist(), times.tolist(), strict=True)])
-        after = stream.state.hidden
-    arrays = inputs | {"outputs": outputs, "answers": runtime.answers(outputs[-1]).astype(np.float32)}
-    if before is not None and after is not None:
-        arrays |= {"before": padded(before), "after": padded(after)}
-    return arrays
+    tokens = random.integers(0, len(runtime.vocabulary), STEPS).astype(np.int32)
+    embedded = runtime.weights["embedding.weight"][tokens]
+    outputs = np.stack([runtime._read([embedded[: n + 1]])[0][0] for n in range(STEPS)])
+    return {"tokens": tokens, "outputs": outputs, "answers": runtime.answers(outputs[-1]).astype(np.float32)}
+
+
+def _of_rows(model: CModel, random: np.random.Generator) -> Arrays:
+    """Rows and their times, from a state that is not zero, what is answered at each, and the last answer."""
+    runtime = model.runtime
+    rows, times = _rows(model, random)
+    stream = runtime.stream(runtime.initial_state()._replace(hidden=_hidden(model, random)))
+    before = stream.state.hidden
+    outputs = np.stack([stream.step(row, time) for row, time in zip(rows.tolist(), times.tolist(), strict=True)])
+    return {
+        "rows": rows,
+        "times": times,
+        "before": padded(before),
+        "outputs": outputs,
+        "after": padded(stream.state.hidden),
+        "answers": runtime.answers(outputs[-1]).astype(np.float32),
+    }
+
+
+def _of_states(model: CModel, random: np.random.Generator) -> Arrays:
+    """Steps from a state that is not zero, and what the top layer gives at each."""
+    rows = random.normal(size=(STEPS, model.stack.input_size)).astype(np.float32)
+    before = _hidden(model, random)
+    outputs, after = model.runtime.states(rows[:, None], before[:, None])
+    return {"rows": rows, "before": padded(before), "outputs": outputs[:, 0], "after": padded(after[:, 0])}
 
 
 def _hidden(model: CModel, random: np.random.Generator) -> NDArray[np.float32]:

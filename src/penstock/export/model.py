@@ -13,6 +13,7 @@ from penstock.model_folder import StackConfig, Weights
 from penstock.model_folder.content import read_config
 from penstock.runtime import Model, load
 from penstock.runtime.answer_model import AnswerRuntime
+from penstock.runtime.states_model import StatesRuntime
 
 FORECAST = (
     "a forecast scales each series by its own past and writes many steps at once, which C does not say; "
@@ -28,7 +29,7 @@ class CModel:
     runtime: Any
     """What answers for the golden vectors."""
     kind: str
-    """"language", "texts", "rows" or "segments": what a step reads."""
+    """"language", "texts", "rows", "segments" or "states" of a bare GRU: what a step reads."""
     stack: StackConfig
     outputs: int
     reads: int
@@ -38,6 +39,21 @@ class CModel:
     def width(self) -> int:
         """H in whole blocks of 16."""
         return width(self.stack.hidden_size)
+
+    @property
+    def rows(self) -> bool:
+        """Whether a step reads a row of columns."""
+        return self.kind in ("rows", "segments")
+
+    @property
+    def tokens(self) -> bool:
+        """Whether a step reads a token."""
+        return self.kind in ("language", "texts")
+
+    @property
+    def answer(self) -> str | None:
+        """What outputs are made into: "class", "labels" or "numbers"; None where they are given as they are."""
+        return None if self.kind in ("language", "states") else str(self.runtime.answer.kind)
 
     @property
     def multiply_adds(self) -> int:
@@ -54,7 +70,11 @@ def load_for_c(folder: Path) -> CModel:
     if read_config(folder)["task"] == "forecast":
         raise PenstockError(f"{folder}: {FORECAST}")
     runtime = load(folder)
-    if isinstance(runtime, Model):
+    if isinstance(runtime, StatesRuntime):
+        if not runtime.config.forward_only:
+            raise PenstockError(f"{folder}: a direction reads from a sequence's end, which no step can: C has none")
+        kind, reads = "states", 0
+    elif isinstance(runtime, Model):
         kind, reads = "language", runtime.config.stack.hidden_size
     else:
         kind, reads = _kind(runtime), runtime.config.readout_size

@@ -14,8 +14,3 @@ static void gru_layers_step(float hidden[GRU_LAYERS][GRU_WIDTH], const float *x,
         for (i = 0; i < GRU_WIDTH; ++i) top[i] = GRU_RESIDUAL ? top[i] + hidden[k][i] : hidden[k][i];
     }
 }
-
-/* Outputs from what they read, (GRU_READS,). */
-static void gru_answer_layer(const float *top, float *outputs) {
-    gru_float_output(GRU_OUTPUTS, GRU_READS, gru_output, top, outputs);
-}
