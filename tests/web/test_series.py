@@ -10,8 +10,9 @@ from export import made
 from node import run_model
 
 from penstock.model_folder.series import load_series_model
+from penstock.model_folder.states import load_states_model
 from penstock.runtime import load
-from penstock.web.model_file import answers_file
+from penstock.web.model_file import answers_file, states_file
 
 ERROR = 2e-6
 """Of probabilities, and of numbers as a share of their spread: float32's rounding."""
@@ -92,6 +93,24 @@ def test_answers_to_texts_are_the_runtimes(folders: dict[str, Path], tmp_path: P
     expected = load(folders["texts"]).predict(texts)
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=ERROR)
     np.testing.assert_allclose(found[1], expected[:2], rtol=0, atol=ERROR)
+
+
+def test_states_of_a_bare_gru_are_the_runtimes(folders: dict[str, Path], tmp_path: Path) -> None:
+    files = load_states_model(folders["states"])
+    (tmp_path / "model").write_bytes(states_file(files, "float32"))
+    x = np.random.default_rng(1).normal(size=(12, 1, files.config.stack.input_size)).astype(np.float32)
+    before = np.random.default_rng(2).uniform(-1, 1, (2, 1, files.config.stack.hidden_size)).astype(np.float32)
+    found = run_model(
+        tmp_path / "model",
+        f"""
+        const state = model.state();
+        state.hidden.set({json.dumps(before.ravel().tolist())});
+        const outputs = {json.dumps(x[:, 0].tolist())}.map((row) => Array.from(model.step(row, state)));
+        console.log(JSON.stringify([outputs, Array.from(state.hidden)]));""",
+    )
+    outputs, after = load(folders["states"]).states(x, before)
+    np.testing.assert_allclose(found[0], outputs[:, 0], rtol=0, atol=ERROR)
+    np.testing.assert_allclose(found[1], after.ravel(), rtol=0, atol=ERROR)
 
 
 def test_what_is_no_row_is_refused_in_words(folders: dict[str, Path], tmp_path: Path) -> None:

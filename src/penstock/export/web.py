@@ -8,11 +8,13 @@ from pathlib import Path
 
 from penstock.errors import PenstockError
 from penstock.export.written import write_export
-from penstock.model_folder import load_model
+from penstock.model_folder import StackConfig, load_model
 from penstock.model_folder.content import read_config
 from penstock.model_folder.series import TEXT, load_series_model
+from penstock.model_folder.states import TASK as STATES
+from penstock.model_folder.states import load_states_model
 from penstock.web import MODEL, script
-from penstock.web.model_file import answers_file, language_file
+from penstock.web.model_file import answers_file, language_file, states_file
 
 KIND = "web export"
 SCRIPTS = ("begin.js", "language.js", "answers.js")
@@ -62,16 +64,23 @@ def _model(folder: Path) -> tuple[str, bytes]:
         )
     if task == "language":
         config, vocabulary, weights = load_model(folder)
-        units = f"A GRU of {_layers(config.stack.num_layers)}{config.stack.hidden_size} units"
-        return f"{units} that writes text.", language_file(config, vocabulary, weights, "float32")
+        about = f"{_units(config.stack)} that writes text."
+        return about, language_file(config, vocabulary, weights, "float32")
+    if task == STATES:
+        bare = load_states_model(folder)
+        try:
+            return f"{_units(bare.config.stack)} that reads rows of numbers.", states_file(bare, "float32")
+        except PenstockError as error:
+            raise PenstockError(f"{folder}: {error}") from None
     files = load_series_model(folder)
-    units = f"A GRU of {_layers(files.config.stack.num_layers)}{files.config.stack.hidden_size} units"
     reads = "texts" if task == TEXT else "rows of numbers"
-    return f"{units} that reads {reads} and answers {', '.join(files.answer.targets)}.", answers_file(files, "float32")
+    about = f"{_units(files.config.stack)} that reads {reads} and answers {', '.join(files.answer.targets)}."
+    return about, answers_file(files, "float32")
 
 
-def _layers(count: int) -> str:
-    return f"{count} layers, each of " if count > 1 else ""
+def _units(stack: StackConfig) -> str:
+    layers = f"{stack.num_layers} layers, each of " if stack.num_layers > 1 else ""
+    return f"A GRU of {layers}{stack.hidden_size} units"
 
 
 def _asset(name: str) -> str:

@@ -21,6 +21,7 @@ MODEL = (
     "language.js",
     "series.js",
     "texts.js",
+    "bare.js",
     "model.js",
 )
 """What runs a trained model."""

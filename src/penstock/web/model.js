@@ -5,13 +5,14 @@
 //   const logProbabilities = model.step(token, state) reads a token, moves the state on
 //   for (const text of model.generate("The ", { length: 100, temperature: 0.8 })) …
 
+import { bareModel } from "./bare.js";
 import { newEngine } from "./engine.js";
 import { open } from "./file.js";
 import { languageModel } from "./language.js";
 import { seriesModel } from "./series.js";
 import { textModel } from "./texts.js";
 
-const KINDS = { language: languageModel, series: seriesModel, text: textModel };
+const KINDS = { language: languageModel, series: seriesModel, text: textModel, states: bareModel };
 
 export async function load(file) {
   const { about, tensors } = open(file);

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 import safetensors.numpy
 
+from penstock.errors import PenstockError
 from penstock.model_folder import LanguageConfig, Weights
 from penstock.model_folder.content import Config, digest_of
 from penstock.model_folder.series import SeriesFiles
+from penstock.model_folder.states import StatesFiles
 from penstock.text.vocabulary import Vocabulary
 
 FORMAT, VERSION = "penstock-web", 2
@@ -32,6 +34,18 @@ def answers_file(files: SeriesFiles, precision: Precision) -> bytes:
     else:
         time = {"name": files.reads.get("time"), "dated": bool(files.reads.get("dated"))}
         about |= {"kind": "series", "features": files.reads["features"], "time": time}
+    return _file(about, files.config, files.weights, precision)
+
+
+def states_file(files: StatesFiles, precision: Precision) -> bytes:
+    """The content of a bare GRU's file.
+
+    Raises:
+        PenstockError: it reads backwards.
+    """
+    if not files.config.forward_only:
+        raise PenstockError("this GRU reads backwards too, from a sequence's end, which no step can")
+    about = {"kind": "states", "config": dataclasses.asdict(files.config.stack)}
     return _file(about, files.config, files.weights, precision)
 
 

@@ -5,7 +5,7 @@ export as namespace penstock;
 export function load(file: ArrayBuffer | Uint8Array | string): Promise<Model>;
 
 /** Tell them apart by `kind`. */
-export type Model = LanguageModel | SeriesModel | TextModel;
+export type Model = LanguageModel | SeriesModel | TextModel | BareModel;
 
 /** Where a text or a series stands between two steps: a value. Letters: K layers, H hidden units. */
 export interface State {
@@ -123,4 +123,14 @@ export interface TextModel {
   step(token: number, state: State): Answer;
   /** Answers a text. */
   predict(text: string): Answer;
+}
+
+/** A GRU without an output layer. Letters: D input features, H hidden units. */
+export interface BareModel {
+  readonly kind: "states";
+  readonly config: Config;
+  /** Of a sequence's beginning, or restored from what `toBytes` or `toJSON` gave. */
+  state(saved?: Uint8Array | string): State;
+  /** Reads x (D,) into the state, which moves on; what the top layer gives, (H,), which the next call overwrites. */
+  step(x: ArrayLike<number>, state: State, how?: Step): Float32Array;
 }

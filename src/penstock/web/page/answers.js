@@ -5,6 +5,7 @@ const CELLS = /\s*[,;\t]\s*/;
 const SHOWN = 500; // rows of the table of answers
 
 function showText(model) {
+  byId("text").hidden = false;
   const box = byId("read");
   const show = () => byId("answer").replaceChildren(...(box.value ? bars(model, model.predict(box.value)) : []));
   box.addEventListener("input", show);
@@ -12,20 +13,37 @@ function showText(model) {
 
 // A line for each answer: its name, a bar where it is a probability, its value.
 function bars({ answer: { kind } }, answer) {
-  return Object.entries(answer).flatMap(([name, value]) => [
-    make("dt", name),
-    kind === "numbers" ? make("span", "") : make("meter", "", { value, ariaLabel: name }),
-    make("dd", number(value)),
-  ]);
+  return Object.entries(answer).flatMap(([name, value]) => {
+    const line = make("dd", "");
+    if (kind !== "numbers") line.append(make("meter", "", { value, ariaLabel: name }));
+    line.append(make("span", number(value)));
+    return [make("dt", name), line];
+  });
 }
 
 function showSeries(model) {
+  showRows(example(model), (text) => answersTo(model, text));
+}
+
+// A bare GRU answers with its units' states.
+function showStates(model) {
+  const { input_size: D } = model.config;
+  const columns = Array.from({ length: D }, (_, k) => `x${k}`);
+  const read = (text) => {
+    const state = model.state();
+    return rowsIn(text).slice(1).map((cells) => ({ ...Array.from(model.step(Float32Array.from(cells, Number), state)) }));
+  };
+  showRows([columns, columns.map(() => "0"), columns.map(() => "1")].map((cells) => cells.join(", ")).join("\n"), read);
+}
+
+function showRows(begun, answersOf) {
+  byId("series").hidden = false;
   const box = byId("rows");
-  box.value = example(model);
+  box.value = begun;
   const show = () => {
     let [answers, says] = [[], ""];
     try {
-      answers = answersTo(model, box.value);
+      answers = answersOf(box.value);
     } catch (error) {
       says = error.message;
     }
@@ -45,12 +63,16 @@ function example({ features: { columns, scaling }, time }) {
 }
 
 function answersTo(model, text) {
-  const [header, ...rows] = text.split("\n").filter((line) => line.trim()).map((line) => line.trim().split(CELLS));
+  const [header, ...rows] = rowsIn(text);
   const state = model.state();
   return rows.map((cells) => {
     const row = Object.fromEntries(header.map((name, k) => [name, cells[k]]));
     return model.step(row, state, timeOf(model, row));
   });
+}
+
+function rowsIn(text) {
+  return text.split("\n").filter((line) => line.trim()).map((line) => line.trim().split(CELLS));
 }
 
 function timeOf({ time }, row) {

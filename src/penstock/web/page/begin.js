@@ -1,7 +1,7 @@
 // The page of an exported model: finds the weights, and shows what a model of its kind does.
 
 const byId = (id) => document.getElementById(id);
-const PAGES = { language: showLanguage, text: showText, series: showSeries };
+const PAGES = { language: showLanguage, text: showText, series: showSeries, states: showStates };
 
 begin().catch((error) => {
   byId("says").textContent = `This model cannot be shown: ${error.message}`;
@@ -9,7 +9,6 @@ begin().catch((error) => {
 
 async function begin() {
   const model = await penstock.load(await weights());
-  byId(model.kind).hidden = false;
   PAGES[model.kind](model);
   byId("says").hidden = true;
   document.documentElement.dataset.ready = "true";

@@ -6,6 +6,7 @@ const STEPS = 160; // columns of the picture
 const UNITS = 64; // rows of it, at most
 
 function showLanguage(model) {
+  byId("language").hidden = false;
   const picture = gatePicture(byId("gates"), Math.min(model.config.hidden_size, UNITS));
   const temperature = byId("temperature");
   const top = model.config.num_layers - 1;
