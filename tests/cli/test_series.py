@@ -169,7 +169,7 @@ def test_bad_input_is_one_line_and_nothing_is_left(
     places = {"ONE": tmp_path / "one.csv"}
     places |= {"TRAIN": trained / "train.csv", "MODEL": trained / "model", "WITHOUT": tmp_path / "without.csv"}
     places |= {"OUT": tmp_path / "out", "OUT.txt": tmp_path / "out.txt"}
-    stdin = b"id,t,a,b\ns,0,1,x\n"
+    stdin = b"id,t,a,b\ns,0,1,x\n" if "-" in arguments else b""
     done = penstock(*(places.get(word, word) for word in arguments), stdin=stdin)
     assert done.returncode == 2, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("penstock: error: ")]
