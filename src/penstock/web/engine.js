@@ -18,17 +18,17 @@ export async function newEngine() {
   const { memory } = exports;
   let end = exports.__heap_base.value;
 
-  // Room for so many numbers: where it is, and a view of it that stays right though the memory grows.
-  function room(count, Kind = Float32Array) {
+  // Room for so many numbers, and a view of the first ``count``, which stays right though the memory grows.
+  function room(count, space = count) {
     const at = Math.ceil(end / 16) * 16;
-    end = at + count * Kind.BYTES_PER_ELEMENT;
+    end = at + space * Float32Array.BYTES_PER_ELEMENT;
     const lack = end - memory.buffer.byteLength;
     if (lack > 0) memory.grow(Math.ceil(lack / PAGE));
     let view = null;
     return {
       at,
       get view() {
-        if (view?.buffer !== memory.buffer) view = new Kind(memory.buffer, at, count);
+        if (view?.buffer !== memory.buffer) view = new Float32Array(memory.buffer, at, count);
         return view;
       },
     };

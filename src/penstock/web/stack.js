@@ -16,7 +16,8 @@ export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K,
   const W = wide(H);
   const layers = Array.from({ length: K }, (_, k) => newLayer(engine, tensors, k, k ? H : D, H));
   const x = engine.room(Math.max(D, H));
-  const [input, h, gates, held] = [3 * W, W, 4 * W, 3 * W].map((count) => engine.room(count));
+  const h = engine.room(H, W);
+  const [input, gates, held] = [3 * W, 4 * W, 3 * W].map((count) => engine.room(count));
   const sum = new Float32Array(H);
   const named = { reset: 0, update: W, candidate: 2 * W };
 
@@ -40,7 +41,7 @@ export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K,
       const given = k ? fromInput(k, top, input, form) : from;
       h.view.set(states[k]);
       engine.step(after, H, weight.at, bias.at, given.at, h.at, gates.at, hold(values[k]));
-      states[k].set(h.view.subarray(0, H));
+      states[k].set(h.view);
       seen?.(k, ofUnits(gates.view), states[k]);
       if (k && residual) for (let j = 0; j < H; j++) sum[j] = top[j] + states[k][j];
       top = k && residual ? sum : states[k];
@@ -80,10 +81,10 @@ export function newOutput(engine, weight, bias) {
   const rows = bias.length;
   const D = weight.length / rows;
   const [packed, offset] = [engine.matrix(weight, rows, D), engine.vector(bias, rows)];
-  const [x, out] = [engine.room(D), engine.room(wide(rows))];
+  const [x, out] = [engine.room(D), engine.room(rows, wide(rows))];
   return (values) => {
     x.view.set(values);
     engine.product(wide(rows) / 16, D, packed.at, offset.at, x.at, out.at);
-    return out.view.subarray(0, rows);
+    return out.view;
   };
 }
