@@ -16,11 +16,13 @@ from penstock.exchange.onnx_file import Source
 from penstock.exchange.onnx_layers import to_onnx
 from penstock.exchange.onnx_models import draw
 from penstock.exchange.onnx_nodes import Node, adds_its_input, behind, is_gru, named, read
-from penstock.exchange.onnx_values import OPERATORS, Graph
+from penstock.exchange.onnx_values import Graph
 from penstock.files import expect_place_for, write
 
 __all__ = ["export", "from_onnx", "to_onnx"]
 
+LAYOUT = ("Cast", "Concat", "Identity", "Reshape", "Shape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+"""Nodes that compute no number: they are of no account where it is said what is left out."""
 SHOWN = 6
 """Names that a message lists."""
 
@@ -55,7 +57,7 @@ def from_onnx(source: Any, *, name: str | None = None) -> Layers:
     folds = dict.fromkeys(fold for node in chain for fold in node.folds)
     try:
         layers = tuple(node.directions for node in chain)
-        return Layers(layers, chain[0].reset, residual, tuple(folds), tuple(_notes(graph, chain)))
+        return Layers(layers, chain[0].reset, residual, tuple(folds), tuple(_notes(graph, chain, residual)))
     except PenstockError as error:
         raise graph.source.error(str(error)) from None
 
@@ -92,7 +94,7 @@ def _chained(graph: Graph, nodes: list[Node]) -> tuple[list[Node], bool]:
     return chain, adds[-1]
 
 
-def _notes(graph: Graph, chain: list[Node]) -> list[str]:
+def _notes(graph: Graph, chain: list[Node], residual: bool) -> list[str]:
     notes = []
     if len(chain) > 1:
         notes.append(f"read one upon the other: {_listed([node.name for node in chain])}")
@@ -100,8 +102,10 @@ def _notes(graph: Graph, chain: list[Node]) -> list[str]:
     others = collections.Counter(
         node.op_type
         for node in graph.nodes
-        if id(node) not in used and node.op_type not in OPERATORS and node.op_type != "Constant"
+        if id(node) not in used and not (node.op_type in LAYOUT or graph.is_known(node))
     )
+    others["Add"] -= residual * (len(chain) - 1)
+    others = +others
     if others:
         listed = _listed([f"{kind} × {count}" if count > 1 else kind for kind, count in others.most_common()])
         notes.append(f"the recurrent layers alone; left out of the graph: {listed}{_elsewhere(graph)}")

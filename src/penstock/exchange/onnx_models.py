@@ -50,7 +50,7 @@ def draw(folder: Path) -> Drawn:
     model.ClearField("metadata_props")
     for key, value in about.items():
         model.metadata_props.add(key=key, value=value)
-    return model, [*said, f"its metadata holds {' and '.join(list(about)[2:])}: columns, scaling, vocabulary"]
+    return model, [*said, f"its metadata holds {' and '.join(list(about)[2:])}, which say what the numbers mean"]
 
 
 def _language(folder: Path, layers: Layers) -> Drawn:
@@ -78,8 +78,6 @@ def _series(folder: Path, files: SeriesFiles, layers: Layers) -> Drawn:
     """Of rows or of texts: answers at each step, or with segments one to each sequence."""
     drawing, whole = Drawing(), bool(files.config.segment)
     notes: list[str] = []
-    lengths = drawing.input("lengths", np.int64, ["N"]) if whole else None
-    steps = lengths
     if files.vocabulary is not None:
         tokens = drawing.input("tokens", np.int64, ["L", "N"])
         x = drawing.node("Gather", [drawing.constant("embedding", files.weights["embedding.weight"]), tokens], axis=0)
@@ -89,8 +87,9 @@ def _series(folder: Path, files: SeriesFiles, layers: Layers) -> Drawn:
         features = Features.from_json(files.reads["features"])
         x, rows_notes = draw_rows(drawing, features, remembers=not whole)
         notes += rows_notes
-        if lengths is not None:
-            x, steps = draw_segments(drawing, x, lengths, files.config.segment)
+    steps = drawing.input("lengths", np.int64, ["N"]) if whole else None
+    if steps is not None and files.vocabulary is None:
+        x, steps = draw_segments(drawing, x, steps, files.config.segment)
     if steps is None:
         top, after = draw_stack(drawing, layers, x, _state(drawing, layers))
     else:
@@ -146,4 +145,6 @@ def _said(model: Any) -> list[str]:
             shapes.append(f"{value.name} ({axes}) {kind}")
         return "; ".join(shapes)
 
-    return [f"reads {listed(model.graph.input)}", f"gives {listed(model.graph.output)}"]
+    carries = any(one.name.startswith("h_n") or one.name == "new_state" for one in model.graph.output)
+    step = "; a call with L = 1 is one step" if carries else ""
+    return [f"reads {listed(model.graph.input)}", f"gives {listed(model.graph.output)}{step}"]

@@ -26,6 +26,10 @@ class Graph:
         self._written = {one.name: one for one in graph.initializer}
         self._known: dict[str, Array | None] = {}
 
+    def is_known(self, node: Any) -> bool:
+        """Whether it is a constant, or its outputs were found to be."""
+        return node.op_type == "Constant" or any(self._known.get(name) is not None for name in node.output)
+
     def constant(self, name: str, deep: int = 0) -> Array | None:
         """The value of this name; None if it is not known before the graph runs.
 
