@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import made
+from export import made
 
 from penstock.export.c import export
 from penstock.model_folder import StackConfig
