@@ -15,7 +15,7 @@ MODEL = (
     "state.js",
     "vocabulary.js",
     "engine.js",
-    "stack.js",
+    "float.js",
     "answers.js",
     "features.js",
     "language.js",

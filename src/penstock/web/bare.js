@@ -1,12 +1,10 @@
 // A bare GRU: rows of numbers in, the top layer's states out. As penstock.runtime.states_model, read forwards.
 
-import { newStack } from "./stack.js";
 import { State, stateKind } from "./state.js";
 
-export function bareModel(engine, { config, digest }, tensors) {
+export function bareModel(network, { config, digest }) {
   const { input_size: D } = config;
-  const stack = newStack(engine, config, tensors);
-  const kind = stateKind(digest, config);
+  const kind = stateKind(digest, config, network.Numbers);
   return {
     kind: "states",
     config,
@@ -15,7 +13,7 @@ export function bareModel(engine, { config, digest }, tensors) {
     step(x, state, how) {
       if (x.length !== D) throw new RangeError(`x: expected (D=${D},), got (${x.length},)`);
       state.expect(kind);
-      return stack.read(stack.fromInput(0, x, undefined, how?.form), state.layers, how);
+      return network.read(network.enter(x, how?.form), state.layers, how);
     },
   };
 }

@@ -8,6 +8,7 @@
 import { bareModel } from "./bare.js";
 import { newEngine } from "./engine.js";
 import { open } from "./file.js";
+import { floatNetwork } from "./float.js";
 import { languageModel } from "./language.js";
 import { seriesModel } from "./series.js";
 import { textModel } from "./texts.js";
@@ -16,5 +17,6 @@ const KINDS = { language: languageModel, series: seriesModel, text: textModel, s
 
 export async function load(file) {
   const { about, tensors } = open(file);
-  return KINDS[about.kind](await newEngine(), about, tensors);
+  const network = floatNetwork(await newEngine(), about.config, tensors);
+  return KINDS[about.kind](network, about, tensors);
 }

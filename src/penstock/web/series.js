@@ -3,18 +3,15 @@
 
 import { answersOf } from "./answers.js";
 import { features, rowOf } from "./features.js";
-import { newOutput, newStack } from "./stack.js";
 import { State, stateKind } from "./state.js";
 
 const CHANGE = 4; // by which changes from row to row are multiplied
 
-export function seriesModel(engine, { config, digest, features: described, answer, time }, tensors) {
+export function seriesModel(network, { config, digest, features: described, answer, time }, tensors) {
   const { hidden_size: H, segment: P } = config;
   const { columns } = described;
   const reader = features(described);
   const D = reader.size;
-  const stack = newStack(engine, config, tensors);
-  const outputsOf = newOutput(engine, tensors["output.weight"], tensors["output.bias"]);
   const answers = answersOf(answer);
   const x = new Float32Array(D);
   const [rates, offsets] = ["decay.weight", "decay.bias"].map((name) => tensors[name]); // (K, H)
@@ -24,7 +21,7 @@ export function seriesModel(engine, { config, digest, features: described, answe
     ["rows", Float32Array, 2 * P * D], // of the segment that is not whole, with their changes
     ["last", Float32Array, D], // row
   ];
-  const kind = stateKind(digest, config, ["memory", Float64Array, reader.memory], ...(P ? ofSegments : []));
+  const kind = stateKind(digest, config, network.Numbers, ["memory", Float64Array, reader.memory], ...(P ? ofSegments : []));
 
   // Reads a row into the state, and gives the answer, unless nobody ``asked``.
   function read(row, state, moment, asked = true) {
@@ -32,7 +29,7 @@ export function seriesModel(engine, { config, digest, features: described, answe
     reader.next(rowOf(columns, row), momentOf(moment), state.memory, x);
     if (config.decay) fade(state.hidden, Math.max(Math.expm1(x[D - 1]) - 1, 0));
     if (P) return readSegment(state, asked);
-    const outputs = outputsOf(stack.read(stack.fromInput(0, x), state.layers));
+    const outputs = network.answer(network.read(network.enter(x), state.layers));
     return asked ? answers(outputs) : null;
   }
 
@@ -50,9 +47,9 @@ export function seriesModel(engine, { config, digest, features: described, answe
     counts[1]++;
     if (!asked && filled + 1 < P) return null;
     const layers = state.layers.map((h) => h.slice());
-    const top = stack.read(stack.fromInput(0, rows), layers);
+    const top = network.read(network.enter(rows), layers);
     const sums = total.map((sum, j) => sum + top[j]);
-    const found = asked ? answers(outputsOf([...top, ...sums.map((sum) => sum / (whole + 1))])) : null;
+    const found = asked ? answers(network.answer([...top, ...sums.map((sum) => sum / (whole + 1))])) : null;
     if (filled + 1 === P) {
       state.layers.forEach((h, k) => h.set(layers[k]));
       total.set(sums);

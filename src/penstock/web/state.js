@@ -3,10 +3,10 @@
 
 import { fromBase64, toBase64 } from "./file.js";
 
-// What the states of one model have: ``hidden`` (K, H), and more fields as [name, kind of array, count]; those of more bytes a
-// number come first.
-export function stateKind(digest, { num_layers: K, hidden_size: H }, ...more) {
-  const fields = [...more, ["hidden", Float32Array, K * H]].sort(([, A], [, B]) => B.BYTES_PER_ELEMENT - A.BYTES_PER_ELEMENT);
+// What the states of one model have: ``hidden`` (K, H) of some ``Numbers``, and more fields as [name, kind of array, count];
+// those of more bytes a number come first.
+export function stateKind(digest, { num_layers: K, hidden_size: H }, Numbers, ...more) {
+  const fields = [...more, ["hidden", Numbers, K * H]].sort(([, A], [, B]) => B.BYTES_PER_ELEMENT - A.BYTES_PER_ELEMENT);
   const size = fields.reduce((sum, [, Kind, count]) => sum + Kind.BYTES_PER_ELEMENT * count, 0);
   return { digest: Uint8Array.from(digest.match(/../g), (byte) => parseInt(byte, 16)), fields, size, K, H };
 }

@@ -1,31 +1,28 @@
 // A trained model of texts: a class, labels or numbers for each. As penstock.runtime.text_model.
 
 import { answersOf } from "./answers.js";
-import { newOutput, newStack } from "./stack.js";
 import { State, stateKind } from "./state.js";
 import { vocabulary } from "./vocabulary.js";
 
-export function textModel(engine, { config, digest, vocabulary: known, answer, longest }, tensors) {
-  const { input_size: E, hidden_size: H } = config;
-  const embedding = tensors["embedding.weight"];
-  const V = embedding.length / E;
-  const stack = newStack(engine, config, tensors);
-  const outputsOf = newOutput(engine, tensors["output.weight"], tensors["output.bias"]);
+export function textModel(network, { config, digest, vocabulary: known, answer, longest }) {
+  const { hidden_size: H } = config;
   const answers = answersOf(answer);
   const words = vocabulary(known);
-  const kind = stateKind(digest, config, ["counts", Float64Array, 1], ["total", Float32Array, H], ["top", Float32Array, H]);
+  const V = words.size;
+  const more = [["counts", Float64Array, 1], ["total", Float32Array, H], ["top", Float32Array, H]];
+  const kind = stateKind(digest, config, network.Numbers, ...more);
 
   function read(token, state) {
     if (!(token >= 0 && token < V)) throw new RangeError(`token: expected 0 … ${V - 1}, got ${token}`);
     state.expect(kind);
-    state.top.set(stack.read(stack.fromInput(0, embedding.subarray(token * E, (token + 1) * E)), state.layers));
+    state.top.set(network.read(network.embed(token), state.layers));
     for (let j = 0; j < H; j++) state.total[j] += state.top[j];
     state.counts[0]++;
   }
 
   // To all that was read: by the last state beside the mean of all.
   function answerTo({ top, total, counts: [count] }) {
-    return answers(outputsOf([...top, ...total.map((sum) => sum / count)]));
+    return answers(network.answer([...top, ...total.map((sum) => sum / count)]));
   }
 
   const model = {

@@ -1,4 +1,5 @@
-// GRU layers, each of which reads what the one before gives, step by step by the engine; either form of the reset gate.
+// A network in float32: embedding, GRU layers, each of which reads what the one before gives, output layer; step by step by
+// the engine. Either form of the reset gate.
 //
 //   r = σ(W_ir x + b_ir + W_hr h + b_hr)     z = σ(W_iz x + b_iz + W_hz h + b_hz)
 //   n = tanh(W_in x + b_in + W_hn (r ⊙ h) + b_hn)     form "before"
@@ -11,8 +12,10 @@
 import { wide } from "./engine.js";
 
 const GATES = ["reset", "update", "candidate"];
+const MOST_KEPT = 1024; // tokens of which it is kept what they give the first layer
 
-export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K, reset, residual }, tensors) {
+export function floatNetwork(engine, config, tensors) {
+  const { input_size: D, hidden_size: H, num_layers: K, reset, residual } = config;
   const W = wide(H);
   const layers = Array.from({ length: K }, (_, k) => newLayer(engine, tensors, k, k ? H : D, H));
   const x = engine.room(Math.max(D, H));
@@ -20,6 +23,10 @@ export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K,
   const [input, gates, held] = [3 * W, 4 * W, 3 * W].map((count) => engine.room(count));
   const sum = new Float32Array(H);
   const named = { reset: 0, update: W, candidate: 2 * W };
+  const embedding = tensors["embedding.weight"];
+  const output = tensors["output.weight"] ?? embedding;
+  const answer = output && newOutput(engine, output, tensors["output.bias"]);
+  const ofTokens = embedding && newCache(engine, Math.min(embedding.length / D, MOST_KEPT), 3 * W, fromToken);
 
   // W_i x + all biases that do not wait for the state, (3W,), of a layer's input, written to ``to``.
   function fromInput(k, values, to = input, form = reset) {
@@ -29,7 +36,11 @@ export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K,
     return to;
   }
 
-  // Reads what ``fromInput`` gave of the first layer into ``states``, K arrays (H,), which become the new ones. Returns what
+  function fromToken(token, form, to) {
+    return fromInput(0, embedding.subarray(token * D, (token + 1) * D), to, form);
+  }
+
+  // Reads what ``embed`` or ``enter`` gave into ``states``, K arrays (H,), which become the new ones. Returns what
   // comes out on top, (H,), which the next call may overwrite. ``held`` is, a layer, { reset, update, candidate }, each (H,),
   // of which what is not NaN takes the place of what the unit would have decided; ``form`` another form of the reset gate;
   // ``seen(k, gates, h)`` is called with each layer's gates and new state.
@@ -60,8 +71,16 @@ export function newStack(engine, { input_size: D, hidden_size: H, num_layers: K,
   function ofUnits(all) {
     return Object.fromEntries(GATES.map((name) => [name, all.subarray(named[name], named[name] + H)]));
   }
-  const described = layers.map(() => ({ units: H, form: reset }));
-  return { layers: described, inputSize: 3 * W, fromInput, read };
+  return {
+    Numbers: Float32Array, // of a state
+    layers: layers.map(() => ({ units: H, form: reset })),
+    output,
+    // What the first layer makes of a token, or of x (D,).
+    embed: (token, form) => (form ? fromToken(token, form) : ofTokens(token)),
+    enter: (values, form) => fromInput(0, values, input, form),
+    read,
+    answer,
+  };
 }
 
 function newLayer(engine, tensors, k, D, H) {
@@ -77,7 +96,7 @@ function newLayer(engine, tensors, k, D, H) {
 }
 
 // An output layer: W x + b of x (D,), (rows,), which the next call overwrites.
-export function newOutput(engine, weight, bias) {
+function newOutput(engine, weight, bias) {
   const rows = bias.length;
   const D = weight.length / rows;
   const [packed, offset] = [engine.matrix(weight, rows, D), engine.vector(bias, rows)];
@@ -86,5 +105,18 @@ export function newOutput(engine, weight, bias) {
     x.view.set(values);
     engine.product(wide(rows) / 16, D, packed.at, offset.at, x.at, out.at);
     return out.view;
+  };
+}
+
+// What ``make(key, undefined, row)`` writes, kept of the keys that came lately.
+function newCache(engine, most, size, make) {
+  const rows = Array.from({ length: most }, () => engine.room(size));
+  const kept = new Map();
+  return (key) => {
+    if (!kept.has(key)) {
+      if (kept.size === most) kept.clear();
+      kept.set(key, make(key, undefined, rows[kept.size]));
+    }
+    return kept.get(key);
   };
 }
