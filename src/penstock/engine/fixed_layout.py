@@ -13,8 +13,8 @@ from penstock.fixed_point import FixedLayer, FixedOutput
 
 BLOCK = 16
 """Rows of a block."""
-Layout = Literal["pairs", "quads", "rows"]
-LAYOUTS: tuple[Layout, ...] = ("pairs", "quads", "rows")
+Layout = Literal["pairs", "quads", "fours"]
+LAYOUTS: tuple[Layout, ...] = ("pairs", "quads", "fours")
 """GRU_FIXED_LAYOUT is a layout's place here + 1."""
 
 
@@ -57,8 +57,8 @@ def words(q: NDArray[np.int8], layout: Layout) -> NDArray[np.uint32]:
     full = np.zeros((-(-R // BLOCK) * BLOCK, filled_columns(C, layout)), np.int8)
     full[:R, :C] = q
     blocks = full.reshape(-1, BLOCK, full.shape[1])
-    if layout == "rows":
-        return _joined(blocks)
+    if layout == "fours":
+        return _joined(blocks.reshape(len(blocks), 4, 4, -1, 8).transpose(0, 1, 3, 2, 4))
     if layout == "quads":
         head = -128 * blocks.sum(2, dtype=np.int32)
         by_fours = blocks.reshape(len(blocks), BLOCK, -1, 4).transpose(0, 2, 1, 3)
@@ -71,7 +71,7 @@ def words(q: NDArray[np.int8], layout: Layout) -> NDArray[np.uint32]:
 
 def filled_columns(C: int, layout: Layout) -> int:
     """Columns of a matrix with so many, filled up."""
-    most = 8 if layout == "rows" else 4
+    most = 8 if layout == "fours" else 4
     return -(-C // most) * most
 
 

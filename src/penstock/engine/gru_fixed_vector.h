@@ -2,14 +2,14 @@
    Chosen by the compiler's own macros; GRU_PLAIN asks for plain C. Every path gives the same numbers, since no sum can
    leave its 32 or 64 bits; what is added beyond them on the way, and taken away again, wraps around.
 
-   The layout of a block of 16 rows, q being (16, K) with K filled up with zeros to whole fours, of ROWS to whole eights:
+   The layout of a block of 16 rows, q being (16, K) with K filled up with zeros to whole fours, of FOURS to whole eights:
 
    PAIRS   for each two columns k, k + 1 eight words; from the lowest byte up, word i is q[i, k] + 128, q[i + 8, k],
            q[i, k + 1] + 128, q[i + 8, k + 1]. Each half of it is 256 q[i + 8] + q[i] + 128: with such halves, and with
            their high bytes alone, two products of pairs give both rows, once 128 times the sum of x is taken away.
    QUADS   sixteen words, -128 times the sum of each row; then for each four columns sixteen words, word i having
            q[i, k] ... q[i, k + 3]. For processors that multiply bytes by fours: x is split into its two.
-   ROWS    q, row by row. */
+   FOURS   for each four rows and each eight columns those columns of the first row, of the second and so on. */
 #ifndef GRU_FIXED_VECTOR_H
 #define GRU_FIXED_VECTOR_H
 
@@ -19,7 +19,7 @@
 #define GRU_FIXED_ROWS 16
 #define GRU_FIXED_PAIRS 1
 #define GRU_FIXED_QUADS 2
-#define GRU_FIXED_BY_ROWS 3
+#define GRU_FIXED_FOURS 3
 
 #if defined(__GNUC__)
 #define GRU_FIXED_INLINE inline __attribute__((always_inline))
@@ -50,6 +50,12 @@ static inline int32_t gru_fixed_high(int64_t wide) { return (int32_t)(wide >> 32
 #include "gru_fixed_plain.h"
 #elif defined(__AVX2__)
 #include "gru_fixed_x86.h"
+#elif defined(__aarch64__) && defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN)
+#include "gru_fixed_neon.h"
+#elif defined(__wasm_simd128__)
+#include "gru_fixed_wasm.h"
+#elif defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
+#include "gru_fixed_helium.h"
 #elif defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
 #include "gru_fixed_dsp.h"
 #else
@@ -66,7 +72,7 @@ static inline int32_t gru_fixed_high(int64_t wide) { return (int32_t)(wide >> 32
 
 /* Columns of a matrix with so many, filled up. */
 static inline size_t gru_fixed_columns(size_t count) {
-#if GRU_FIXED_LAYOUT == GRU_FIXED_BY_ROWS
+#if GRU_FIXED_LAYOUT == GRU_FIXED_FOURS
     return (count + 7) / 8 * 8;
 #else
     return (count + 3) / 4 * 4;
@@ -83,7 +89,8 @@ static inline int32_t gru_fixed_weight(const uint32_t *block, size_t columns, si
     (void)columns;
     return (int32_t)(((block[GRU_FIXED_HEAD + column / 4 * 16 + row] >> (column % 4 * 8)) & 255u) ^ 128u) - 128;
 #else
-    return (int32_t)(((block[(row * columns + column) / 4] >> (column % 4 * 8)) & 255u) ^ 128u) - 128;
+    const size_t at = (row / 4 * columns + column / 8 * 8) * 4 + row % 4 * 8 + column % 8;
+    return (int32_t)(((block[at / 4] >> (at % 4 * 8)) & 255u) ^ 128u) - 128;
 #endif
 }
 
