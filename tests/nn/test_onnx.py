@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 import penstock
 from penstock import GRU, GRUCell
+from penstock.native import core
+from penstock.nn.graphs import onnx_decompositions
 
 D, H, L, N = 3, 5, 6, 4
 AUTO = torch.export.Dim.AUTO
@@ -171,3 +173,14 @@ def test_of_the_function_too() -> None:
 def test_in_eval_dropout_is_nothing() -> None:
     model = Model(GRU(D, H, 2, dropout=0.5), lambda m, x: m(x)).eval()
     agree(model, drawn(model, (torch.randn(L, N, D),), ({},)), torch.randn(L, N, D))
+
+
+@pytest.mark.skipif(core.unavailable is not None, reason="without the compiled core there is no operator")
+@pytest.mark.filterwarnings("ignore:.isinstance:FutureWarning")  # torch's own
+def test_a_program_that_was_exported_before(reset: str) -> None:
+    model = Model(GRU(D, H, 2, bidirectional=True, reset=reset), lambda m, x, h: m(x, h))
+    arguments = torch.randn(L, N, D), torch.randn(4, N, H)
+    program = torch.export.export(model, arguments, dynamic_shapes=(({0: AUTO}, {}),))
+    again = program.run_decompositions(onnx_decompositions())
+    runtime = agree(model, again, torch.randn(L + 2, N, D), arguments[1])
+    assert [node["direction"] for _, node in runtime.nodes] == ["forward", "reverse"] * 2

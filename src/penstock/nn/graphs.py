@@ -1,6 +1,6 @@
 """What a module says to those who draw graphs of a model: torch.fx and torch.onnx."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -51,6 +51,12 @@ def in_onnx(
         x, h_n = onnx_node.layer(x, h_0, weights[of_layer], module.reset, lengths, (False, True)[:directions])
         states.append(h_n)
     return x, states[0] if len(states) == 1 else torch.cat(states)
+
+
+def onnx_decompositions() -> dict[Any, Callable[..., Any]]:
+    """For a program that ``torch.export`` made before ``torch.onnx.export`` is called:
+    ``torch.onnx.export(program.run_decompositions(onnx_decompositions()))``."""
+    return {torch.ops.penstock.gru.default: onnx_node.of_operator}
 
 
 def refuse_older_onnx(module: nn.Module) -> None:

@@ -132,6 +132,15 @@ def run(call: Call) -> Result:
     return Result(output, h_n[0])
 
 
+def of_operator(*arguments: Any) -> tuple[Tensor, ...]:
+    """The arguments of ``penstock::gru`` to its results, of which a graph for ONNX has the first two."""
+    x, h_0, w_ih, w_hh, b_ih, b_hh, decay, after, lengths, resets, reverse, return_gates, _ = arguments
+    form = "after" if after else "before"
+    call = Call(x, h_0, w_ih, w_hh, b_ih, b_hh, form, lengths, resets, decay, reverse, return_gates)
+    output, h_n, _ = run(call)
+    return (output, h_n, *[x.new_empty(0)] * 7)
+
+
 def _in_order(weight: Tensor) -> Tensor:
     """(3H, …) with the rows z, r, n of one whose rows are r, z, n."""
     H = weight.shape[0] // 3
