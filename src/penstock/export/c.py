@@ -41,10 +41,10 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
 
 def _facts(model: CModel, constants: int) -> list[str]:
     """Memory and work, in lines."""
-    stack = model.stack
+    stack, kind = model.stack, "float32" if model.fixed is None else "w8a16, whole numbers"
     layers = f"{stack.num_layers} layer{'s' * (stack.num_layers > 1)} of {stack.hidden_size} units"
     return [
-        f'GRU in float32: {layers}, reset="{stack.reset}"',
+        f'GRU in {kind}: {layers}, reset="{stack.reset}"',
         f"flash: {constants:,} bytes of constants, and the code",
         f"RAM: {_state_bytes(model):,} bytes a state; on the stack about {_stack_bytes(model):,} in a step",
         f"work: {model.multiply_adds:,} multiply-adds a step",
@@ -53,15 +53,15 @@ def _facts(model: CModel, constants: int) -> list[str]:
 
 def _state_bytes(model: CModel) -> int:
     """Of a gru_state."""
-    size = model.stack.num_layers * model.width * 4
-    if model.kind in ("rows", "segments"):
+    size = model.stack.num_layers * model.width * model.bytes
+    if model.rows:
         size += 16 * len(model.runtime.features.columns) + 16
     if model.kind in ("texts", "segments"):
         size += model.width * 4 + 4
     if model.kind == "segments":
         features = model.runtime.features.size
         size += (model.runtime.config.segment * 2 + 1) * features * 4 + 4
-    return -(-size // 8) * 8 if model.kind in ("rows", "segments") else size
+    return -(-size // 8) * 8
 
 
 def _stack_bytes(model: CModel) -> int:
@@ -70,4 +70,4 @@ def _stack_bytes(model: CModel) -> int:
         numbers += model.stack.num_layers * model.width + model.runtime.features.size
     if model.kind in ("texts", "segments"):
         numbers += model.reads
-    return 4 * numbers + STACK
+    return model.bytes * numbers + STACK

@@ -49,8 +49,11 @@ def _sizes(model: CModel) -> dict[str, str]:
         "INPUTS": f"{stack.input_size} /* of the first layer */",
         "OUTPUTS": str(model.outputs),
         **({"READS": f"{model.reads} /* by the output layer */"} if model.reads else {}),
-        "OUT_UNIT": "1.0f /* what 1 in an output stands for */",
+        "OUT_UNIT": f"{'1.0f' if model.fixed is None else '(1.0f / 65536.0f)'} /* what 1 in an output stands for */",
+        "ENTERED": f"{_entered(model)} /* numbers that are made of an input, zeros behind it */",
     }
+    if model.fixed is not None:
+        sizes["WIDEST"] = f"{max(stack.input_size, stack.hidden_size)} /* that a layer reads */"
     if model.tokens:
         unknown = model.runtime.vocabulary.unknown
         sizes["TOKENS"] = str(len(model.runtime.vocabulary))
@@ -74,8 +77,26 @@ def _sizes(model: CModel) -> dict[str, str]:
     return sizes
 
 
+def _entered(model: CModel) -> int:
+    return model.stack.input_size if model.fixed is None else -(-model.stack.input_size // 8) * 8
+
+
 def _types(model: CModel) -> list[str]:
     lines = ["typedef float gru_number; /* of a state */", "typedef float gru_out;", ""]
+    if model.fixed is not None:
+        lines = [
+            "typedef int16_t gru_number; /* of a state: 2^-15 is 1 */",
+            "typedef int32_t gru_out;    /* 2^-16 is 1 */",
+            "",
+        ]
+    lines += [
+        "#if defined(__GNUC__)",
+        "#define GRU_ALIGNED __attribute__((aligned(8)))",
+        "#else",
+        "#define GRU_ALIGNED",
+        "#endif",
+        "",
+    ]
     if model.rows:
         lines += [
             "typedef struct {",
@@ -84,7 +105,7 @@ def _types(model: CModel) -> list[str]:
             "} gru_rows; /* what turning rows into features remembers */",
             "",
         ]
-    lines += ["typedef struct {", "    gru_number hidden[GRU_LAYERS][GRU_WIDTH];"]
+    lines += ["typedef struct {", "    GRU_ALIGNED gru_number hidden[GRU_LAYERS][GRU_WIDTH];"]
     if model.rows:
         lines.append("    gru_rows rows;")
     if model.kind in ("texts", "segments"):

@@ -1,9 +1,13 @@
 """The source of a model in C, put together from the engine's files, and its constant data."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock.engine import text
 from penstock.export.arrays import array, padded
+from penstock.export.c_fixed import fixed_weights
 from penstock.export.model import CModel, layer_array, output_array
 
 BANNER = "/* Made by Penstock. */\n"
@@ -12,18 +16,19 @@ BANNER = "/* Made by Penstock. */\n"
 def source(model: CModel) -> str:
     """The text of gru.c."""
     fades = model.rows and model.runtime.config.decay
+    of = model.number
     chosen = {
-        "gru_float.h": True,
+        f"gru_{of}.h": True,
         "gru_exp.h": model.kind == "language" or model.answer in ("class", "labels") or fades,
         "gru_data.h": True,
         "gru_rows.h": model.rows,
-        "model/stack_float.c": True,
-        "model/output_float.c": model.kind != "states",
-        "model/fade_float.c": fades,
-        "model/enter_float.c": model.rows,
-        "model/embed_tied_float.c": model.tokens and _tied(model),
-        "model/embed_float.c": model.tokens and not _tied(model),
-        "model/pooled_float.c": model.kind in ("texts", "segments"),
+        f"model/stack_{of}.c": True,
+        f"model/output_{of}.c": model.kind != "states",
+        f"model/fade_{of}.c": fades,
+        f"model/enter_{of}.c": model.rows,
+        f"model/embed_tied_{of}.c": model.tokens and _tied(model),
+        f"model/embed_{of}.c": model.tokens and not _tied(model),
+        f"model/pooled_{of}.c": model.kind in ("texts", "segments"),
         f"model/{model.kind}.c": True,
         f"model/answer_{model.answer}.c": model.answer is not None,
         "model/characters.c": _has_characters(model),
@@ -38,7 +43,24 @@ def source(model: CModel) -> str:
 
 def data(model: CModel) -> tuple[str, int]:
     """The text of gru_data.h, and the bytes that its arrays take."""
-    weights, config = model.runtime.weights, model.runtime.config
+    found, size = _float_weights(model) if model.fixed is None else fixed_weights(model.fixed)
+    arrays: dict[str, NDArray[Any]] = {}
+    if model.answer == "numbers":
+        arrays["gru_answer_center"] = np.array(model.runtime.answer.center, np.float64)
+        arrays["gru_answer_spread"] = np.array(model.runtime.answer.spread, np.float64)
+    found += "".join(array(name, values) for name, values in arrays.items())
+    size += sum(values.nbytes for values in arrays.values())
+    if model.rows:
+        columns, more = _columns(model)
+        found, size = found + columns, size + more
+    if _has_characters(model):
+        codes = np.array([ord(c) for c in model.runtime.vocabulary.characters], np.uint32)
+        found, size = found + array("gru_characters", codes, "const"), size + codes.nbytes
+    return BANNER + found, size
+
+
+def _float_weights(model: CModel) -> tuple[str, int]:
+    weights = model.runtime.weights
     layers = {f"gru_layer_{k}": layer_array(weights, k, model.stack.reset) for k in range(model.stack.num_layers)}
     arrays = dict(layers)
     if model.kind != "states":
@@ -46,22 +68,12 @@ def data(model: CModel) -> tuple[str, int]:
         arrays["gru_output"] = output_array(output, weights["output.bias"])
     if model.tokens and not _tied(model):
         arrays["gru_embedding"] = weights["embedding.weight"]
-    if model.answer == "numbers":
-        arrays["gru_answer_center"] = np.array(model.runtime.answer.center, np.float64)
-        arrays["gru_answer_spread"] = np.array(model.runtime.answer.spread, np.float64)
-    if model.rows and config.decay:
+    if model.rows and model.runtime.config.decay:
         arrays["gru_fade_weight"] = padded(weights["decay.weight"])
         arrays["gru_fade_bias"] = padded(weights["decay.bias"])
-    found = BANNER + "".join(array(name, values) for name, values in arrays.items())
+    found = "".join(array(name, values) for name, values in arrays.items())
     found += f"static const float *const gru_layers[GRU_LAYERS] = {{{', '.join(layers)}}};\n"
-    size = sum(values.nbytes for values in arrays.values())
-    if model.rows:
-        columns, more = _columns(model)
-        found, size = found + columns, size + more
-    if _has_characters(model):
-        codes = np.array([ord(c) for c in model.runtime.vocabulary.characters], np.uint32)
-        found, size = found + array("gru_characters", codes, "const"), size + codes.nbytes
-    return found, size
+    return found, sum(values.nbytes for values in arrays.values()) + 4 * len(layers)
 
 
 _COLUMN = """\
@@ -94,6 +106,7 @@ def _columns(model: CModel) -> tuple[str, int]:
 
 
 def _has_characters(model: CModel) -> bool:
+    """Whether its tokens are characters."""
     return model.tokens and model.runtime.vocabulary.kind == "char"
 
 

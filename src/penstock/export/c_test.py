@@ -30,12 +30,21 @@ def test_program(model: CModel) -> str:
         "states": (_of_states, "states"),
     }[model.kind]
     arrays = make(model, np.random.default_rng(SEED))
-    rest = "rows" if model.rows else model.kind
     program = BANNER + '#include <math.h>\n#include <stdint.h>\n#include <stdio.h>\n\n#include "gru.h"\n\n'
     program += f"#define STEPS {STEPS}\n"
     program += f"#define ANSWERED {len(arrays['outputs'])} /* steps at the end whose outputs are here */\n\n"
     program += "".join(array(name, values) for name, values in arrays.items())
-    pieces = (f"test/{name}.c" for name in ("compare", f"rest_{rest}", steps, "end"))
+    of = model.number
+    chosen = {
+        "failed": True,
+        "compare_float": of == "float" or model.answer is not None,
+        f"outputs_{of}": True,
+        f"states_{of}": "after" in arrays,
+        f"rest_{'rows' if model.rows else model.kind}": True,
+        f"steps_{steps}": True,
+        f"end_{of}": True,
+    }
+    pieces = (f"test/{name}.c" for name, used in chosen.items() if used)
     return program + "\n" + "\n".join(map(text, pieces))
 
 

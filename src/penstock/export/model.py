@@ -1,14 +1,16 @@
 """What a model is to a program in C: sizes, arrays of weights, and what goes in and comes out."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.export.arrays import blocks, padded, width
+from penstock.fixed_point import FixedEmbedding, FixedLayer, FixedOutput
 from penstock.model_folder import StackConfig, Weights
 from penstock.model_folder.content import read_config
 from penstock.runtime import Model, load
@@ -19,6 +21,16 @@ FORECAST = (
     "a forecast scales each series by its own past and writes many steps at once, which C does not say; "
     "--task steps without --target answers one step ahead, which it does"
 )
+
+
+class Fixed(NamedTuple):
+    """A model in w8a16."""
+
+    layers: Sequence[FixedLayer]
+    x_scale: float
+    """What 1 in an input of the first layer stands for."""
+    output: FixedOutput | None
+    embedding: FixedEmbedding | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +46,23 @@ class CModel:
     outputs: int
     reads: int
     """Numbers that the output layer reads."""
+    fixed: Fixed | None = None
+    """Its whole numbers, of a model in w8a16; None of one in float32."""
 
     @property
     def width(self) -> int:
         """H in whole blocks of 16."""
         return width(self.stack.hidden_size)
+
+    @property
+    def number(self) -> str:
+        """The end of the names of the engine's files: "float" or "fixed"."""
+        return "float" if self.fixed is None else "fixed"
+
+    @property
+    def bytes(self) -> int:
+        """Of a number of a state."""
+        return 4 if self.fixed is None else 2
 
     @property
     def rows(self) -> bool:

@@ -11,7 +11,7 @@ void gru_reset(gru_state *state) {
 
 void gru_step(gru_state *state, const float *row, double time, gru_out *outputs) {
     float features[GRU_FEATURES];
-    gru_number x[GRU_INPUTS], top[GRU_WIDTH];
+    GRU_ALIGNED gru_number x[GRU_ENTERED], top[GRU_WIDTH];
     gru_features(&state->rows, row, time, features);
 #if GRU_DECAY
     gru_fade(state->hidden, features[GRU_FEATURES - 1]);

@@ -8,7 +8,7 @@ void gru_reset(gru_state *state) {
 }
 
 void gru_step(gru_state *state, const float *row, double time, gru_out *outputs) {
-    gru_number x[GRU_INPUTS], top[GRU_WIDTH], hidden[GRU_LAYERS][GRU_WIDTH];
+    GRU_ALIGNED gru_number x[GRU_ENTERED], top[GRU_WIDTH], hidden[GRU_LAYERS][GRU_WIDTH];
     float features[GRU_FEATURES], *part = state->part + 2 * GRU_FEATURES * state->filled;
     size_t k, i;
     gru_features(&state->rows, row, time, features);

@@ -7,7 +7,7 @@ void gru_reset(gru_state *state) {
 }
 
 int gru_step(gru_state *state, int token, gru_out *outputs) {
-    gru_number x[GRU_INPUTS], top[GRU_WIDTH];
+    GRU_ALIGNED gru_number x[GRU_ENTERED], top[GRU_WIDTH];
     size_t i;
     if (token < 0 || token >= GRU_TOKENS) return 0;
     gru_embed((size_t)token, x);

@@ -7,5 +7,5 @@ static void set_state(gru_state *state) {
 static void compare_rest(const gru_state *state, const gru_out *out) {
     int k;
     (void)out;
-    for (k = 0; k < GRU_LAYERS; ++k) compare("state", state->hidden[k], after[k], GRU_WIDTH);
+    for (k = 0; k < GRU_LAYERS; ++k) compare_states(state->hidden[k], after[k], GRU_WIDTH);
 }

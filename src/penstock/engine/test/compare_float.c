@@ -2,7 +2,6 @@
 #define TOLERANCE 1e-5f
 
 static float largest = 0.0f;
-static int failed = 0;
 
 static void compare(const char *what, const float *got, const float *expected, int count) {
     int i;
