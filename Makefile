@@ -51,6 +51,7 @@ figures: $(INSTALLED)
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/reference/write_cli.py
+	$(BIN)/python docs/reference/write_exchange.py
 	$(BIN)/python docs/reference/write_kinds.py
 
 bench: $(PEERS)
@@ -82,8 +83,9 @@ emulated: $(INSTALLED)
 
 # The engine of pages as WebAssembly, which ships compiled; the pinned compiler gives the same bytes again.
 wasm: $(INSTALLED)
-	$(BIN)/python -m ziglang cc @src/penstock/web/engine.flags src/penstock/web/engine.c -o src/penstock/web/engine.wasm
-	@chmod 644 src/penstock/web/engine.wasm
+	cd src/penstock/web && for engine in engine_float engine_fixed; do \
+	  ../../../$(BIN)/python -m ziglang cc @engine.flags $$engine.c -o $$engine.wasm && chmod 644 $$engine.wasm || exit 1; \
+	done
 
 install: $(INSTALLED)
 

@@ -19,7 +19,7 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["write_cli", "write_kinds"])
+@pytest.mark.parametrize("name", ["write_cli", "write_exchange", "write_kinds"])
 def test_a_reference_that_the_program_writes_is_what_it_does(name: str) -> None:
     writer = _module(DOCS / "reference" / f"{name}.py")
     assert writer.PAGE.read_text(encoding="utf-8") == writer.page(), "make reference"

@@ -23,8 +23,9 @@ from penstock.exchange.model import of_folder
 from penstock.exchange.msgpack_file import pack_tree, read_msgpack_file
 from penstock.exchange.named import DEEPEST, Found, Held, array, chosen, rest, with_new_update
 from penstock.exchange.npz_file import read_npz_file
+from penstock.exchange.place import expect_file
 from penstock.exchange.torch_state import read_safetensors
-from penstock.files import expect_place_for, write
+from penstock.files import write
 
 LINEN = {
     *(f"{gate}/kernel" for gate in ("ir", "iz", "in", "hr", "hz", "hn")),
@@ -240,9 +241,7 @@ def export(folder: Path, out: Path, *, force: bool, nnx: bool = False) -> list[s
     Raises:
         PenstockError: no GRUCell computes them, or the file cannot be written.
     """
-    if out.suffix != ".msgpack":
-        raise PenstockError(f"--out: expected a name that ends in .msgpack, got {out}")
-    expect_place_for(out)
+    expect_file(out, ".msgpack", force=force)
     layers = of_folder(folder)
     write(out, pack_tree(to_flax(layers, nnx=nnx)))
     made = "flax.nnx.RNN(flax.nnx.GRUCell)" if nnx else "flax.linen.RNN(flax.linen.GRUCell)"

@@ -132,8 +132,8 @@ def _cells(layer: KerasLayer) -> list[tuple[str, Mapping[str, Any], bool]]:
     backward = (layer.config.get("backward_layer") or layer.config["layer"])["config"]
     if layer.config.get("merge_mode") != "concat":
         raise PenstockError(
-            f'{layer.name}: merge_mode="concat" alone puts both directions side by side, got '
-            f"{layer.config.get('merge_mode')!r}; read by onnx it can be a graph of its own"
+            f'{layer.name}: merge_mode: expected "concat", which alone leaves both directions apart, got '
+            f"{layer.config.get('merge_mode')!r:.40}"
         )
     if forward.get("go_backwards") or not (backward.get("go_backwards") or backward is forward):
         raise PenstockError(f"{layer.name}: expected its layer to read forwards and its backward_layer backwards")

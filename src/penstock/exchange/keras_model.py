@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import PenstockError
 from penstock.exchange.able import refuse
 from penstock.exchange.layers import Direction, Layers
 from penstock.exchange.model import of_folder
 from penstock.exchange.packages import package
-from penstock.files import MADE, expect_place_for, write
+from penstock.exchange.place import expect_file
+from penstock.files import MADE, write
 
 WRITTEN = "3.0.0"
 """The version of Keras that a file names, which later ones read too."""
@@ -136,9 +136,7 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     Raises:
         PenstockError: Keras's layers do not compute them, or the file cannot be written.
     """
-    if out.suffix != ".keras":
-        raise PenstockError(f"--out: expected a name that ends in .keras, got {out}")
-    expect_place_for(out)
+    expect_file(out, ".keras", force=force)
     layers = of_folder(folder)
     write(out, keras_file(layers))
     return [

@@ -19,8 +19,9 @@ from penstock.exchange.able import refuse
 from penstock.exchange.layers import Direction, Layers, direction
 from penstock.exchange.model import of_folder
 from penstock.exchange.named import Found, Held, array, chosen, rest, widened, with_new_update
+from penstock.exchange.place import expect_file
 from penstock.exchange.torch_file import read_torch_file
-from penstock.files import MADE, expect_place_for, write
+from penstock.files import MADE, write
 
 OF_LAYER = re.compile(r"(?:(?P<of>.*)\.)?weight_hh(?:_l(?P<layer>\d{1,4}))?")
 """The name of a recurrent matrix forwards, of ``nn.GRU`` with the layer's number, of ``nn.GRUCell`` without."""
@@ -56,6 +57,8 @@ def of_named(held: Mapping[str, Held], source: str, name: str | None, new_update
         PenstockError: as ``from_torch``.
     """
     found = in_state(held, source)
+    if not found and (kind := _another(held)):
+        raise PenstockError(f"{source}: holds no weights of a GRU, but of {kind}, which is another function")
     layers = rest(held, found, chosen(found, name, source))
     return with_new_update(layers) if new_update else layers
 
@@ -68,6 +71,14 @@ def in_state(held: Mapping[str, Held], source: str) -> list[Found]:
         if match and _is_gru(held, weight):
             found.setdefault((match["of"] or "", match["layer"] is None), []).append(weight)
     return [_found(held, of, cell, len(weights), source) for (of, cell), weights in found.items()]
+
+
+def _another(held: Mapping[str, Held]) -> str | None:
+    """The recurrent layer that there is instead."""
+    for weight, one in held.items():
+        if OF_LAYER.fullmatch(weight) and len(one.shape) == 2:
+            return {4: "an LSTM", 1: "a plain RNN"}.get(one.shape[0] // max(one.shape[1], 1))
+    return None
 
 
 def _is_gru(held: Mapping[str, Held], weight: str) -> bool:
@@ -208,9 +219,7 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     Raises:
         PenstockError: torch.nn.GRU does not compute them, or the file cannot be written.
     """
-    if out.suffix != ".safetensors":
-        raise PenstockError(f"--out: expected a name that ends in .safetensors, got {out}")
-    expect_place_for(out)
+    expect_file(out, ".safetensors", force=force)
     layers = of_folder(folder)
     write(out, safetensors.numpy.save(torch_state(layers), {"creator": MADE}))
     first = layers.layers[0]
