@@ -9,6 +9,7 @@ from penstock.engine import text
 from penstock.export.arrays import array, padded
 from penstock.export.c_source import BANNER
 from penstock.export.model import CModel
+from penstock.fixed_point import ONE, embed, output
 from penstock.runtime.sampling import sample
 
 STEPS = 20
@@ -50,15 +51,14 @@ def test_program(model: CModel) -> str:
 
 def _of_language(model: CModel, random: np.random.Generator) -> Arrays:
     """Tokens from a state that is not zero, the logits that follow each, and a token to be drawn."""
-    runtime = model.runtime
-    V = len(runtime.vocabulary)
+    V, unknown = len(model.runtime.vocabulary), model.runtime.vocabulary.unknown
     tokens = random.integers(0, V, STEPS).astype(np.int32)
     state = _hidden(model, random)
     before, outputs = state, []
     for token in tokens.tolist():
-        top, state = runtime._step(token, state)
-        outputs.append(runtime._output.logits(top)[0])
-    drawn = _drawn(outputs[-1], runtime.vocabulary.unknown)
+        logits, state = _next(model, token, state)
+        outputs.append(logits)
+    drawn = _drawn(outputs[-1].astype(np.float32) * np.float32(model.out_unit), unknown)
     return {
         "tokens": tokens,
         "before": padded(before),
@@ -67,6 +67,17 @@ def _of_language(model: CModel, random: np.random.Generator) -> Arrays:
         "drawing": np.array([TEMPERATURE, drawn[0]], np.float32),
         "drawn": np.array([drawn[1], drawn[2]], np.int32),
     }
+
+
+def _next(model: CModel, token: int, state: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """After a token the logits, and the new state (K, H)."""
+    if model.fixed is None:
+        top, state = model.runtime._step(token, state)
+        return model.runtime._output.logits(top)[0], state
+    assert model.fixed.embedding is not None
+    assert model.fixed.output is not None
+    top, state = model.fixed.step(embed(model.fixed.embedding, np.array(token)), state, model.stack)
+    return output(model.fixed.output, top), state
 
 
 def _drawn(logits: NDArray[np.float32], unknown: int | None) -> tuple[float, int, int]:
@@ -122,9 +133,10 @@ def _of_states(model: CModel, random: np.random.Generator) -> Arrays:
     return {"rows": rows, "before": padded(before), "outputs": outputs[:, 0], "after": padded(after[:, 0])}
 
 
-def _hidden(model: CModel, random: np.random.Generator) -> NDArray[np.float32]:
-    shape = model.stack.num_layers, model.stack.hidden_size
-    return random.uniform(-0.9, 0.9, shape).astype(np.float32)
+def _hidden(model: CModel, random: np.random.Generator) -> NDArray[Any]:
+    """A state (K, H)."""
+    state = random.uniform(-0.9, 0.9, (model.stack.num_layers, model.stack.hidden_size))
+    return state.astype(np.float32) if model.fixed is None else np.rint(state * 2**ONE).astype(np.int16)
 
 
 def _rows(model: CModel, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

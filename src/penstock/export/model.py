@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.export.arrays import blocks, padded, width
-from penstock.fixed_point import FixedEmbedding, FixedLayer, FixedOutput
+from penstock.fixed_point import WIDE, FixedEmbedding, FixedLayer, FixedOutput, step, total
 from penstock.model_folder import StackConfig, Weights
 from penstock.model_folder.content import read_config
 from penstock.runtime import Model, load
@@ -24,13 +24,21 @@ FORECAST = (
 
 
 class Fixed(NamedTuple):
-    """A model in w8a16."""
+    """A model in w8a16. Letters: K layers, D inputs, H hidden units, W = H in whole blocks."""
 
     layers: Sequence[FixedLayer]
     x_scale: float
     """What 1 in an input of the first layer stands for."""
     output: FixedOutput | None
     embedding: FixedEmbedding | None
+
+    def step(self, x: NDArray[Any], state: NDArray[Any], stack: StackConfig) -> tuple[NDArray[Any], NDArray[Any]]:
+        """By the oracle, from x (D,) and a state (K, H): what the output layer reads, (H,), and the new state."""
+        new: list[NDArray[Any]] = []
+        for k, layer in enumerate(self.layers):
+            below = x if k == 0 else total(np.stack(new)) if stack.residual else new[-1]
+            new.append(step(layer, below, state[k], stack.reset))
+        return total(np.stack(new)) if stack.residual else new[-1], np.stack(new)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +71,11 @@ class CModel:
     def bytes(self) -> int:
         """Of a number of a state."""
         return 4 if self.fixed is None else 2
+
+    @property
+    def out_unit(self) -> float:
+        """What 1 in an output stands for."""
+        return 1.0 if self.fixed is None else 2.0**-WIDE
 
     @property
     def rows(self) -> bool:
