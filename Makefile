@@ -3,6 +3,7 @@
 # make test-peers   conversions replayed in PyTorch, Keras, Flax, ONNX Runtime and OpenVINO, which it installs
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 # make emulated   the core's tests on an emulated AArch64 processor, where Debian's packages can be had
+# make targets   exported C on every kind of processor, from Cortex-M4 to big-endian and WebAssembly, likewise
 # make docs   the documentation, into docs/_build/html, with a live page of a model that it trains
 # make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
 # All make .venv on their first call and leave it alone afterwards.
@@ -21,7 +22,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-peers docs figures reference bench lint sanitize sanitized emulated install lock clean wasm
+.PHONY: run test test-peers docs figures reference bench lint sanitize sanitized emulated targets install lock clean wasm
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -80,6 +81,9 @@ sanitized:
 
 emulated: $(INSTALLED)
 	@tests/emulated/aarch64.sh
+
+targets: $(INSTALLED)
+	@tests/targets/targets.sh
 
 # The engine of pages as WebAssembly, which ships compiled; the pinned compiler gives the same bytes again.
 wasm: $(INSTALLED)

@@ -31,10 +31,7 @@ if ! have "${tools[@]}"; then
     qemu-user qemu-system-arm nodejs; } >/dev/null 2>&1 || lacks "apt-get could not install cross compilers and QEMU"
 fi
 zig=(python -m ziglang)
-if ! "${zig[@]}" version >/dev/null 2>&1; then
-  echo "Installing Zig, whose compiler makes WebAssembly; this happens once."
-  pip install --quiet ziglang || lacks "pip could not install ziglang"
-fi
+"${zig[@]}" version >/dev/null 2>&1 || lacks "it needs Zig, which the tests' packages have: make install"
 
 rm -rf "$here/models"
 mkdir -p "$here/models"
@@ -96,4 +93,26 @@ run cortex-m55 "${m55[@]}" -- "${on_m55[@]}" -kernel
 run wasm "${zig[@]}" cc -target wasm32-wasi -msimd128 -- node --no-warnings tests/targets/wasi.mjs
 run wasm-plain "${zig[@]}" cc -target wasm32-wasi -- node --no-warnings tests/targets/wasi.mjs
 wait_for_all
+
+# Instructions a multiply-add: count H of one layer, D = H, w8a16, with embedding and output layer
+count() {
+  local name=$1 folder=$here/models/count/$2 build=() program
+  shift 2
+  while [ "$1" != -- ]; do build+=("$1"); shift; done
+  shift
+  program=$here/$name-count
+  "${build[@]}" "${strict[@]}" -I"$folder" -DMULTIPLY_ADDS="$(sed -n 's/.*work: \([0-9,]*\) .*/\1/p' "$folder/gru.h" | tr -d ,).0" \
+    "$folder/gru.c" tests/targets/count.c -o "$program"
+  timeout 120 "$@" "$program"
+}
+for H in 64 128 256; do
+  echo "w8a16, H = $H, instructions a multiply-add: Cortex-M4 $(count m4 $H "${m4[@]}" -- "${on_m4[@]}" -icount shift=0 -kernel)," \
+    "Cortex-M55 $(count m55 $H "${m55[@]}" -- "${on_m55[@]}" -icount shift=0 -kernel)"
+done
+for core in "cortex-m4 -mfpu=fpv4-sp-d16" cortex-m55; do
+  # shellcheck disable=SC2086
+  arm-none-eabi-gcc -mthumb -mfloat-abi=hard -mcpu=$core -std=c99 -Os -c "$here/models/count/64/gru.c" -o "$here/size.o"
+  constants=$(sed -n 's/.*flash: \([0-9,]*\) bytes.*/\1/p' "$here/models/count/64/gru.h" | tr -d ,)
+  echo "code beside the weights, ${core%% *}: $(($(arm-none-eabi-size "$here/size.o" | awk 'NR == 2 { print $1 }') - constants)) bytes"
+done
 echo "make targets: passed"
