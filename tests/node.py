@@ -7,7 +7,7 @@ from typing import Any
 
 import playwright
 
-from penstock.web import MODEL, script
+from penstock.web import MODEL, Numbers, script
 
 WEB = Path(__file__).parents[1] / "src" / "penstock" / "web"
 """Where the modules to be imported stand."""
@@ -32,12 +32,12 @@ def run_node(script: str) -> str:
     return done.stdout
 
 
-def run_model(file: Path, source: str, *, catching: bool = False) -> Any:
+def run_model(file: Path, source: str, *, catching: bool = False, numbers: Numbers = "float32") -> Any:
     """What a module of this source prints as JSON; it has ``web``, all that the script of a page exports, and
     ``model``, loaded from the file. ``catching`` gives what loading it raised."""
     given = f"""
     import {{ readFileSync }} from "node:fs";
-    const web = {script(*MODEL)};
+    const web = {script(*MODEL, numbers=numbers)};
     const file = readFileSync({json.dumps(str(file))});
     """
     if catching:

@@ -1,16 +1,17 @@
-// The engine: engine.wasm, made of penstock/engine (C), over a memory that holds a model's weights and room to compute with.
-// ``ENGINE`` is its base64, which penstock.web.script puts before this. Letters are those of engine.c.
+// The engine, C as WebAssembly, over a memory that holds a model's weights and room to compute with. There is one of float32
+// and one of w8a16; ``ENGINE``, which penstock.web.script puts before this, is { numbers, wasm }: which, and its base64.
 
 import { fromBase64 } from "./file.js";
 
 const PAGE = 65536; // bytes that a memory grows by
-const ROWS = 16; // of a block of weights
+export const ROWS = 16; // of a block of weights
 
 let compiled = null;
 
-export async function newEngine() {
+export async function newEngine(numbers) {
+  if (numbers !== ENGINE.numbers) throw new RangeError(`expected a model in ${ENGINE.numbers}, got one in ${numbers}`);
   try {
-    compiled ??= await WebAssembly.compile(fromBase64(ENGINE));
+    compiled ??= await WebAssembly.compile(fromBase64(ENGINE.wasm));
   } catch (error) {
     throw new Error(`the engine needs WebAssembly with SIMD, as browsers have had it since 2023: ${error.message}`);
   }
@@ -19,46 +20,28 @@ export async function newEngine() {
   let end = exports.__heap_base.value;
 
   // Room for so many numbers, and a view of the first ``count``, which stays right though the memory grows.
-  function room(count, space = count) {
+  function room(count, { space = count, Numbers = Float32Array } = {}) {
     const at = Math.ceil(end / 16) * 16;
-    end = at + space * Float32Array.BYTES_PER_ELEMENT;
+    end = at + space * Numbers.BYTES_PER_ELEMENT;
     const lack = end - memory.buffer.byteLength;
     if (lack > 0) memory.grow(Math.ceil(lack / PAGE));
     let view = null;
     return {
       at,
       get view() {
-        if (view?.buffer !== memory.buffer) view = new Float32Array(memory.buffer, at, count);
+        if (view?.buffer !== memory.buffer) view = new Numbers(memory.buffer, at, count);
         return view;
       },
     };
   }
 
-  // Parts one below the other, each (rows,), as (W,): with zeros up to whole blocks.
-  function vector(values, rows) {
-    const made = room((values.length / rows) * wide(rows));
-    for (let part = 0; part * rows < values.length; part++) {
-      made.view.set(values.subarray(part * rows, (part + 1) * rows), part * wide(rows));
-    }
+  // Numbers as they are.
+  function copy(values) {
+    const made = room(values.length, { Numbers: values.constructor });
+    made.view.set(values);
     return made;
   }
-
-  // Parts one below the other, each (rows, columns), as blocks (W/16, columns, 16).
-  function matrix(values, rows, columns) {
-    const parts = values.length / (rows * columns);
-    const made = room(parts * wide(rows) * columns);
-    const blocks = made.view;
-    let from = 0;
-    for (let part = 0; part < parts; part++) {
-      for (let row = 0; row < rows; row++) {
-        const place = part * wide(rows) + row;
-        let to = (place - (place % ROWS)) * columns + (place % ROWS);
-        for (let k = 0; k < columns; k++, to += ROWS) blocks[to] = values[from++];
-      }
-    }
-    return made;
-  }
-  return { ...exports, room, vector, matrix };
+  return { ...exports, room, copy };
 }
 
 // W: so many rows in whole blocks.

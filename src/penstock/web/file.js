@@ -32,9 +32,13 @@ function bytesOf(view) {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-const BYTES = { F32: 4, F16: 2 };
+const BYTES = { F32: 4, F16: 2, I64: 8, I32: 4, U32: 4, I8: 1 };
 const READ = {
   F32: (bytes) => new Float32Array(bytes),
+  I64: (bytes) => new BigInt64Array(bytes),
+  I32: (bytes) => new Int32Array(bytes),
+  U32: (bytes) => new Uint32Array(bytes),
+  I8: (bytes) => new Int8Array(bytes),
   F16: (bytes) => Float32Array.from(new Uint16Array(bytes), half),
 };
 

@@ -9,7 +9,7 @@
 // Letters: D input features, H hidden units, K layers, W = H in whole blocks. Weights have PyTorch's names, shapes and order,
 // (3H, D) and (3H, H), rows r, z, n.
 
-import { wide } from "./engine.js";
+import { ROWS, wide } from "./engine.js";
 
 const GATES = ["reset", "update", "candidate"];
 const MOST_KEPT = 1024; // tokens of which it is kept what they give the first layer
@@ -19,7 +19,7 @@ export function floatNetwork(engine, config, tensors) {
   const W = wide(H);
   const layers = Array.from({ length: K }, (_, k) => newLayer(engine, tensors, k, k ? H : D, H));
   const x = engine.room(Math.max(D, H));
-  const h = engine.room(H, W);
+  const h = engine.room(H, { space: W });
   const [input, gates, held] = [3 * W, 4 * W, 3 * W].map((count) => engine.room(count));
   const sum = new Float32Array(H);
   const named = { reset: 0, update: W, candidate: 2 * W };
@@ -32,7 +32,7 @@ export function floatNetwork(engine, config, tensors) {
   function fromInput(k, values, to = input, form = reset) {
     const { weight, bias, features } = layers[k].input;
     x.view.set(values);
-    engine.product((3 * W) / 16, features, weight.at, bias[form].at, x.at, to.at);
+    engine.product((3 * W) / ROWS, features, weight.at, bias[form].at, x.at, to.at);
     return to;
   }
 
@@ -88,10 +88,10 @@ function newLayer(engine, tensors, k, D, H) {
   const [ofInput, ofState] = [of("bias_ih"), of("bias_hh")];
   const before = ofInput.map((value, i) => value + ofState[i]);
   const after = before.map((value, i) => (i < 2 * H ? value : ofInput[i])); // b_hn stands beside W_hn h, which r shows
-  const bias = { before: engine.vector(before, H), after: engine.vector(after, H) };
+  const bias = { before: vector(engine, before, H), after: vector(engine, after, H) };
   return {
-    input: { weight: engine.matrix(of("weight_ih"), H, D), bias, features: D },
-    state: { weight: engine.matrix(of("weight_hh"), H, H), bias: engine.vector(ofState.subarray(2 * H), H) },
+    input: { weight: matrix(engine, of("weight_ih"), H, D), bias, features: D },
+    state: { weight: matrix(engine, of("weight_hh"), H, H), bias: vector(engine, ofState.subarray(2 * H), H) },
   };
 }
 
@@ -99,11 +99,11 @@ function newLayer(engine, tensors, k, D, H) {
 function newOutput(engine, weight, bias) {
   const rows = bias.length;
   const D = weight.length / rows;
-  const [packed, offset] = [engine.matrix(weight, rows, D), engine.vector(bias, rows)];
-  const [x, out] = [engine.room(D), engine.room(rows, wide(rows))];
+  const [packed, offset] = [matrix(engine, weight, rows, D), vector(engine, bias, rows)];
+  const [x, out] = [engine.room(D), engine.room(rows, { space: wide(rows) })];
   return (values) => {
     x.view.set(values);
-    engine.product(wide(rows) / 16, D, packed.at, offset.at, x.at, out.at);
+    engine.product(wide(rows) / ROWS, D, packed.at, offset.at, x.at, out.at);
     return out.view;
   };
 }
@@ -119,4 +119,29 @@ function newCache(engine, most, size, make) {
     }
     return kept.get(key);
   };
+}
+
+// Parts one below the other, each (rows,), as (W,): with zeros up to whole blocks.
+function vector(engine, values, rows) {
+  const made = engine.room((values.length / rows) * wide(rows));
+  for (let part = 0; part * rows < values.length; part++) {
+    made.view.set(values.subarray(part * rows, (part + 1) * rows), part * wide(rows));
+  }
+  return made;
+}
+
+// Parts one below the other, each (rows, columns), as blocks (W/16, columns, 16).
+function matrix(engine, values, rows, columns) {
+  const parts = values.length / (rows * columns);
+  const made = engine.room(parts * wide(rows) * columns);
+  const blocks = made.view;
+  let from = 0;
+  for (let part = 0; part < parts; part++) {
+    for (let row = 0; row < rows; row++) {
+      const place = part * wide(rows) + row;
+      let to = (place - (place % ROWS)) * columns + (place % ROWS);
+      for (let k = 0; k < columns; k++, to += ROWS) blocks[to] = values[from++];
+    }
+  }
+  return made;
 }

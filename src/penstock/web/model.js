@@ -8,15 +8,17 @@
 import { bareModel } from "./bare.js";
 import { newEngine } from "./engine.js";
 import { open } from "./file.js";
+import { fixedNetwork } from "./fixed.js";
 import { floatNetwork } from "./float.js";
 import { languageModel } from "./language.js";
 import { seriesModel } from "./series.js";
 import { textModel } from "./texts.js";
 
+const NETWORKS = { float32: floatNetwork, w8a16: fixedNetwork };
 const KINDS = { language: languageModel, series: seriesModel, text: textModel, states: bareModel };
 
 export async function load(file) {
   const { about, tensors } = open(file);
-  const network = floatNetwork(await newEngine(), about.config, tensors);
+  const network = NETWORKS[about.numbers](await newEngine(about.numbers), about.config, tensors);
   return KINDS[about.kind](network, about, tensors);
 }

@@ -2,27 +2,53 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 
+from penstock.engine.fixed_layout import Layout, layer_arrays, output_arrays
 from penstock.errors import PenstockError
+from penstock.fixed_point import FixedEmbedding, FixedLayer, FixedOutput
 from penstock.model_folder import LanguageConfig, Weights
 from penstock.model_folder.content import Config, digest_of
 from penstock.model_folder.series import SeriesFiles
 from penstock.model_folder.states import StatesFiles
 from penstock.text.vocabulary import Vocabulary
+from penstock.web import Numbers
 
 FORMAT, VERSION = "penstock-web", 2
 
 Precision = Literal["float32", "float16"]
 
+LAYOUT: Layout = "pairs"
+"""Of weights in whole numbers: ``engine/gru_fixed_wasm.h``."""
+
 
 def language_file(config: LanguageConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
     """The content of a language model's file."""
+    return _file(_language(config, vocabulary), config, weights, precision)
+
+
+def fixed_language_file(
+    config: LanguageConfig,
+    vocabulary: Vocabulary,
+    layers: Sequence[FixedLayer],
+    embedding: FixedEmbedding,
+    output: FixedOutput,
+) -> bytes:
+    """The content of the file of a language model in w8a16."""
+    arrays = {"embedding.m": embedding.m, **_fixed_layers(layers), **_fixed_output(output)}
+    if not config.tied:  # else its rows are the output layer's
+        arrays["embedding.q"] = embedding.q
+    return _saved(_language(config, vocabulary), "w8a16", arrays)
+
+
+def _language(config: LanguageConfig, vocabulary: Vocabulary) -> dict[str, Any]:
     sizes = {"vocabulary_size": config.vocabulary_size, "tied": config.tied, **dataclasses.asdict(config.stack)}
-    about = {"kind": "language", "config": sizes, "vocabulary": _described(vocabulary)}
-    return _file(about, config, weights, precision)
+    return {"kind": "language", "config": sizes, "vocabulary": _described(vocabulary)}
 
 
 def answers_file(files: SeriesFiles, precision: Precision) -> bytes:
@@ -50,8 +76,23 @@ def states_file(files: StatesFiles, precision: Precision) -> bytes:
 
 
 def _file(about: dict[str, Any], config: Config, weights: Weights, precision: Precision) -> bytes:
-    arrays = {name: weights[name].astype(precision) for name, shape in config.shapes().items() if shape}
-    content = {"version": VERSION, **about, "digest": digest_of(arrays, about)}
+    return _saved(about, "float32", {n: weights[n].astype(precision) for n, shape in config.shapes().items() if shape})
+
+
+def _fixed_layers(layers: Sequence[FixedLayer]) -> dict[str, NDArray[Any]]:
+    """In the order in which the engine reads them."""
+    each = ((k, layer_arrays(layer, LAYOUT)._asdict()) for k, layer in enumerate(layers))
+    return {f"layers.{k}.{name}": array for k, arrays in each for name, array in arrays.items()}
+
+
+def _fixed_output(output: FixedOutput) -> dict[str, NDArray[Any]]:
+    words, m, b = output_arrays(output, LAYOUT)
+    rows = np.array([len(output.q)], np.int32)
+    return {"output.words": words, "output.m": m, "output.b": b, "output.rows": rows}
+
+
+def _saved(about: dict[str, Any], numbers: Numbers, arrays: dict[str, NDArray[Any]]) -> bytes:
+    content = {"version": VERSION, "numbers": numbers, **about, "digest": digest_of(arrays, about)}
     return safetensors.numpy.save(arrays, {FORMAT: json.dumps(content)})
 
 

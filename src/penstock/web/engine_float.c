@@ -1,10 +1,10 @@
-/* The engine for browsers: what engine.js calls, on addresses in one memory. Compiled to engine.wasm by `make wasm`.
+/* The engine for browsers in float32: what float.js calls, on addresses in one memory. `make wasm` compiles it.
 
    Letters: D inputs, H units, W = H rounded up to whole blocks of 16 rows, as weights, gates and states are here; see
    gru_float.h for the blocks. Numbers behind the H units are zeros and stay so. */
 #include "../engine/gru_float.h"
 
-#define CALLED(name) __attribute__((export_name(#name)))
+#define CALLED(name) __attribute__((export_name(#name), noinline))
 
 /* y = w x + bias: w (blocks, columns, 16), bias and y (16 blocks,). */
 CALLED(product)
@@ -33,7 +33,7 @@ void step(int after, size_t H, const float *w, const float *bias, const float *i
     const size_t W = gru_float_width(H), blocks = W / GRU_ROWS;
     float *r = gates, *z = gates + W, *n = gates + 2 * W, *past = gates + 3 * W;
     size_t i;
-    gru_product(2 * blocks, w, input, h, 0, h, H, r);
+    product(2 * blocks, H, w, input, h, r);
     for (i = 0; i < W; i += GRU_LANES) {
         gru_floats shown = gru_sigmoid(gru_load(r + i)), kept = gru_sigmoid(gru_load(z + i));
         if (held) {
@@ -47,11 +47,11 @@ void step(int after, size_t H, const float *w, const float *bias, const float *i
     w += 2 * W * H;
     input += 2 * W;
     if (after) {
-        gru_product(blocks, w, bias, h, 0, h, H, past);
+        product(blocks, H, w, bias, h, past);
         for (i = 0; i < W; i += GRU_LANES)
             gru_store(n + i, gru_fma(gru_load(r + i), gru_load(past + i), gru_load(input + i)));
     } else {
-        gru_product(blocks, w, input, past, 0, past, H, n);
+        product(blocks, H, w, input, past, n);
     }
     for (i = 0; i < W; i += GRU_LANES) {
         gru_floats candidate = gru_tanh(gru_load(n + i));
