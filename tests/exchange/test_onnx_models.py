@@ -160,6 +160,14 @@ def test_what_the_graph_cannot_say_is_refused_and_nothing_written(tmp_path: Path
     assert (tmp_path / "other.onnx").read_bytes() == b"mine"
 
 
+def test_a_model_too_large_for_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made.language(tmp_path / "l", StackConfig(3, 4))
+    monkeypatch.setattr("penstock.exchange.onnx.MOST", 1 << 24)
+    with pytest.raises(PenstockError, match="onnx cannot say it in one file: a file of protobuf has 16,777,216 bytes"):
+        export(model, tmp_path / "m.onnx", force=False)
+    assert not (tmp_path / "m.onnx").exists()
+
+
 def test_what_was_exported_before_is_replaced(tmp_path: Path) -> None:
     model = made.language(tmp_path / "l", StackConfig(3, 4))
     export(model, tmp_path / "m.onnx", force=False)

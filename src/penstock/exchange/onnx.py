@@ -12,7 +12,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.exchange.layers import Layers
-from penstock.exchange.onnx_file import Source
+from penstock.exchange.onnx_file import MOST, Source
 from penstock.exchange.onnx_layers import to_onnx
 from penstock.exchange.onnx_models import draw
 from penstock.exchange.onnx_nodes import Node, adds_its_input, behind, is_gru, named, read
@@ -150,6 +150,8 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     if out.exists() and not force:
         raise PenstockError(f"{out}: is there already; add --force to replace it, or choose another --out")
     model, said = draw(folder)
+    if sum(len(one.raw_data) for one in model.graph.initializer) > MOST - (1 << 24):
+        raise PenstockError(f"{folder}: onnx cannot say it in one file: a file of protobuf has {MOST:,} bytes at most")
     content = model.SerializeToString()
     write(out, content)
     return [f"wrote {out}: {len(content):,} bytes, operators of version {model.opset_import[0].version}", *said]
