@@ -5,7 +5,7 @@ import { checkSampling, draw } from "./sampling.js";
 import { State, stateKind } from "./state.js";
 import { vocabulary } from "./vocabulary.js";
 
-export function languageModel(network, { config, digest, vocabulary: known }) {
+export function languageModel(network, { config, numbers, digest, vocabulary: known }) {
   const V = config.vocabulary_size;
   const kind = stateKind(digest, config, network.Numbers);
   const logProbabilities = new Float64Array(V);
@@ -46,6 +46,7 @@ export function languageModel(network, { config, digest, vocabulary: known }) {
   const model = {
     kind: "language",
     config,
+    numbers,
     vocabulary: words,
     layers: network.layers,
     output: network.output,

@@ -9,10 +9,10 @@ export type Model = LanguageModel | SeriesModel | TextModel | BareModel;
 
 /** Where a text or a series stands between two steps: a value. Letters: K layers, H hidden units. */
 export interface State {
-  /** (K, H), row by row. */
-  readonly hidden: Float32Array;
+  /** (K, H), row by row; of a model in w8a16 whole numbers, times 2⁻¹⁵. */
+  readonly hidden: Float32Array | Int16Array;
   /** Of each layer its part of `hidden`, (H,). */
-  readonly layers: readonly Float32Array[];
+  readonly layers: ReadonlyArray<Float32Array | Int16Array>;
   /** Another that goes its own way. */
   copy(): State;
   /** All that it is, with the model's digest. `model.state(bytes)` restores it; another model refuses it. */
@@ -37,6 +37,7 @@ export interface Gates {
   candidate: Float32Array;
 }
 
+/** Only of models in float32. */
 export interface Step {
   /** A layer: what takes the place of what the units would have decided; NaN leaves it to them. */
   held?: ReadonlyArray<Partial<Record<keyof Gates, ArrayLike<number>>> | undefined>;
@@ -74,6 +75,7 @@ export interface Vocabulary {
 export interface LanguageModel {
   readonly kind: "language";
   readonly config: Config & { readonly vocabulary_size: number };
+  readonly numbers: "float32" | "w8a16";
   readonly vocabulary: Vocabulary;
   /** Of a text's beginning, or restored from what `toBytes` or `toJSON` gave. */
   state(saved?: Uint8Array | string): State;

@@ -10,6 +10,8 @@ function showLanguage(model) {
   const picture = gatePicture(byId("gates"), Math.min(model.config.hidden_size, UNITS));
   const temperature = byId("temperature");
   const top = model.config.num_layers - 1;
+  const shown = model.numbers === "float32"; // gates in whole numbers stay inside
+  document.querySelector("figure").hidden = !shown;
   let writing = null;
 
   function stop() {
@@ -22,7 +24,7 @@ function showLanguage(model) {
     const text = make("span", "");
     byId("written").replaceChildren(make("span", prompt, { className: "given" }), text);
     picture.clear();
-    const seen = (layer, { update }) => layer === top && picture.column(update);
+    const seen = shown ? (layer, { update }) => layer === top && picture.column(update) : undefined;
     const mine = (writing = model.generate(prompt, { length: LENGTH, temperature: Number(temperature.value), seen }));
     byId("write").textContent = "Stop";
     const frame = () => {
