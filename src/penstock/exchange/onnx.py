@@ -12,7 +12,7 @@ import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.exchange.layers import Layers
-from penstock.exchange.onnx_file import MOST, Source
+from penstock.exchange.onnx_file import MOST, OnnxSource
 from penstock.exchange.onnx_layers import to_onnx
 from penstock.exchange.onnx_models import draw
 from penstock.exchange.onnx_nodes import Node, adds_its_input, behind, is_gru, named, read
@@ -41,7 +41,7 @@ def from_onnx(source: Any, *, name: str | None = None) -> Layers:
         PenstockError: it is no whole model; or there is no GRU node, or several that do not read one the other; or one
             computes what no GRU of Penstock does.
     """
-    graph = Graph(Source(source))
+    graph = Graph(OnnxSource(source))
     protos = [node for node in graph.nodes if is_gru(node)]
     names = [named(node, k) for k, node in enumerate(protos)]
     if not protos:

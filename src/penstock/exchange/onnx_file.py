@@ -29,7 +29,7 @@ FIELDS = {1: "float_data", 6: "int32_data", 7: "int64_data", 10: "int32_data", 1
 DIMENSIONS = 8
 
 
-class Source:
+class OnnxSource:
     """A model, where it came from, and how much of its weights was read."""
 
     def __init__(self, source: Any) -> None:

@@ -1,6 +1,7 @@
 """ONNX graphs drawn with the package ``onnx`` alone: inputs, nodes, constants and outputs, one by one."""
 
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ Array = NDArray[Any]
 Axes = Sequence[int | str]
 
 
-class Drawing:
+class OnnxDrawing:
     """A graph in the making. A value is known by its name.
 
     Args:
@@ -67,19 +68,14 @@ class Drawing:
         named = self.onnx.helper.make_graph
         return named(self._nodes, "penstock", self._inputs, self._outputs, constants, doc_string=about)
 
-    def model(self, about: str, metadata: dict[str, str]) -> Any:
-        """The whole as an onnx.ModelProto."""
-        from penstock import __version__
-
+    def model(self, about: str, told: dict[str, str]) -> Any:
+        """The whole as an onnx.ModelProto, with ``told`` as its metadata."""
         helper = self.onnx.helper
-        constants = list(self._constants.values())
-        graph = helper.make_graph(self._nodes, "penstock", self._inputs, self._outputs, constants, doc_string=about)
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name=MADE,
-            producer_version=__version__,
-        )  # fmt: skip
-        helper.set_model_props(model, metadata)
-        return model
+        opset, version = helper.make_opsetid("", OPSET), metadata.version("penstock")
+        made = helper.make_model(self.graph(about), opset_imports=[opset], ir_version=IR, producer_name=MADE)
+        made.producer_version = version
+        helper.set_model_props(made, told)
+        return made
 
     def _kind(self, dtype: Any) -> int:
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from penstock.exchange.layers import Direction, Layers
-from penstock.exchange.onnx_graph import Array, Drawing
+from penstock.exchange.onnx_graph import Array, OnnxDrawing
 
 
 def to_onnx(layers: Layers, *, lengths: bool = False) -> Any:
@@ -22,7 +22,7 @@ def to_onnx(layers: Layers, *, lengths: bool = False) -> Any:
         lengths: also read lengths (N,) int64, 0 … L: outputs are zero past a sequence's end, and h_n is the state
             there.
     """
-    drawing, dtype = Drawing(), layers.dtype
+    drawing, dtype = OnnxDrawing(), layers.dtype
     x = drawing.input("x", dtype, ["L", "N", layers.input_size])
     shapes = {f".{k}": (len(layer), layer[0].hidden_size) for k, layer in enumerate(layers.layers)}
     alike = len({H for _, H in shapes.values()}) == 1
@@ -42,7 +42,7 @@ def to_onnx(layers: Layers, *, lengths: bool = False) -> Any:
 
 
 def draw_layers(
-    drawing: Drawing, layers: Layers, x: str, states: Sequence[str], lengths: str | None = None
+    drawing: OnnxDrawing, layers: Layers, x: str, states: Sequence[str], lengths: str | None = None
 ) -> tuple[str, list[str]]:
     """The layers over x (L, N, D): the last one's output (L, N, ·), and each layer's states after it.
 
@@ -62,7 +62,7 @@ def draw_layers(
     return x, after
 
 
-def draw_stack(drawing: Drawing, layers: Layers, x: str, h_0: str, lengths: str | None = None) -> tuple[str, str]:
+def draw_stack(drawing: OnnxDrawing, layers: Layers, x: str, h_0: str, lengths: str | None = None) -> tuple[str, str]:
     """The same of layers of one hidden size, whose states stand in one value, before h_0 and after h_n (K, N, H)."""
     counts, states = [len(layer) for layer in layers.layers], [h_0]
     if len(counts) > 1:
@@ -73,7 +73,7 @@ def draw_stack(drawing: Drawing, layers: Layers, x: str, h_0: str, lengths: str 
 
 
 def _node(
-    drawing: Drawing, reset: str, name: str, layer: Sequence[Direction], x: str, h_0: str, lengths: str = ""
+    drawing: OnnxDrawing, reset: str, name: str, layer: Sequence[Direction], x: str, h_0: str, lengths: str = ""
 ) -> tuple[str, str]:
     """One GRU node, and its output as (L, N, K × H)."""
     H = layer[0].hidden_size
@@ -98,7 +98,7 @@ def _node(
 class _Lengths:
     """What follows from the sequences' lengths, for all layers."""
 
-    def __init__(self, drawing: Drawing, x: str, lengths: str, dtype: Any) -> None:
+    def __init__(self, drawing: OnnxDrawing, x: str, lengths: str, dtype: Any) -> None:
         self.drawing, self.told = drawing, drawing.cast(lengths, np.int32)
         one, axis = (drawing.constant(name, np.array(value, np.int64)) for name, value in (("one", 1), ("axis.1", [1])))
         zero, none = drawing.constant("zero", np.int64(0)), drawing.constant("none", np.array(0, dtype))

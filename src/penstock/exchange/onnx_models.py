@@ -12,9 +12,10 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.exchange.layers import Layers
 from penstock.exchange.model import of_folder
-from penstock.exchange.onnx_graph import Drawing
+from penstock.exchange.onnx_graph import OnnxDrawing
 from penstock.exchange.onnx_layers import draw_stack, to_onnx
 from penstock.exchange.onnx_rows import draw_rows, draw_segments, draw_steps_of
+from penstock.exchange.packages import package
 from penstock.model_folder import CONFIG, TOKENIZER, load_model
 from penstock.model_folder.content import read_config
 from penstock.model_folder.series import SeriesAnswer, SeriesFiles, load_series_model
@@ -47,15 +48,13 @@ def draw(folder: Path) -> Drawn:
     about = {"penstock.format": "1", "penstock.holds": task, CONFIG: (folder / CONFIG).read_text("utf-8")}
     if (folder / TOKENIZER).is_file():
         about[TOKENIZER] = (folder / TOKENIZER).read_text("utf-8")
-    model.ClearField("metadata_props")
-    for key, value in about.items():
-        model.metadata_props.add(key=key, value=value)
+    package("onnx", folder).helper.set_model_props(model, about)
     return model, [*said, f"its metadata holds {' and '.join(list(about)[2:])}, which say what the numbers mean"]
 
 
 def _language(folder: Path, layers: Layers) -> Drawn:
     config, _, weights = load_model(folder)
-    drawing = Drawing()
+    drawing = OnnxDrawing()
     tokens = drawing.input("tokens", np.int64, ["L", "N"])
     state = _state(drawing, layers)
     embedding = drawing.constant("embedding", weights["embedding.weight"])
@@ -76,7 +75,7 @@ def _language(folder: Path, layers: Layers) -> Drawn:
 
 def _series(folder: Path, files: SeriesFiles, layers: Layers) -> Drawn:
     """Of rows or of texts: answers at each step, or with segments one to each sequence."""
-    drawing, whole = Drawing(), bool(files.config.segment)
+    drawing, whole = OnnxDrawing(), bool(files.config.segment)
     notes: list[str] = []
     if files.vocabulary is not None:
         tokens = drawing.input("tokens", np.int64, ["L", "N"])
@@ -112,7 +111,7 @@ def _series(folder: Path, files: SeriesFiles, layers: Layers) -> Drawn:
     return model, [*_said(model), *notes]
 
 
-def _answers(drawing: Drawing, answer: SeriesAnswer, outputs: str, axes: list[int | str]) -> str:
+def _answers(drawing: OnnxDrawing, answer: SeriesAnswer, outputs: str, axes: list[int | str]) -> str:
     """The graph's output ``answers``, as ``AnswerRuntime.answers`` gives them; in words what they are."""
     if answer.kind == "numbers":
         wide = drawing.cast(outputs, np.float64)
@@ -125,11 +124,11 @@ def _answers(drawing: Drawing, answer: SeriesAnswer, outputs: str, axes: list[in
     return "probabilities"
 
 
-def _state(drawing: Drawing, layers: Layers) -> str:
+def _state(drawing: OnnxDrawing, layers: Layers) -> str:
     return drawing.input("state", np.float32, [len(layers.layers), "N", layers.output_size])
 
 
-def _new_state(drawing: Drawing, layers: Layers, after: str) -> None:
+def _new_state(drawing: OnnxDrawing, layers: Layers, after: str) -> None:
     drawing.output("new_state", after, np.float32, [len(layers.layers), "N", layers.output_size])
 
 

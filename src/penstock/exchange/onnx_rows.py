@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from penstock.exchange.onnx_graph import Drawing
+from penstock.exchange.onnx_graph import OnnxDrawing
 from penstock.series import Features
 from penstock.series.segments import CHANGE
 
 
-def draw_rows(drawing: Drawing, features: Features, *, remembers: bool) -> tuple[str, list[str]]:
+def draw_rows(drawing: OnnxDrawing, features: Features, *, remembers: bool) -> tuple[str, list[str]]:
     """The features (L, N, D) of the graph's input rows (L, N, C), and what is to be said of its inputs.
 
     Where training rows missed values the graph also reads ``memory`` and, if it ``remembers`` from call to call, gives
@@ -65,11 +65,11 @@ def draw_rows(drawing: Drawing, features: Features, *, remembers: bool) -> tuple
     return drawing.cast(node("Concat", parts, axis=-1), np.float32), notes
 
 
-def _log1p(drawing: Drawing, value: str) -> str:
+def _log1p(drawing: OnnxDrawing, value: str) -> str:
     return str(drawing.node("Log", [drawing.node("Add", [value, drawing.constant("1.0", np.float64(1))])]))
 
 
-def _one_of(drawing: Drawing, column: Any, k: int, codes: str, there: str) -> str:
+def _one_of(drawing: OnnxDrawing, column: Any, k: int, codes: str, there: str) -> str:
     """(L, N, places) of a category's codes (L, N, 1): 1 at its place."""
     node, other = drawing.node, len(column.kept)
     table = [column.kept.index(name) if name in column.kept else other for name in column.categories]
@@ -83,7 +83,9 @@ def _one_of(drawing: Drawing, column: Any, k: int, codes: str, there: str) -> st
     return drawing.cast(node("And", [is_one, there]), np.float64)
 
 
-def _carried(drawing: Drawing, features: Features, scaled: str, apart: str | None, remembers: bool) -> tuple[str, str]:
+def _carried(
+    drawing: OnnxDrawing, features: Features, scaled: str, apart: str | None, remembers: bool
+) -> tuple[str, str]:
     """Each number or what the last one has faded to, and the steps since that was seen, (L, N, C) each.
 
     The memory, (2, N, C), is the last scaled values, and the steps since they were seen, to the next row where a row is
@@ -100,7 +102,7 @@ def _carried(drawing: Drawing, features: Features, scaled: str, apart: str | Non
         memory = node("Expand", [zero, shape])
     axis = drawing.constant("axis.0", np.zeros(1, np.int64))
     last, since = (node("Squeeze", [part, axis]) for part in node("Split", [memory], 2, axis=0))
-    body = Drawing("row.")
+    body = OnnxDrawing("row.")
     inputs = [body.input(name, np.float64, ["N", C]) for name in ("last", "since", "value")]
     inputs += [body.input("apart", np.float64, ["N", 1])] if apart is not None else []
     missing = body.node("IsNaN", ["value"])
@@ -129,7 +131,7 @@ def _carried(drawing: Drawing, features: Features, scaled: str, apart: str | Non
     return values, before
 
 
-def draw_segments(drawing: Drawing, x: str, lengths: str, P: int) -> tuple[str, str]:
+def draw_segments(drawing: OnnxDrawing, x: str, lengths: str, P: int) -> tuple[str, str]:
     """Of features (L, N, D) the segments (S, N, P · 2 D) of ``penstock.series.segments``; each series' number (N,)."""
     node = drawing.node
     one, zero, size = (drawing.constant(name, np.int64(value)) for name, value in (("one", 1), ("zero", 0), ("P", P)))
@@ -155,7 +157,7 @@ def draw_segments(drawing: Drawing, x: str, lengths: str, P: int) -> tuple[str, 
     return segments, node("Div", [node("Add", [lengths, drawing.constant("P - 1", np.int64(P - 1))]), size])
 
 
-def _at(drawing: Drawing, x: str, steps: str) -> str:
+def _at(drawing: OnnxDrawing, x: str, steps: str) -> str:
     """The steps (T, N) of x (L, N, D), which are (T, N, D)."""
     node = drawing.node
     steps = node("Unsqueeze", [steps, drawing.constant("axis.2", np.array([2], np.int64))])
@@ -165,7 +167,7 @@ def _at(drawing: Drawing, x: str, steps: str) -> str:
     return str(node("GatherElements", [x, node("Expand", [steps, ones])], axis=0))
 
 
-def draw_steps_of(drawing: Drawing, top: str, steps: str) -> str:
+def draw_steps_of(drawing: OnnxDrawing, top: str, steps: str) -> str:
     """(N, 2 H): of states (S, N, H) each sequence's last one and the mean of all its own, ``steps`` (N,) of them."""
     node = drawing.node
     zero, one = (drawing.constant(name, np.int64(value)) for name, value in (("zero", 0), ("one", 1)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.exchange.onnx_file import TYPES, Source
+from penstock.exchange.onnx_file import TYPES, OnnxSource
 
 Array = NDArray[Any]
 DEEPEST = 64
@@ -17,7 +17,7 @@ DEEPEST = 64
 class Graph:
     """A graph's nodes by what they give, and its constants."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: OnnxSource) -> None:
         self.source, graph = source, source.model.graph
         self.opset = max((one.version for one in source.model.opset_import if one.domain in ("", "ai.onnx")), default=1)
         self.nodes = list(graph.node)
