@@ -49,9 +49,9 @@ inline const ExchangeApi* exchange_api(PyTypeObject* type) {
         if (api && api->major != 1) api = nullptr;
     }
     PyErr_Clear();
-    Py_INCREF(type);  // a new type in the place of one that is gone would be taken for it
+    Py_INCREF(reinterpret_cast<PyObject*>(type));  // a new type in the place of one that is gone would be taken for it
     auto& row = known[last++ % 4];
-    Py_XDECREF(row.type);
+    Py_XDECREF(reinterpret_cast<PyObject*>(row.type));
     row = {type, api};
     return api;
 }
