@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -18,13 +17,13 @@ using namespace penstock;
 namespace {
 
 struct Free {
-    void operator()(void* memory) const { std::free(memory); }
+    void operator()(void* memory) const { release(memory); }
 };
 using Memory = std::unique_ptr<void, Free>;
 
 Memory aligned(size_t bytes) {
-    Memory memory(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-    if (bytes && !memory) throw std::bad_alloc();
+    Memory memory(allocate(bytes));
+    if (!memory) throw std::bad_alloc();
     return memory;
 }
 
