@@ -44,7 +44,7 @@ class Archive:
             raise PenstockError(f"{path}: cannot be read as a zip: {error}") from None
         grown = sum(info.file_size for info in infos)
         self._left = 4 * size + SPARED
-        if len(infos) > MOST or grown > self._left:
+        if len(infos) > MOST or grown > self._left or any(info.compress_size > size for info in infos):
             raise PenstockError(f"{path}: {size} bytes that unpack to {grown} in {len(infos)} files: not read")
         self.sizes = {info.filename: info.file_size for info in infos}
         """The bytes of each file, by its name."""

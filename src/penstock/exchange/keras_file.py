@@ -14,7 +14,7 @@ from penstock.errors import PenstockError
 from penstock.exchange.named import Held
 from penstock.exchange.packages import package
 
-MOST, DEEPEST = 100_000, 24
+MOST, DEEPEST = 30_000, 24
 """Entries that are looked at, and groups inside each other."""
 
 

@@ -49,7 +49,7 @@ def _array(content: bytes, where: str) -> NDArray[Any]:
         flat = np.frombuffer(content, dtype, offset=file.tell())
         return flat.reshape(shape, order="F" if by_columns else "C")
     except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError) as error:
-        raise PenstockError(f"{where}: cannot be read as an array: {str(error)[:80]}") from None
+        raise PenstockError(f"{where}: cannot be read as an array: {' '.join(str(error).split())[:80]}") from None
 
 
 def _same(value: NDArray[Any]) -> NDArray[Any]:
