@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "penstock.h"
-#include "python_arrays.hpp"
+#include "python_network.hpp"
 
 namespace nb = nanobind;
 using penstock::Arguments;
@@ -19,10 +19,7 @@ namespace {
 // Raises what a status says, with the core's words.
 void raise(penstock_status status) {
     if (status == PENSTOCK_OK) return;
-    PyErr_SetString(status == PENSTOCK_BAD_TYPE    ? PyExc_TypeError
-                    : status == PENSTOCK_NO_MEMORY ? PyExc_MemoryError
-                                                   : PyExc_ValueError,
-                    penstock_message());
+    penstock::raised(status);
     throw nb::python_error();
 }
 
@@ -182,6 +179,35 @@ void of_tokens(const PackedOutput& output, nb::handle hidden, nb::handle out, in
     raise(unlocked([&] { return compute(output.handle.get(), &of_hidden, &of_out, threads); }));
 }
 
+// Layers, an output layer or None, and an embedding or None: what penstock_parts says.
+nb::object network(const Set&, nb::handle layers, bool residual, int answer, nb::handle embedding, nb::handle output,
+                   double multiply_adds, int threads) {
+    std::vector<const penstock_packed*> packed;
+    for (nb::handle layer : layers) packed.push_back(nb::cast<const Packed&>(layer).handle.get());
+    penstock_parts parts = {};
+    parts.layers = packed.data();
+    parts.count = int64_t(packed.size());
+    parts.residual = residual;
+    parts.answer = answer;
+    if (!output.is_none()) parts.output = nb::cast<const PackedOutput&>(output).handle.get();
+    const nb::object kept = nb::make_tuple(nb::tuple(layers), output, embedding);
+    PyObject* const made = penstock::PythonNetwork::made(parts, kept.ptr(), embedding.ptr(), multiply_adds, threads);
+    if (!made) throw nb::python_error();
+    return nb::steal(made);
+}
+
+// A token (rows,) of each row of logits (rows, V).
+void sample(const Set& set, nb::handle logits, nb::handle random, double temperature, int64_t top_k, double top_p,
+            int64_t never, nb::handle tokens) {
+    Describing<3> arrays;
+    penstock_array of_logits = {}, of_random = {}, of_tokens = {};
+    arrays.read("logits", logits, of_logits);
+    arrays.read("random", random, of_random);
+    arrays.write("tokens", tokens, of_tokens);
+    const penstock_sampling sampling = {temperature, top_k, top_p, never};
+    raise(unlocked([&] { return penstock_sample(set.row, &of_logits, &sampling, &of_random, &of_tokens); }));
+}
+
 // Defines a method whose arguments may be None.
 template <class Class, class Result, class Self, class... Rest>
 void define(Class& of, const char* name, Result (*function)(Self, Rest...)) {
@@ -191,6 +217,7 @@ void define(Class& of, const char* name, Result (*function)(Self, Rest...)) {
 }  // namespace
 
 NB_MODULE(_core, m) {
+    if (!penstock::PythonNetwork::add_type(m.ptr())) throw nb::python_error();
     const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
     nb::class_<Packed> packed(m, "Packed");
     define(packed, "step", &step);
@@ -203,6 +230,8 @@ NB_MODULE(_core, m) {
     define(set, "forward", &forward);
     define(set, "backward", &backward);
     define(set, "pack_output", &pack_output);
+    define(set, "network", &network);
+    define(set, "sample", &sample);
     set.def_prop_ro("name", [](const Set& s) { return s.row->name; })
         .def_prop_ro("compiled", [](const Set& s) { return s.row->compiled != 0; })
         .def_prop_ro("supported", [](const Set& s) { return s.row->supported != 0; })

@@ -22,24 +22,30 @@ bool has_neon() { return true; }
 bool has_neon() { return false; }
 #endif
 
+struct Tables {
+    const Kernels* kernels;
+    const StepKernels* steps;
+};
+
 #if defined(PENSTOCK_HAS_avx512)
-constexpr const Kernels* avx512 = &kernels_avx512;
+constexpr Tables avx512 = {&kernels_avx512, &steps_avx512};
 #else
-constexpr const Kernels* avx512 = nullptr;
+constexpr Tables avx512 = {};
 #endif
 #if defined(PENSTOCK_HAS_avx2)
-constexpr const Kernels* avx2 = &kernels_avx2;
+constexpr Tables avx2 = {&kernels_avx2, &steps_avx2};
 #else
-constexpr const Kernels* avx2 = nullptr;
+constexpr Tables avx2 = {};
 #endif
 #if defined(PENSTOCK_HAS_neon)
-constexpr const Kernels* neon = &kernels_neon;
+constexpr Tables neon = {&kernels_neon, &steps_neon};
 #else
-constexpr const Kernels* neon = nullptr;
+constexpr Tables neon = {};
 #endif
 
-InstructionSet row(const char* name, const char* needs, bool supported, const Kernels* kernels) {
-    return {{name, needs, kernels != nullptr, supported, kernels ? kernels->float_lanes : 0}, kernels};
+InstructionSet row(const char* name, const char* needs, bool supported, const Tables& tables) {
+    const auto [kernels, steps] = tables;
+    return {{name, needs, kernels != nullptr, supported, kernels ? kernels->float_lanes : 0}, kernels, steps};
 }
 
 }  // namespace
@@ -49,7 +55,7 @@ const InstructionSet* instruction_set(int k) {
         row("avx512", "x86-64 with AVX-512 F, BW, DQ and VL", has_avx512(), avx512),
         row("avx2", "x86-64 with AVX2 and FMA", has_avx2(), avx2),
         row("neon", "64-bit Arm", has_neon(), neon),
-        row("portable", "any processor", true, &kernels_portable),
+        row("portable", "any processor", true, {&kernels_portable, &steps_portable}),
     };
     return k >= 0 && k < int(std::size(sets)) ? &sets[k] : nullptr;
 }

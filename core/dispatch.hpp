@@ -9,6 +9,7 @@ namespace penstock {
 // A row of the table: what others see of a set, and its kernels, null where this build left it out.
 struct InstructionSet : penstock_set {
     const Kernels* kernels;
+    const StepKernels* steps;
 
     bool usable() const { return compiled && supported; }
 };

@@ -5,21 +5,24 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
-#include <memory>
-#include <new>
 
-#include "arrays.hpp"
-#include "dispatch.hpp"
-#include "team.hpp"
+#include "door.hpp"
 
 using namespace penstock;
 
 namespace {
 
-struct Free {
-    void operator()(void* memory) const { release(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
+thread_local std::string message;
+std::atomic<int64_t> grain{1 << 20};
+
+int checked_threads(int threads) {
+    if (threads < 0) refuse(PENSTOCK_BAD_VALUE, "threads: expected 0 or more, got " + std::to_string(threads));
+    return threads ? std::min(threads, 1024) : cores();
+}
+
+}  // namespace
+
+namespace penstock {
 
 Memory aligned(size_t bytes) {
     Memory memory(allocate(bytes));
@@ -27,48 +30,9 @@ Memory aligned(size_t bytes) {
     return memory;
 }
 
-}  // namespace
-
-struct penstock_packed {
-    const InstructionSet& set;
-    Shape shape;
-    Precision precision;
-    Memory memory;
-};
-
-struct penstock_output {
-    const InstructionSet& set;
-    OutputShape shape;
-    Memory memory;
-};
-
-namespace {
-
-thread_local std::string message;
-std::atomic<int64_t> grain{1 << 20};
-
 penstock_status refused(penstock_status status, std::string words) noexcept {
     message = std::move(words);
     return status;
-}
-
-// Runs a call; whatever it throws becomes a status and a message.
-template <class Call>
-penstock_status guarded(Call call) noexcept {
-    try {
-        call();
-        return PENSTOCK_OK;
-    } catch (Refusal& refusal) {
-        return refused(refusal.status, std::move(refusal.message));
-    } catch (const std::bad_alloc&) {
-    } catch (const std::exception& error) {
-        return refused(PENSTOCK_NO_MEMORY, error.what());
-    }
-    try {
-        return refused(PENSTOCK_NO_MEMORY, "not enough memory for this call");
-    } catch (...) {
-        return PENSTOCK_NO_MEMORY;
-    }
 }
 
 const InstructionSet& usable(const penstock_set* set) {
@@ -81,16 +45,32 @@ const InstructionSet& usable(const penstock_set* set) {
     refuse(PENSTOCK_BAD_VALUE, "set: expected one of penstock_set_at's");
 }
 
-int checked_threads(int threads) {
-    if (threads < 0) refuse(PENSTOCK_BAD_VALUE, "threads: expected 0 or more, got " + std::to_string(threads));
-    return threads ? std::min(threads, 1024) : cores();
-}
-
-// How many threads share so many multiply-adds.
 int threads_for(double multiply_adds, int threads) {
     return int(
         std::min<double>(checked_threads(threads), multiply_adds / double(grain.load(std::memory_order_relaxed)) + 1));
 }
+
+void expect_plain(const char* name, const penstock_array& array, std::initializer_list<Axis> axes, int32_t dtype,
+                  const char* as) {
+    expect_shape(name, array, axes);
+    expect_dtype(name, array, dtype, as);
+    expect_addressable(name, array);
+    expect_contiguous(name, array);
+}
+
+void expect_own_places(std::initializer_list<Extent> written, std::initializer_list<Extent> read) {
+    const auto overlap = [](const Extent& a, const Extent& b) { return a.first < b.last && b.first < a.last; };
+    for (const Extent* a = written.begin(); a != written.end(); ++a) {
+        for (const Extent* b = a + 1; b != written.end(); ++b)
+            if (overlap(*a, *b)) refuse(PENSTOCK_BAD_VALUE, std::string(a->name) + ": overlaps with " + b->name);
+        for (const Extent& b : read)
+            if (overlap(*a, b)) refuse(PENSTOCK_BAD_VALUE, std::string(a->name) + ": overlaps with " + b.name);
+    }
+}
+
+}  // namespace penstock
+
+namespace {
 
 bool checked_form(int32_t form) {
     if (form != PENSTOCK_RESET_BEFORE && form != PENSTOCK_RESET_AFTER)
@@ -100,17 +80,6 @@ bool checked_form(int32_t form) {
 }
 
 bool floating(int32_t dtype) { return dtype == PENSTOCK_FLOAT32 || dtype == PENSTOCK_FLOAT64; }
-
-// An array that is read where it lies, or written.
-void expect_plain(const char* name, const penstock_array& array, std::initializer_list<Axis> axes, int32_t dtype,
-                  const char* as = nullptr) {
-    expect_shape(name, array, axes);
-    expect_dtype(name, array, dtype, as);
-    expect_addressable(name, array);
-    expect_contiguous(name, array);
-}
-
-constexpr const char* as_weights = "the weights are";
 
 // The sizes that weights have, each of which is checked; `prefix` stands before their names.
 Shape shape_of(const penstock_weights& weights, bool after, const char* none = nullptr) {
@@ -131,11 +100,6 @@ Shape shape_of(const penstock_weights& weights, bool after, const char* none = n
     for (const auto& [name, bias] : {std::pair("bias_ih", &weights.bias_ih), std::pair("bias_hh", &weights.bias_hh)})
         if (given(*bias)) expect_plain(name, *bias, {{"3H", 3 * H}}, dtype, "weight_hh is");
     return {D, H, after};
-}
-
-template <class T>
-T* data(const penstock_array& array) {
-    return static_cast<T*>(array.data);
 }
 
 template <class T>
@@ -165,17 +129,6 @@ void check_lengths(const penstock_array& lengths, int64_t L, int64_t N) {
         if (const int64_t length = data<const int64_t>(lengths)[n]; length < 0 || length > L)
             refuse(PENSTOCK_BAD_VALUE,
                    "lengths: expected 0 … L=" + std::to_string(L) + ", got " + std::to_string(length));
-}
-
-// What is written may not stand where anything else is read or written.
-void expect_own_places(std::initializer_list<Extent> written, std::initializer_list<Extent> read) {
-    const auto overlap = [](const Extent& a, const Extent& b) { return a.first < b.last && b.first < a.last; };
-    for (const Extent* a = written.begin(); a != written.end(); ++a) {
-        for (const Extent* b = a + 1; b != written.end(); ++b)
-            if (overlap(*a, *b)) refuse(PENSTOCK_BAD_VALUE, std::string(a->name) + ": overlaps with " + b->name);
-        for (const Extent& b : read)
-            if (overlap(*a, b)) refuse(PENSTOCK_BAD_VALUE, std::string(a->name) + ": overlaps with " + b.name);
-    }
 }
 
 bool same_place(const penstock_array& a, const penstock_array& b) { return a.data == b.data; }

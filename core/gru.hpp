@@ -91,6 +91,39 @@ struct Scoring {
     float* log_probabilities;  // likewise
 };
 
+// One layer of a network, as `pack` made it.
+struct NetworkLayer {
+    Shape shape;
+    Precision precision;
+    const void* packed;
+};
+
+// One step of N streams through a network's K layers, and through its output layer where logits or log-probabilities
+// are wanted: on one thread, in memory that is there.
+template <class T>
+struct NetworkStep {
+    const NetworkLayer* layers;
+    int64_t K;
+    bool residual;  // layers after the first hand on the sum of what they read and their state
+    int64_t N;
+    const T* x;     // (N, D) contiguous
+    T* state;       // (K, N, H) contiguous: the one before, then the one after
+    T* top;         // (N, H) contiguous: what the last layer hands on
+    OutputShape output;
+    const void* packed_output;               // null: none
+    float *logits, *log_probabilities;       // (N, V) contiguous; one of them, or none
+    void* memory;                            // 64-byte aligned; as many bytes as `step_memory` says
+};
+
+// How a token is drawn: logits are divided by the temperature, the `top_k` largest are kept, then the fewest that
+// together have `top_p`. At temperature 0 the largest is taken.
+struct Sampling {
+    double temperature;
+    int64_t top_k;  // V or more: all
+    double top_p;   // 1 or more: all
+    int64_t never;  // a token that is not drawn; −1: none
+};
+
 // What forward read and made, and the gradients that come and go. A null gradient is not wanted, or is zero.
 template <class T>
 struct Backward {

@@ -1,4 +1,5 @@
-// The table of kernels that one instruction set provides. kernels.cpp is compiled once per set and defines one each.
+// The tables of kernels that one instruction set provides. kernels.cpp and steps.cpp are compiled once per set and define
+// one each.
 #pragma once
 
 #include "gru.hpp"
@@ -30,6 +31,18 @@ struct Kernels {
     double (*barrier_wait)(int threads);
 };
 
+// The same of steps.cpp: one step at a time, and drawing tokens. None of it allocates or throws.
+struct StepKernels {
+    size_t (*memory_float)(const NetworkStep<float>&);
+    size_t (*memory_double)(const NetworkStep<double>&);
+    void (*step_float)(const NetworkStep<float>&, bool backwards);
+    void (*step_double)(const NetworkStep<double>&, bool backwards);
+
+    size_t (*sampling_memory)(int64_t V);
+    int64_t (*sample)(const float* logits, int64_t V, const Sampling&, double random, void* memory);
+};
+
+extern const StepKernels steps_portable, steps_avx2, steps_avx512, steps_neon;
 extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_neon;
 
 }  // namespace penstock

@@ -30,6 +30,43 @@ struct PackedOutput {
         std::copy(of_token, of_token + V, bias);
         std::fill(bias + V, bias + row, -std::numeric_limits<float>::infinity());
     }
+
+    // What all tokens' exponentials come to, above that of the largest logit.
+    struct Total {
+        double log, largest;
+
+        double nats(float logit) const { return log + (largest - double(logit)); }
+    };
+
+    Total total(const float* logits) const {
+        constexpr int vectors = int(sums) / lanes<float>;
+        Vec<float> most[vectors], sum[vectors] = {};
+        for (int v = 0; v < vectors; ++v) most[v] = load(logits + v * lanes<float>);
+        for (int64_t k = sums; k < row; k += sums)
+            for (int v = 0; v < vectors; ++v) {
+                const Vec<float> here = load(logits + k + v * lanes<float>);
+                most[v] = here > most[v] ? here : most[v];
+            }
+        float each[sums];
+        std::memcpy(each, most, sizeof each);
+        const float largest = *std::max_element(each, each + sums);
+        for (int64_t k = 0; k < row; k += sums)
+            for (int v = 0; v < vectors; ++v) {
+                Vec<float> power, p;
+                exp_parts<float>(load(logits + k + v * lanes<float>) - broadcast(largest), power, p);
+                sum[v] += fma(power, p, power);
+            }
+        std::memcpy(each, sum, sizeof each);
+        double sum_of_all = 0;
+        for (float part_of_it : each) sum_of_all += double(part_of_it);
+        return {std::log(sum_of_all), double(largest)};
+    }
+
+    // (V,) of a row of logits.
+    void log_probabilities(const float* logits, float* to) const {
+        const Total of = total(logits);
+        for (int64_t k = 0; k < V; ++k) to[k] = float(-of.nats(logits[k]));
+    }
 };
 
 class ScoringPass {
@@ -62,41 +99,9 @@ private:
             std::copy_n(logits, V, call_.logits + row * V);
             return;
         }
-        const Total of = total(logits);
-        if (call_.nats) call_.nats[row] = of.nats(logits[std::clamp<int64_t>(call_.tokens[row], 0, V - 1)]);
-        if (float* to = call_.log_probabilities)
-            for (int64_t k = 0; k < V; ++k) to[row * V + k] = float(-of.nats(logits[k]));
-    }
-
-    // What all tokens' exponentials come to, above that of the largest logit.
-    struct Total {
-        double log, largest;
-
-        double nats(float logit) const { return log + (largest - double(logit)); }
-    };
-
-    Total total(const float* logits) const {
-        constexpr int vectors = int(PackedOutput::sums) / lanes<float>;
-        Vec<float> most[vectors], sum[vectors] = {};
-        for (int v = 0; v < vectors; ++v) most[v] = load(logits + v * lanes<float>);
-        for (int64_t k = PackedOutput::sums; k < layer_.row; k += PackedOutput::sums)
-            for (int v = 0; v < vectors; ++v) {
-                const Vec<float> here = load(logits + k + v * lanes<float>);
-                most[v] = here > most[v] ? here : most[v];
-            }
-        float each[PackedOutput::sums];
-        std::memcpy(each, most, sizeof each);
-        const float largest = *std::max_element(each, each + PackedOutput::sums);
-        for (int64_t k = 0; k < layer_.row; k += PackedOutput::sums)
-            for (int v = 0; v < vectors; ++v) {
-                Vec<float> power, p;
-                exp_parts<float>(load(logits + k + v * lanes<float>) - broadcast(largest), power, p);
-                sum[v] += fma(power, p, power);
-            }
-        std::memcpy(each, sum, sizeof each);
-        double sum_of_all = 0;
-        for (float part_of_it : each) sum_of_all += double(part_of_it);
-        return {std::log(sum_of_all), double(largest)};
+        if (call_.nats)
+            call_.nats[row] = layer_.total(logits).nats(logits[std::clamp<int64_t>(call_.tokens[row], 0, V - 1)]);
+        if (call_.log_probabilities) layer_.log_probabilities(logits, call_.log_probabilities + row * V);
     }
 
     const Scoring& call_;

@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of this header that a compiled caller would notice. */
-#define PENSTOCK_HEADER_VERSION 1
+#define PENSTOCK_HEADER_VERSION 2
 PENSTOCK_API int penstock_header_version(void); /* what the library was built with */
 
 typedef enum penstock_status {
@@ -173,6 +173,61 @@ PENSTOCK_API penstock_status penstock_logits(const penstock_output *output, cons
                                              const penstock_array *logits, int threads);
 PENSTOCK_API penstock_status penstock_log_probabilities(const penstock_output *output, const penstock_array *hidden,
                                                         const penstock_array *log_probabilities, int threads);
+
+/* How tokens are drawn: logits are divided by the temperature; of the `top_k` largest the fewest that together have at
+   least `top_p` are kept, of equal ones the first (Holtzman et al. 2020, arXiv:1904.09751, section 3.1). At temperature 0
+   the largest is taken. */
+typedef struct penstock_sampling {
+    double temperature; /* 0 or more */
+    int64_t top_k;      /* 1 or more; V or more: all */
+    double top_p;       /* more than 0; 1: all */
+    int64_t never;      /* a token that is not drawn; -1: none */
+} penstock_sampling;
+
+/* A token (rows,) int64 of each row of logits (rows, V) float32, by a number (rows,) float64 in 0 … 1, without 1; all
+   contiguous. The same on every instruction set. */
+PENSTOCK_API penstock_status penstock_sample(const penstock_set *set, const penstock_array *logits,
+                                             const penstock_sampling *sampling, const penstock_array *random,
+                                             const penstock_array *tokens);
+
+/* A network: layers of one direction, each on the one before, with what may stand before and behind them; made once for
+   many steps, which read it alone, so that many may share one. It refers to what it was made of: that must stay. */
+typedef struct penstock_network penstock_network;
+
+typedef enum penstock_answer {
+    PENSTOCK_STATES,           /* (N, H) what the last layer hands on */
+    PENSTOCK_LOGITS,           /* (N, V) of the output layer */
+    PENSTOCK_LOG_PROBABILITIES /* (N, V) likewise */
+} penstock_answer;
+
+typedef struct penstock_parts {
+    const penstock_packed *const *layers; /* (K,) K of 1 or more, of one instruction set, one H and one type of numbers;
+                                             D is the H of the layer before */
+    int64_t count;                        /* K */
+    int32_t residual;                     /* layers after the first hand on the sum of what they read and their state */
+    int32_t answer;                       /* a penstock_answer */
+    penstock_array embedding;             /* (V, D) float32 contiguous: steps read a row for each token; none: numbers */
+    const penstock_output *output;        /* null: none */
+} penstock_parts;
+
+PENSTOCK_API penstock_status penstock_make_network(const penstock_parts *parts, penstock_network **network);
+PENSTOCK_API void penstock_free_network(penstock_network *network); /* null is nothing */
+
+/* One step of N streams, whatever N: the bits of whole sequences. Nothing is allocated where the call runs on one thread
+   and `memory` holds as many bytes as penstock_step_memory says; it need not be kept between calls. With null, the
+   memory is the calling thread's own.
+   x: (N, D) of the layers' type, or with an embedding (N,) int64 tokens. state: (K, N, H) of the layers' type, the one
+   before, which becomes the one after. out: see `answer`; of the layers' type. All contiguous. */
+PENSTOCK_API int64_t penstock_step_memory(const penstock_network *network, int64_t N);
+PENSTOCK_API penstock_status penstock_network_step(const penstock_network *network, const penstock_array *x,
+                                                   const penstock_array *state, const penstock_array *out, void *memory,
+                                                   size_t bytes, int threads);
+
+/* The same, and of each row's logits a token, as penstock_sample draws it. */
+PENSTOCK_API penstock_status penstock_network_sample(const penstock_network *network, const penstock_array *x,
+                                                     const penstock_array *state, const penstock_sampling *sampling,
+                                                     const penstock_array *random, const penstock_array *tokens,
+                                                     void *memory, size_t bytes, int threads);
 
 /* Threads. The core has a team of its own, which sleeps when it has had nothing to do for a while. In a process that
    has an OpenMP runtime already, its team may be borrowed, since two that spin would hold each other up: these are

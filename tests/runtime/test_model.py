@@ -278,3 +278,18 @@ def test_settings_that_mean_nothing(models: tuple[LanguageModel, Model], setting
     (name,) = setting
     with pytest.raises(ValueError, match=rf"{name}: expected"):
         models[1].generate("a", **setting)
+
+
+def test_the_writing_ends_before_a_stop(models: tuple[LanguageModel, Model]) -> None:
+    _, light = models
+    text = "".join(light.generate("the ", length=60, seed=4))
+    for begin, end in ((20, 23), (7, 8), (0, 5)):
+        stop = text[begin:end]
+        found = "".join(light.generate("the ", length=60, seed=4, stop=[stop, "no such text"]))
+        assert found == text[: text.index(stop)]
+        assert "".join(light.generate("the ", length=60, seed=4, stop=stop)) == found
+        in_bytes = b"".join(light.generate_bytes("the ", length=60, seed=4, stop=[stop]))
+        if "\ufffd" not in text:
+            assert in_bytes.decode() == found
+    with pytest.raises(ValueError, match=r"^stop: expected texts, got an empty one$"):
+        light.generate("the ", stop=["", "a"])

@@ -1,34 +1,24 @@
 """Drawing follows the distribution, and its cuts."""
 
-from typing import Any, cast
+import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.runtime.sampling import sample
+from penstock.runtime.sampling import numbers, sample, until
 
 P = np.array([0.1, 0.4, 0.2, 0.05, 0.25])
 
 
-class Fixed:
-    """A generator whose next numbers are known."""
-
-    def __init__(self, *numbers: float) -> None:
-        self.numbers = list(numbers)
-
-    def random(self) -> float:
-        return self.numbers.pop(0)
-
-
 def draw(log_probabilities: Any, number: float, **options: Any) -> int:
-    return sample(np.asarray(log_probabilities), cast(Any, Fixed(number)), **options)
+    return sample(np.asarray(log_probabilities), number, **options)
 
 
 def frequencies(**options: float) -> np.ndarray:
-    generator = np.random.default_rng(0)
-    drawn = [sample(np.log(P), generator, **options) for _ in range(20_000)]
+    drawn = [sample(np.log(P), number, **options) for number in numbers(0, 20_000)]
     return np.bincount(drawn, minlength=len(P)) / len(drawn)
 
 
@@ -83,7 +73,7 @@ def test_each_token_has_its_share_of_the_numbers(data: st.DataObject, V: int, dt
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_has_no_probability_is_never_drawn(dtype: type) -> None:
     log_probabilities = np.array([-np.inf, 0.0, -np.inf], dtype)
-    assert {sample(log_probabilities, np.random.default_rng(k)) for k in range(50)} == {1}
+    assert {sample(log_probabilities, number) for number in numbers(0, 50)} == {1}
     for options in ({}, {"temperature": 1e-310}, {"top_k": 2}, {"top_p": 1.0}, {"top_k": 3, "top_p": 0.5}):
         for number in (0.0, 0.5, np.nextafter(1, 0)):
             assert draw(log_probabilities, number, **options) == 1
@@ -116,14 +106,38 @@ def test_the_argument_stays_as_it_is() -> None:
     for dtype in (np.float32, np.float64):
         logits = np.random.default_rng(0).normal(size=50).astype(dtype)
         before = logits.copy()
-        sample(logits, np.random.default_rng(0), temperature=0.5, top_k=9, top_p=0.5)
+        sample(logits, 0.3, temperature=0.5, top_k=9, top_p=0.5)
         np.testing.assert_array_equal(logits, before)
 
 
-def test_one_number_a_draw() -> None:
-    """So that a seed's text does not change with what is cut off."""
-    for options, numbers in (({}, 1), ({"temperature": 2.0, "top_k": 2, "top_p": 0.5}, 1), ({"temperature": 0}, 0)):
-        generator, other = np.random.default_rng(1), np.random.default_rng(1)
-        sample(np.log(P), generator, **options)
-        other.random(numbers)
-        assert generator.random() == other.random()
+def test_numbers_are_those_of_the_generator() -> None:
+    """However many are drawn at once."""
+    generator = np.random.default_rng(5)
+    assert [*numbers(5, 700)] == [generator.random() for _ in range(700)]
+
+
+STOPS = (["END"], ["aab", "ab"], ["a"], ["abab", "b"], ["xyz", "zz", "yzz"])
+
+
+@given(text=st.text("abENDxyz", max_size=40), cuts=st.lists(st.integers(0, 40)), stops=st.sampled_from(STOPS))
+def test_the_text_ends_before_a_stop_wherever_it_is_cut(text: str, cuts: list[int], stops: list[str]) -> None:
+    at = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    pieces = [text[a:b] for a, b in itertools.pairwise(at)]
+    end = min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))
+    assert "".join(until(pieces, stops)) == text[:end]
+    in_bytes = until([piece.encode() for piece in pieces], [stop.encode() for stop in stops])
+    assert b"".join(in_bytes) == text[:end].encode()
+
+
+def test_what_cannot_be_a_stop_waits_for_nothing() -> None:
+    pieces = iter(["one", " E", "N", "Dless"])
+    written = until(pieces, ["ENDED"])
+    assert next(written) == "one"
+    assert next(written) == " "
+    assert [*written] == ["ENDless"]
+
+
+def test_nothing_is_read_after_a_stop() -> None:
+    pieces = iter(["a", "b", "c", "d"])
+    assert [*until(pieces, ["bc"])] == ["a"]
+    assert [*pieces] == ["d"]

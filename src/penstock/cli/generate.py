@@ -22,6 +22,7 @@ def generate(
     temperature: float = 0.8,
     top_k: Annotated[int | None, Parameter(show_default=False)] = None,
     top_p: Annotated[float | None, Parameter(show_default=False)] = None,
+    stop: Annotated[tuple[str, ...], Parameter(show_default=False, negative=(), allow_leading_hyphen=True)] = (),
     seed: Annotated[int | None, Parameter(show_default=False)] = None,
 ) -> int:
     """Let a model write on, as it writes. A model of bytes writes them as they are into a file or a pipe.
@@ -33,6 +34,7 @@ def generate(
         temperature: Below 1 is safer, above 1 bolder; 0 always takes the most likely token.
         top_k: Draw from this many most likely tokens only.
         top_p: Draw from the fewest tokens that together have this probability.
+        stop: A text before which the writing ends; may be given more than once.
         seed: The same seed writes the same text; without one, another each time.
     """
     from penstock.runtime import load_language
@@ -43,6 +45,7 @@ def generate(
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
+        "stop": stop,
         "seed": seed,
     }
     shown = sys.stdout.isatty()

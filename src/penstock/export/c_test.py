@@ -9,7 +9,8 @@ from penstock.engine import text
 from penstock.export.arrays import array, padded
 from penstock.export.c_source import BANNER
 from penstock.export.model import CModel
-from penstock.fixed_point import ONE, embed, output
+from penstock.fixed_point import ONE, embed
+from penstock.runtime.layer import output_layer
 from penstock.runtime.sampling import sample
 
 STEPS = 20
@@ -71,13 +72,15 @@ def _of_language(model: CModel, random: np.random.Generator) -> Arrays:
 
 def _next(model: CModel, token: int, state: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """After a token the logits, and the new state (K, H)."""
-    if model.fixed is None:
-        top, state = model.runtime._step(token, state)
-        return model.runtime._output.logits(top)[0], state
-    assert model.fixed.embedding is not None
-    assert model.fixed.output is not None
-    top, state = model.fixed.step(embed(model.fixed.embedding, np.array(token)), state, model.stack)
-    return output(model.fixed.output, top), state
+    if model.fixed is not None:
+        assert model.fixed.embedding is not None
+        top, state = model.fixed.step(embed(model.fixed.embedding, np.array(token)), state, model.stack)
+        return model.fixed.outputs(top), state
+    runtime = model.runtime
+    _, state = runtime.step(token, state)
+    top = np.add.accumulate(state)[-1] if model.stack.residual else state[-1]
+    weight = runtime.weights["embedding.weight" if runtime.config.tied else "output.weight"]
+    return output_layer(weight, runtime.weights["output.bias"]).logits(top[None])[0], state
 
 
 def _drawn(logits: NDArray[np.float32], unknown: int | None) -> tuple[float, int, int]:
@@ -90,13 +93,7 @@ def _drawn(logits: NDArray[np.float32], unknown: int | None) -> tuple[float, int
     ends = np.cumsum(odds / odds.sum())
     likely = int(np.argsort(-odds)[min(1, len(odds) - 1)])
     number = float(ends[likely] - odds[likely] / odds.sum() / 2)
-
-    class Fixed:
-        def random(self) -> float:
-            return number
-
-    drawn: Any = Fixed()
-    return number, sample(logits, drawn, temperature=TEMPERATURE), int(np.argmax(logits))
+    return number, sample(logits, number, temperature=TEMPERATURE), int(np.argmax(logits))
 
 
 def _of_texts(model: CModel, random: np.random.Generator) -> Arrays:
@@ -112,16 +109,26 @@ def _of_rows(model: CModel, random: np.random.Generator) -> Arrays:
     """Rows and their times, from a state that is not zero, what is answered at each, and the last answer."""
     runtime = model.runtime
     rows, times = _rows(model, random)
-    stream = runtime.stream(runtime.initial_state()._replace(hidden=_hidden(model, random)))
-    before = stream.state.hidden
-    outputs = np.stack([stream.step(row, time) for row, time in zip(rows.tolist(), times.tolist(), strict=True)])
+    before = _hidden(model, random)
+    if model.fixed is None:
+        stream, state = runtime.stream(), runtime.initial_state()
+        state["hidden"] = before
+        stream.state = state
+        found = [stream.step(row, time).copy() for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
+        after = stream.state["hidden"][0]
+    else:
+        features, found, after = runtime.features.stream(), [], before
+        for row, time in zip(rows.tolist(), times.tolist(), strict=True):
+            top, after = model.fixed.step(model.fixed.enter(features.step(row, time)), after, model.stack)
+            found.append(model.fixed.outputs(top))
+    outputs = np.stack(found)
     return {
         "rows": rows,
         "times": times,
         "before": padded(before),
         "outputs": outputs,
-        "after": padded(stream.state.hidden),
-        "answers": runtime.answers(outputs[-1]).astype(np.float32),
+        "after": padded(after),
+        "answers": runtime.answers(outputs[-1] * np.float32(model.out_unit)).astype(np.float32),
     }
 
 

@@ -66,7 +66,7 @@ def _answers(
     stream, outputs = model.stream(), np.empty((len(values), model.config.outputs), np.float32)
     for row in range(len(values)):
         if resets is not None and resets[row]:
-            stream.reset()
+            stream.begin_episode()
         outputs[row] = stream.step(values[row].tolist(), None if times is None else times[row])
     return model.answers(outputs)
 

@@ -2,6 +2,7 @@
 
 from penstock.native.core import InstructionSet, compiler, instruction_sets, unavailable
 from penstock.native.layer import RecurrentLayer
+from penstock.native.network import Network
 from penstock.native.output import OutputLayer
 
-__all__ = ["InstructionSet", "OutputLayer", "RecurrentLayer", "compiler", "instruction_sets", "unavailable"]
+__all__ = ["InstructionSet", "Network", "OutputLayer", "RecurrentLayer", "compiler", "instruction_sets", "unavailable"]

@@ -63,7 +63,7 @@ class RecurrentLayer:
             None if weight is None else kept(weight, self.dtype) for weight in (weight_ih, weight_hh, bias_ih, bias_hh)
         )
         self._set, self._threads = core.chosen(), core.available_threads()
-        self._packed = self._set.pack(reset == "after", PRECISIONS.index(precision), *self._weights)
+        self.packed = self._set.pack(reset == "after", PRECISIONS.index(precision), *self._weights)
         self.input_size, self.hidden_size = np.shape(weight_ih)[1], np.shape(weight_hh)[1]
 
     def __reduce__(self) -> tuple[Callable[..., RecurrentLayer], tuple[Array | None, ...]]:
@@ -152,7 +152,7 @@ class RecurrentLayer:
             None if lengths is None else integers(lengths),
             None if resets is None else np.asarray(resets),
             None if decay is None else np.asarray(decay, self.dtype),
-            self._packed,
+            self.packed,
             output,
             h_n,
             *gates,
@@ -186,9 +186,9 @@ class RecurrentLayer:
         )
         new = np.empty(h.shape, self.dtype) if out is None else out
         if x.ndim > 1:
-            self._packed.step(x, h, new, threads or self._threads)
+            self.packed.step(x, h, new, threads or self._threads)
         else:
-            self._packed.step(x[None], h[None], new[None], threads or self._threads)
+            self.packed.step(x[None], h[None], new[None], threads or self._threads)
         return new
 
 

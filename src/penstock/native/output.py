@@ -32,7 +32,7 @@ class OutputLayer:
 
     def __init__(self, weight: ArrayLike, bias: ArrayLike) -> None:
         self._weights = kept(weight, FLOAT32), kept(bias, FLOAT32)
-        self._packed = core.chosen().pack_output(*self._weights)
+        self.packed = core.chosen().pack_output(*self._weights)
         self.vocabulary_size, self.hidden_size = self._weights[0].shape
 
     def __reduce__(self) -> tuple[Callable[..., OutputLayer], tuple[Array, ...]]:
@@ -40,7 +40,7 @@ class OutputLayer:
 
     def logits(self, hidden: ArrayLike, *, threads: int | None = None, out: Array | None = None) -> Array:
         """What the softmax is taken of; arguments and errors as ``log_probabilities``."""
-        return self._of_tokens(self._packed.logits, hidden, threads, out)
+        return self._of_tokens(self.packed.logits, hidden, threads, out)
 
     def log_probabilities(self, hidden: ArrayLike, *, threads: int | None = None, out: Array | None = None) -> Array:
         """log of the softmax of each row's logits.
@@ -56,7 +56,7 @@ class OutputLayer:
         Raises:
             ValueError: a shape cannot work.
         """
-        return self._of_tokens(self._packed.log_probabilities, hidden, threads, out)
+        return self._of_tokens(self.packed.log_probabilities, hidden, threads, out)
 
     def _of_tokens(
         self, compute: Callable[..., None], hidden: ArrayLike, threads: int | None, out: Array | None
@@ -85,5 +85,5 @@ class OutputLayer:
         """
         hidden = np.ascontiguousarray(hidden, FLOAT32)
         nats = np.empty(hidden.shape[:1])
-        self._packed.score(hidden, integers(tokens), nats, threads or core.available_threads())
+        self.packed.score(hidden, integers(tokens), nats, threads or core.available_threads())
         return nats

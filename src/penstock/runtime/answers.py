@@ -92,7 +92,7 @@ class AnswerStreams:
         if isinstance(stream, ForecastStream):
             return {**ids, **forecast_in(stream.model, stream.step(values, read.time))}
         if (name := self.model.reads["episode"]) and self._begins(read.id, row.get(name)):
-            stream.reset()
+            stream.begin_episode()
         return {**ids, **answered(stream.model, stream.step(values, read.time))}
 
     def _begins(self, id: str, cell: Any) -> bool:
@@ -135,10 +135,10 @@ def save_states(path: Path, streams: AnswerStreams) -> None:
     Raises:
         PenstockError: it cannot be written; what was there before is unchanged.
     """
-    states = [stream.state for stream in streams.streams.values()]
-    about = {"model": streams.model.digest, "ids": list(streams.streams), "episodes": streams.episodes}
-    arrays = {name: np.array([getattr(state, name) for state in states]) for name in _fields(streams)}
-    write_arrays(path, FORMAT, about, arrays)
+    of = streams.streams
+    states = np.concatenate([streams.model.initial_state()[:0], *(stream.state for stream in of.values())])
+    about = {"model": streams.model.digest, "ids": list(of), "episodes": streams.episodes}
+    write_arrays(path, FORMAT, about, {name: states[name] for name in _fields(streams)})
 
 
 def load_states(path: Path, streams: AnswerStreams) -> None:
@@ -151,10 +151,15 @@ def load_states(path: Path, streams: AnswerStreams) -> None:
         about, arrays = read_arrays(path, FORMAT)
         if about["model"] != streams.model.digest:
             raise PenstockError(f"--state: {path}: the states of another model; name another file")
-        columns = (arrays[name] for name in _fields(streams))
-        kind: Any = type(streams.model.initial_state())
-        states = [kind(*(value if value.ndim else int(value) for value in one)) for one in zip(*columns, strict=True)]
-        streams.streams |= {id: streams.model.stream(one) for id, one in zip(about["ids"], states, strict=True)}
+        states, found = np.zeros(len(about["ids"]), streams.model.state_type), {}
+        for name in _fields(streams):
+            if arrays[name].shape != states[name].shape:
+                raise ValueError(f"{name}: expected {states[name].shape}, got {arrays[name].shape}")
+            states[name] = arrays[name]
+        for k, id in enumerate(about["ids"]):
+            found[id] = streams.model.stream()
+            found[id].state = states[k : k + 1]
+        streams.streams |= found
         streams.episodes |= about["episodes"]
     except FileNotFoundError:
         return
@@ -164,7 +169,7 @@ def load_states(path: Path, streams: AnswerStreams) -> None:
 
 def _fields(streams: AnswerStreams) -> tuple[str, ...]:
     """Of a state."""
-    return streams.model.initial_state()._fields
+    return streams.model.state_type.names or ()
 
 
 def as_lines(rows: Iterable[Mapping[str, Any]], ending: str) -> Iterator[str]:

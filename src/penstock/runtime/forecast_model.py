@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from penstock.model_folder.content import Weights, digest_of
 from penstock.model_folder.forecast import ForecastFiles, load_forecast_model
 from penstock.runtime.forecast_network import ForecastNetwork
 from penstock.runtime.layer import Floats
+from penstock.runtime.stream import Stateful, check_count, chosen
 from penstock.series import Column, SeriesSet
 from penstock.series.around import Around
 from penstock.series.forecasts import next_times
@@ -185,15 +186,27 @@ class ForecastRuntime(ForecastNetwork):
         bounds = np.array([0, len(rows)], np.int64)
         return self.forecast(SeriesSet(("values",), bounds, rows, columns, moments, bool(self.reads["dated"])))[0]
 
-    def initial_state(self) -> "ForecastState":
-        """The state before a series."""
-        W, T = self.config.lookback, len(self.answer.targets)
-        D = 0 if self.around is None else self.around.size
-        features = np.zeros(0) if self.around is None else self.around.features.stream().state
-        return ForecastState(np.full((T, W), np.nan), 0, np.zeros((W, D), np.float32), features)
+    @functools.cached_property
+    def state_type(self) -> np.dtype[Any]:
+        """Of where a series stands between two of its rows, by the names of its parts: W steps, the last ones at the
+        end."""
+        W, D = self.config.lookback, 0 if self.around is None else self.around.size
+        remembered = 0 if self.around is None else len(self.around.features.stream().state)
+        return np.dtype(
+            [
+                ("values", np.float64, (len(self.answer.targets), W)),  # missing ones replaced by those before
+                ("rows", np.int64),  # how many of the steps there are
+                ("beside", np.float32, (W, D)),  # what is read beside them
+                ("features", np.float64, (remembered,)),  # what turning rows into features remembers
+            ]
+        )
 
-    def stream(self, state: "ForecastState | None" = None) -> "ForecastStream":
-        """One series that is read row by row, from its beginning or from a ``state``.
+    def initial_state(self) -> NDArray[Any]:
+        """The state before a series, (1,) of ``state_type``."""
+        return self.stream().state
+
+    def stream(self, n: int = 1) -> "ForecastStream":
+        """n series that are read row by row, from their beginning.
 
         Raises:
             PenstockError: columns are known in advance, of which a row says nothing.
@@ -203,11 +216,11 @@ class ForecastRuntime(ForecastNetwork):
                 f"{', '.join(self.around.known)}: expected of the {self.config.horizon:,} steps ahead, which a stream "
                 "of rows has not; name files whose last rows have them"
             )
-        return ForecastStream(self, self.initial_state() if state is None else state)
+        return ForecastStream(self, n)
 
     def step(
-        self, row: Sequence[float], state: "ForecastState | None" = None, time: float | None = None
-    ) -> tuple[Numbers, "ForecastState"]:
+        self, row: Sequence[float], state: NDArray[Any] | None = None, time: float | None = None
+    ) -> tuple[Numbers, NDArray[Any]]:
         """Reads one row and forecasts what follows; many of a series are read faster by ``stream``.
 
         Args:
@@ -222,71 +235,116 @@ class ForecastRuntime(ForecastNetwork):
             ValueError: a shape cannot work, or the time is missing.
             PenstockError: columns are known in advance, of which a row says nothing.
         """
-        stream = self.stream(state)
+        stream = self.stream()
+        if state is not None:
+            stream.state = state
         return stream.step(row, time), stream.state
 
 
-class ForecastState(NamedTuple):
-    """Where a series stands between two of its rows: W steps, the last ones at the end."""
+class ForecastStream(Stateful):
+    """n series, row by row: the forecasts have the bits of those from the whole of each. One thread at a time may use
+    it."""
 
-    values: Numbers
-    """(targets, W) of each target, missing ones replaced by those before."""
-    rows: int
-    """How many of the steps there are."""
-    beside: Floats
-    """(W, D) what is read beside them."""
-    features: Numbers
-    """What turning rows into features remembers; see ``penstock.series.FeatureStream``."""
+    def __init__(self, model: ForecastRuntime, n: int) -> None:
+        check_count(n)
+        super().__init__(lambda: model.digest)
+        self.model, self.n = model, n
+        self._features = [None if model.around is None else model.around.features.stream() for _ in range(n)]
+        self._series = np.zeros(n, model.state_type)
+        self.reset()
 
+    def step(self, rows: Any, times: Any = None, out: Numbers | None = None) -> Numbers:
+        """Reads a row of each series, and forecasts what follows.
 
-class ForecastStream:
-    """One series, row by row: the forecasts have the bits of those from the whole of it."""
+        Args:
+            rows: (n, C) by ``model.columns``, NaN where missing; of one series also (C,).
+            times: (n,) of the rows, or one where ``rows`` is one, where rows had times in training.
+            out: (n, K, targets, Q), or without n where ``rows`` is one: takes the forecasts; None for a new array.
 
-    def __init__(self, model: ForecastRuntime, state: ForecastState) -> None:
-        self.model = model
-        self._features = None if model.around is None else model.around.features.stream()
-        self.state = state
+        Returns:
+            the next K steps, in ``out``.
 
-    @property
-    def state(self) -> ForecastState:
-        """Where it stands; set, it goes on from there."""
-        features = np.zeros(0) if self._features is None else self._features.state
-        return ForecastState(self._values.copy(), self._rows, self._beside.copy(), features)
+        Raises:
+            ValueError: a shape cannot work, or times are missing.
+        """
+        one = self.n == 1 and np.ndim(rows) == 1
+        if not one and (len(rows) != self.n or (times is not None and len(times) != self.n)):
+            raise ValueError(f"rows: expected a row, and a time where there are some, of each of n={self.n} series")
+        each = [(rows, times)] if one else [(row, None if times is None else times[k]) for k, row in enumerate(rows)]
+        for row, time in each:
+            self._expect_row(row, time)
+        found = np.stack([self._step_one(k, row, time) for k, (row, time) in enumerate(each)])
+        if out is None:
+            return found[0] if one else found
+        out[...] = found[0] if one else found
+        return out
 
-    @state.setter
-    def state(self, state: ForecastState) -> None:
-        self._values, self._rows, self._beside = state.values.copy(), state.rows, state.beside.copy()
-        if self._features is not None:
-            self._features.state = state.features
-
-    def step(self, row: Sequence[float], time: float | None = None) -> Numbers:
-        """Reads a row; arguments, result and errors as ``ForecastRuntime.step``."""
-        model, T = self.model, len(self.model.answer.targets)
+    def _expect_row(self, row: Sequence[float], time: float | None) -> None:
+        model = self.model
         if len(row) != len(model.columns):
             raise ValueError(
                 f"row: expected (C={len(model.columns)},) of {', '.join(model.columns)}, got ({len(row)},)"
             )
+        if model.around is not None and time is None and (model.around.calendar or model.around.features.step):
+            why = "the calendar is read" if model.around.calendar else "steps had times in training"
+            raise ValueError(f"time: expected that of the row, since {why}, got None")
+
+    def _step_one(self, k: int, row: Sequence[float], time: float | None) -> Numbers:
+        """(K, targets, Q) after a row of the k-th series."""
+        model, T, of, stream = self.model, len(self.model.answer.targets), self._series[k], self._features[k]
+        values, steps = of["values"], of["beside"]
         new = np.array(row[:T], np.float32).astype(np.float64)
-        now = np.where(np.isnan(new), self._values[:, -1], new)
+        values[:] = np.concatenate([values[:, 1:], np.where(np.isnan(new), values[:, -1], new)[:, None]], axis=1)
+        of["rows"] = min(of["rows"] + 1, model.config.lookback)
+        begins = model.config.lookback - int(of["rows"])
         beside = ahead = None
-        if model.around is not None and self._features is not None:
-            features = self._features.step(row[T:], time)
-            if model.around.calendar and time is None:
-                raise ValueError("time: expected that of the row, since the calendar is read, got None")
+        if model.around is not None and stream is not None:
+            features = stream.step(row[T:], time)
             moment = None if time is None else np.array([time])
             if moment is not None:
                 features = np.concatenate([features, model.around.dates(moment)[0]])
-            self._beside = np.concatenate([self._beside[1:], features[None]])
+            steps[:] = np.concatenate([steps[1:], features[None]])
             ahead = model._dates_ahead(model.around, moment, 1)
-        self._values = np.concatenate([self._values[:, 1:], now[:, None]], axis=1)
-        self._rows = min(self._rows + 1, model.config.lookback)
-        begins = model.config.lookback - self._rows
-        if model.around is not None:
-            beside = self._beside[begins:]
-        first, at = np.zeros(1, np.int64), np.full(1, self._rows)
-        found = [model.forecast_at(t, one[begins:], first, at, beside, ahead) for t, one in enumerate(self._values)]
+            beside = steps[begins:]
+        first, at = np.zeros(1, np.int64), np.full(1, of["rows"])
+        found = [model.forecast_at(t, one[begins:], first, at, beside, ahead) for t, one in enumerate(values)]
         quantiles: Numbers = np.stack(found, axis=2)[0]
         return quantiles
+
+    @property
+    def state(self) -> NDArray[Any]:
+        """(n,) of ``ForecastRuntime.state_type``, a copy of where the series stand; set, they go on from there.
+
+        Raises:
+            ValueError: it is of another type or shape.
+        """
+        state: NDArray[Any] = self._series.copy()
+        for k, features in enumerate(self._features):
+            if features is not None:
+                state["features"][k] = features.state
+        return state
+
+    @state.setter
+    def state(self, value: NDArray[Any]) -> None:
+        expected = self.model.state_type
+        if np.shape(value) != (self.n,) or value.dtype != expected:
+            raise ValueError(f"state: expected (n={self.n},) of {expected.names}, got {np.shape(value)}")
+        self._series[...] = value
+        for features, one in zip(self._features, value["features"], strict=True):
+            if features is not None:
+                features.state = one
+
+    def reset(self, rows: ArrayLike | None = None) -> None:
+        """Lets other series begin in these places, by their numbers or by a (n,) bool; None: all.
+
+        Raises:
+            ValueError: there are no such places.
+        """
+        for k in chosen(rows, self.n).tolist():
+            self._series[k] = np.zeros((), self._series.dtype)
+            self._series["values"][k] = np.nan
+            if self.model.around is not None:
+                self._features[k] = self.model.around.features.stream()
 
 
 def load_forecast(folder: str | Path) -> ForecastRuntime:

@@ -1,12 +1,14 @@
 """A model's layers: by the compiled core, or by NumPy where there is none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from penstock import equations, native
 from penstock.model_folder import StackConfig, Weights
+from penstock.runtime.sampling import sample
 
 Floats = NDArray[np.float32]
 
@@ -68,6 +70,111 @@ class OutputLayerInNumPy:
         """Of hidden (rows, H) and the tokens (rows,) that came next: −log p of each, (rows,)."""
         log_p = (log_softmax(self.weight @ row + self.bias) for row in hidden)
         return np.array([-row[token] for row, token in zip(log_p, tokens, strict=True)], np.float64)
+
+
+class NetworkInNumPy:
+    """``native.Network``, likewise. Letters: K layers, N streams, V tokens or answers."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self,
+        layers: list[LayerInNumPy],
+        *,
+        residual: bool = False,
+        embedding: Floats | None = None,
+        output: OutputLayerInNumPy | None = None,
+        log_probabilities: bool = False,
+    ) -> None:
+        self.layers, self.residual, self.embedding, self.output = layers, residual, embedding, output
+        self.tokens, self._normalized = embedding is not None, log_probabilities
+        w_ih, w_hh = layers[0].weights.W_in, layers[0].weights.W_hn
+        self.input_size, self.state_shape = w_ih.shape[1], (len(layers), w_hh.shape[1])
+        self.outputs = w_hh.shape[1] if output is None else len(output.weight)
+
+    def step(self, x: Any, state: Floats, out: Floats, memory: Any, row: Floats | None) -> Any:
+        """One step of N streams at once.
+
+        Args:
+            x: (N, D), or (N,) tokens; of one stream also without that axis: (D,), or a whole number.
+            state: (K, N, H), of one stream also (K, H): the one before, which becomes the one after.
+            out: (N, V) that takes the answers; likewise (V,).
+            memory: of no use here.
+            row: what is returned for an ``x`` without that axis; for others it is ``out``.
+
+        Raises:
+            ValueError: a shape cannot work, or there is no such token.
+        """
+        one = np.ndim(x) == (0 if self.tokens else 1)
+        rows = np.atleast_1d(np.asarray(x)) if self.tokens else np.atleast_2d(np.asarray(x, np.float32))
+        K, H = self.state_shape
+        before = state.reshape(K, -1, H) if one else state
+        if rows.ndim != (1 if self.tokens else 2) or (not self.tokens and rows.shape[1] != self.input_size):
+            raise ValueError(f"x: expected (N{'' if self.tokens else f', D={self.input_size}'}), got {rows.shape}")
+        if before.shape != (K, len(rows), H):
+            raise ValueError(f"state: expected (K={K}, N={len(rows)}, H={H}), got {state.shape}")
+        if (out[None] if one and out.ndim == 1 else out).shape != (len(rows), self.outputs):
+            raise ValueError(f"out: expected (N={len(rows)}, V={self.outputs}), got {out.shape}")
+        top = self._top(self._read(rows), before)
+        if self.output is not None:
+            top = (self.output.log_probabilities if self._normalized else self.output.logits)(top)
+        out[...] = top.reshape(out.shape)
+        return row if one else out
+
+    def sample(
+        self,
+        token: int,
+        state: Floats,
+        random: float,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        never: int,
+        memory: Any,
+    ) -> int:
+        """A step of one stream, and a token drawn from its logits, as ``sampling.sample`` does; not ``never``, unless
+        that is −1."""
+        assert self.output is not None
+        logits = self.output.logits(self._top(self._read(np.array([token])), state.reshape(len(state), 1, -1)))[0]
+        if never >= 0:
+            logits[never] = -np.inf
+        return sample(logits, random, temperature=temperature, top_k=top_k, top_p=top_p if top_p < 1 else None)
+
+    def memory(self, n: int) -> None:
+        """None is of use here."""
+
+    def read(self, x: ArrayLike) -> Any:
+        """x as ``step`` takes it."""
+        return np.asarray(x)
+
+    def _read(self, rows: NDArray[Any]) -> Floats:
+        if self.embedding is None:
+            return rows
+        for token in rows.tolist():
+            if not 0 <= token < len(self.embedding):
+                raise ValueError(f"token: expected 0 … V − 1={len(self.embedding) - 1}, got {token}")
+        return np.asarray(self.embedding[rows])
+
+    def _top(self, x: Floats, state: Floats) -> Floats:
+        for k, run in enumerate(self.layers):
+            h = run.step(x, state[k], out=state[k])
+            x = x + h if k and self.residual else h
+        return x
+
+
+def network(
+    layers: Sequence[Any],
+    *,
+    residual: bool = False,
+    embedding: Floats | None = None,
+    output: Any = None,
+    log_probabilities: bool = False,
+) -> native.Network | NetworkInNumPy:
+    """Of layers that ``layer`` made; arguments as for ``native.Network``."""
+    made: Any = NetworkInNumPy if isinstance(layers[0], LayerInNumPy) else native.Network
+    return made(  # type: ignore[no-any-return]
+        layers, residual=residual, embedding=embedding, output=output, log_probabilities=log_probabilities
+    )
 
 
 def layer(

@@ -1,5 +1,7 @@
 """The trained model without torch: NumPy, and the compiled core for its layers."""
 
+import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import LanguageConfig, Weights, load_model
-from penstock.runtime.layer import output_layer, stack_layers
-from penstock.runtime.sampling import check_sampling, sample
+from penstock.model_folder.content import digest_of
+from penstock.runtime.layer import network, output_layer, stack_layers
+from penstock.runtime.sampling import check_sampling, numbers, until
 from penstock.runtime.score import Score, count_characters
+from penstock.runtime.stream import Stream
 from penstock.text.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -39,11 +43,22 @@ class Model:
         # read-only, since the layers below are packed: a change would reach a part of the model
         self.config, self.vocabulary, self.weights = config, vocabulary, {k: _read_only(w) for k, w in weights.items()}
         self._embedding = self.weights["embedding.weight"]
-        self._rows = self._embedding[:, None]  # each token's, (1, E)
         self._state_shape = config.stack.num_layers, config.stack.hidden_size
         self._layers = stack_layers(self.weights, config.stack)
         output = self.weights["embedding.weight" if config.tied else "output.weight"]
         self._output = output_layer(output, self.weights["output.bias"])
+        self._network = network(
+            self._layers,
+            residual=config.stack.residual,
+            embedding=self._embedding,
+            output=self._output,
+            log_probabilities=True,
+        )
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The same where the model is the same."""
+        return digest_of(self.weights, dataclasses.asdict(self.config), self.vocabulary.saved())
 
     def __reduce__(self) -> tuple[type, tuple[LanguageConfig, Vocabulary, Weights]]:
         return type(self), (self.config, self.vocabulary, self.weights)
@@ -75,31 +90,26 @@ class Model:
         Raises:
             ValueError: there is no such token, or a shape cannot work.
         """
-        top, new = self._step(token, self.initial_state() if state is None else state)
-        results = self._output.log_probabilities(top)[0], new
-        if out is None:
-            return results
-        for name, to, result in zip(("log-probabilities", "state"), out, results, strict=True):
+        K, H = self._state_shape
+        if state is not None and state.shape != (K, H):
+            raise ValueError(f"state: expected (K={K}, H={H}), got {state.shape}")
+        log_p = np.empty(self.config.vocabulary_size, np.float32)
+        new = np.zeros((K, H), np.float32) if state is None else np.array(state, np.float32, order="C")
+        results = log_p, new
+        for name, to, result in zip(("log-probabilities", "state"), out or (), results, strict=False):
             if to.shape != result.shape:
                 raise ValueError(f"out: expected {name} {result.shape}, got {to.shape}")
+        self._network.step(token, new, log_p, None, None)
+        if out is None:
+            return results
+        for to, result in zip(out, results, strict=True):
             to[...] = result
         return out
 
-    def _step(self, token: int, state: Floats) -> tuple[Floats, Floats]:
-        """What the output layer reads, (1, H), and the new state (K, H)."""
-        if not 0 <= token < len(self._rows):
-            raise ValueError(f"token: expected 0 … V − 1={len(self._rows) - 1}, got {token}")
-        if state.shape != self._state_shape:
-            raise ValueError("state: expected (K={}, H={}), got {}".format(*self._state_shape, state.shape))
-        x = self._rows[token]
-        if len(self._layers) == 1:  # whose state (K, H) is one of a batch of one, (N, H)
-            x = new = self._layers[0].step(x, state)
-        else:
-            new = np.empty(self._state_shape, np.float32)
-            for k, run in enumerate(self._layers):
-                h = run.step(x, state[k : k + 1], out=new[k : k + 1])
-                x = x + h if k and self.config.stack.residual else h
-        return x, new
+    def stream(self, n: int = 1) -> Stream:
+        """n texts that are read a token at a time: ``step`` takes (n,) tokens and gives the log-probabilities (n, V) of
+        the next ones."""
+        return Stream(self._network, n, lambda: self.digest)
 
     def score(self, text: str) -> Score:
         """How well the model expected a text, read as one document."""
@@ -204,6 +214,7 @@ class Model:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        stop: str | Sequence[str] = (),
         seed: int | None = None,
     ) -> Iterator[str]:
         """Writes on after ``prompt``, piece by piece as it is written.
@@ -214,12 +225,15 @@ class Model:
             temperature: below 1 is safer, above 1 bolder; 0 always takes the most likely token.
             top_k: draw from the k most likely tokens only.
             top_p: draw from the fewest tokens that together have this probability.
+            stop: texts before the first of which the writing ends, wherever its tokens begin and end.
             seed: the same seed writes the same text, on one instruction set; None draws one.
 
         Raises:
             ValueError: a setting means nothing.
         """
-        return self.vocabulary.pieces(self._tokens(prompt, length, temperature, top_k, top_p, seed))
+        stops = _stops(stop)
+        pieces = self.vocabulary.pieces(self._tokens(prompt, length, temperature, top_k, top_p, seed))
+        return until(pieces, stops) if stops else pieces
 
     def generate_bytes(
         self,
@@ -229,11 +243,14 @@ class Model:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        stop: str | Sequence[str] = (),
         seed: int | None = None,
     ) -> Iterator[bytes]:
         """As ``generate``, token by token, the very bytes, be they whole characters or not."""
+        stops = [one.encode("utf-8", "surrogateescape") for one in _stops(stop)]
         tokens = self._tokens(prompt, length, temperature, top_k, top_p, seed)
-        return (self.vocabulary.utf8(np.array([token])) for token in tokens)
+        pieces = (self.vocabulary.utf8(np.array([token])) for token in tokens)
+        return until(pieces, stops) if stops else pieces
 
     def _tokens(
         self, prompt: str, length: int, temperature: float, top_k: int | None, top_p: float | None, seed: int | None
@@ -242,25 +259,17 @@ class Model:
         check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")
-        return self._continued(self.vocabulary.encode(prompt or "\n"), length, temperature, top_k, top_p, seed)
+        V, unknown = self.config.vocabulary_size, self.vocabulary.unknown
+        k, p, never = min(top_k or V, V), 1.0 if top_p is None else float(top_p), -1 if unknown is None else unknown
+        return self._continued(self.vocabulary.encode(prompt or "\n"), length, (float(temperature), k, p, never), seed)
 
     def _continued(
-        self,
-        ids: NDArray[Any],
-        length: int,
-        temperature: float,
-        top_k: int | None,
-        top_p: float | None,
-        seed: int | None,
+        self, ids: NDArray[Any], length: int, how: tuple[float, int, float, int], seed: int | None
     ) -> Iterator[int]:
-        generator, state, unknown = np.random.default_rng(seed), self.state_after(ids[:-1]), self.vocabulary.unknown
-        token = int(ids[-1])
-        for _ in range(length):
-            top, state = self._step(token, state)
-            logits = self._output.logits(top)[0]
-            if unknown is not None:
-                logits[unknown] = -np.inf
-            token = sample(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+        state, memory, sample = self.state_after(ids[:-1]), self._network.memory(1), self._network.sample
+        token, (temperature, k, p, never) = int(ids[-1]), how
+        for number in numbers(seed, length):
+            token = sample(token, state, number, temperature, k, p, never, memory)
             yield token
 
     def _read(
@@ -276,6 +285,13 @@ class Model:
             output, new[k] = run(x, state[k], lengths=lengths, threads=threads)
             x = x + output if k and self.config.stack.residual else output
         return x, new
+
+
+def _stops(stop: str | Sequence[str]) -> tuple[str, ...]:
+    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    if "" in stops:
+        raise ValueError("stop: expected texts, got an empty one")
+    return stops
 
 
 def _read_only(weight: Floats) -> Floats:

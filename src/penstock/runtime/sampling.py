@@ -1,10 +1,18 @@
-"""Drawing the next token from a distribution."""
+"""Drawing the next token from a distribution, and where to stop."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 COLDEST = 1e-200
 """A lower temperature draws as this one does, and here nothing overflows."""
+NUMBERS = 256
+"""That are drawn at once: a call costs as much as a step of a small model."""
+
+Text = TypeVar("Text", str, bytes)
 
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None, seed: int | None) -> None:
@@ -19,19 +27,27 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None, s
         raise ValueError(f"seed: expected 0 or more, got {seed}")
 
 
+def numbers(seed: int | None, count: int) -> Iterator[float]:
+    """So many numbers in 0 … 1, without 1, one for each token: those of ``generator.random()``."""
+    generator = np.random.default_rng(seed)
+    blocks = (generator.random(min(NUMBERS, count - start)).tolist() for start in range(0, count, NUMBERS))
+    return itertools.chain.from_iterable(blocks)
+
+
 def sample(
     log_probabilities: NDArray[np.floating],
-    generator: np.random.Generator,
+    number: float,
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> int:
-    """One index drawn from (V,) log-probabilities, or from logits, which differ from them by a constant.
+    """One index of (V,) log-probabilities, or of logits, which differ from them by a constant.
 
     ``temperature`` divides them first, 0 takes the most likely; ``top_k`` keeps the k most likely; ``top_p`` keeps the
     fewest that together have at least that probability (Holtzman et al. 2020, arXiv:1904.09751, section 3.1). Of two
-    that are equally likely the first is kept. Uses one ``generator.random()``, at temperature 0 none.
+    that are equally likely the first is kept. What is kept shares 0 … 1 out in the order of the indices, and the index
+    in whose share ``number`` falls is taken. ``core/sampling.hpp`` draws the same.
     """
     likeliest = int(log_probabilities.argmax())
     if temperature == 0:
@@ -46,7 +62,7 @@ def sample(
     if top_p is not None:
         p = _nucleus(p, top_p)
     cumulative = np.add.accumulate(p)
-    drawn = int(cumulative.searchsorted(generator.random() * cumulative[-1], "right"))
+    drawn = int(cumulative.searchsorted(number * cumulative[-1], "right"))
     return drawn if drawn < len(p) else likeliest  # the product was rounded up to the sum
 
 
@@ -70,3 +86,25 @@ def _nucleus(p: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     nucleus = np.zeros_like(p)
     nucleus[kept] = p[kept]
     return nucleus
+
+
+def until(pieces: Iterable[Text], stops: Sequence[Text]) -> Iterator[Text]:
+    """What comes before the first of ``stops``, none of them empty, wherever the pieces are cut.
+
+    What may be the begin of one waits for what follows.
+    """
+    longest = max(map(len, stops))
+    held: Text | None = None
+    for piece in pieces:
+        held = piece if held is None else held + piece
+        if found := [at for stop in stops if (at := held.find(stop)) >= 0]:
+            if before := held[: min(found)]:
+                yield before
+            return
+        ends = range(max(len(held) - longest + 1, 0), len(held))
+        keep = next((at for at in ends if any(stop.startswith(held[at:]) for stop in stops)), len(held))
+        if keep:
+            yield held[:keep]
+        held = held[keep:]
+    if held:
+        yield held

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,30 +12,13 @@ from penstock.errors import PenstockError
 from penstock.model_folder.content import digest_of
 from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.runtime.answer_model import AnswerRuntime, Floats
+from penstock.runtime.layer import network
+from penstock.runtime.stream import Stateful, check_count, chosen
 from penstock.series import Features, SeriesSet
 from penstock.series.segments import in_segments, with_change
 
 BATCH = 64
 """Series that are read side by side."""
-
-
-class SeriesState(NamedTuple):
-    """Where a series stands between two of its rows."""
-
-    features: NDArray[np.float64]
-    """What turning rows into features remembers; see ``penstock.series.FeatureStream``."""
-    hidden: Floats
-    """(K, H) of the stack; of segments, after the last whole one."""
-    total: Floats
-    """(H,) the sum of the top layer's states after all whole segments."""
-    segments: int
-    """How many they are."""
-    rows: Floats
-    """(P, 2 D) those of the segment that is not whole, with their changes."""
-    filled: int
-    """How many they are."""
-    last: Floats
-    """(D,) the last row."""
 
 
 class SeriesRuntime(AnswerRuntime):
@@ -52,6 +35,8 @@ class SeriesRuntime(AnswerRuntime):
             raise PenstockError(
                 f"features: expected {self.config.stack.input_size} numbers, as the weights have, got {size}"
             )
+        output = None if self.config.segment else self._output_layer
+        self._network = network(self._layers, residual=self.config.stack.residual, output=output)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -63,20 +48,36 @@ class SeriesRuntime(AnswerRuntime):
         """(C,) the names of the columns that are read, in the order of a row."""
         return tuple(column.name for column in self.features.columns)
 
-    def initial_state(self) -> SeriesState:
-        """The state before a series."""
+    @functools.cached_property
+    def state_type(self) -> np.dtype[Any]:
+        """Of where a series stands between two of its rows, by the names of its parts."""
         stack, P, D = self.config.stack, self.config.segment, self.features.size
-        zeros = np.zeros((stack.num_layers, stack.hidden_size), np.float32)
-        rows, last = np.zeros((P, 2 * D), np.float32), np.zeros(D, np.float32)
-        return SeriesState(self.features.stream().state, zeros, zeros[0], 0, rows, 0, last)
+        remembered = len(self.features.stream().state)
+        parts: list[Any] = [
+            ("features", np.float64, (remembered,)),  # what turning rows into features remembers
+            ("hidden", np.float32, (stack.num_layers, stack.hidden_size)),  # of segments, after the last whole one
+        ]
+        if P:
+            parts += [
+                ("total", np.float32, (stack.hidden_size,)),  # of the top layer's states after all whole segments
+                ("segments", np.int64),  # that they are
+                ("rows", np.float32, (P, 2 * D)),  # of the segment that is not whole, with their changes
+                ("filled", np.int64),  # that they are
+                ("last", np.float32, (D,)),  # the last row
+            ]
+        return np.dtype(parts)
 
-    def stream(self, state: SeriesState | None = None) -> "SeriesStream":
-        """One series that is read row by row, from its beginning or from a ``state``."""
-        return SeriesStream(self, self.initial_state() if state is None else state)
+    def initial_state(self) -> NDArray[Any]:
+        """The state before a series, (1,) of ``state_type``."""
+        return self.stream().state
+
+    def stream(self, n: int = 1) -> "SeriesStream":
+        """n series that are read row by row, from their beginning."""
+        return SeriesStream(self, n)
 
     def step(
-        self, row: Sequence[float], state: SeriesState | None = None, time: float | None = None
-    ) -> tuple[Floats, SeriesState]:
+        self, row: Sequence[float], state: NDArray[Any] | None = None, time: float | None = None
+    ) -> tuple[Floats, NDArray[Any]]:
         """Reads one row; many of a series are read faster by ``stream``.
 
         Args:
@@ -90,17 +91,10 @@ class SeriesRuntime(AnswerRuntime):
         Raises:
             ValueError: a shape cannot work, or the time is missing.
         """
-        stream = self.stream(state)
+        stream = self.stream()
+        if state is not None:
+            stream.state = state
         return stream.step(row, time), stream.state
-
-    def _step(self, x: Floats, state: Floats, new: Floats) -> Floats:
-        """From (1, D) and a state (K, H): the top layer's, (1, H); the next, (K, H), goes into ``new``."""
-        if self.config.decay:
-            state = state * self._decays(x[0, self.config.features - 1].item())
-        for k, run in enumerate(self._layers):
-            h = run.step(x, state[k : k + 1], out=new[k : k + 1])
-            x = x + h if k and self.config.stack.residual else h
-        return x
 
     def predict(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """The answers to one series.
@@ -149,58 +143,128 @@ class SeriesRuntime(AnswerRuntime):
         return in_segments(x, self.config.segment) if self.config.segment else x
 
 
-class SeriesStream:
-    """One series, row by row: the answers have the bits of those to the whole of it."""
+class SeriesStream(Stateful):
+    """n series, row by row: the answers have the bits of those to the whole of each.
 
-    def __init__(self, model: SeriesRuntime, state: SeriesState) -> None:
-        self.model, self._features = model, model.features.stream()
-        self.state = state
+    One thread at a time may use it.
+    """
+
+    def __init__(self, model: SeriesRuntime, n: int) -> None:
+        check_count(n)
+        super().__init__(lambda: model.digest)
+        self.model, self.n = model, n
+        self._network, self._memory = model._network, model._network.memory(n)
+        self._features = [model.features.stream() for _ in range(n)]
+        self._state = np.zeros((model.config.stack.num_layers, n, model.config.stack.hidden_size), np.float32)
+        self._x = np.empty((n, model.features.size), np.float32)
+        self._out = np.empty((n, model.config.outputs), np.float32)
+        self._places, self._row = [*self._x], self._out[0]
+        self._segment = np.zeros(n, model.state_type)  # all parts but those above
+
+    def step(self, rows: Any, times: Any = None, out: Floats | None = None) -> Floats:
+        """Reads a row of each series.
+
+        Args:
+            rows: (n, C) by ``model.columns``, NaN where missing; of one series also (C,).
+            times: (n,) of the rows, or one where ``rows`` is one, where rows had times in training.
+            out: (n, outputs), or (outputs,) where ``rows`` is one: takes the answers; None for an array of the stream's
+                own, which its next step overwrites.
+
+        Returns:
+            what is answered, in ``out``: see ``SeriesRuntime.answers``.
+
+        Raises:
+            ValueError: a shape cannot work, or times are missing.
+        """
+        one = self.n == 1 and not hasattr(rows[0], "__len__")
+        if one:
+            self._features[0].step(rows, times, self._places[0])
+        else:
+            self._expect_rows(rows, times)
+            for k, features in enumerate(self._features):
+                features.step(rows[k], None if times is None else times[k], self._places[k])
+        to = (self._out if out is None else out), (self._row if out is None else out)
+        if self.model.config.segment:
+            to[0][...] = self._in_segments()
+            return to[one]
+        if self.model.config.decay:
+            self._fade(self._state, self._x)
+        x = self._places[0] if one else self._x
+        return self._network.step(x, self._state, to[0], self._memory, to[1])  # type: ignore[no-any-return]
+
+    def _expect_rows(self, rows: Any, times: Any) -> None:
+        C = len(self.model.columns)
+        if len(rows) != self.n or any(len(row) != C for row in rows):
+            raise ValueError(f"rows: expected (n={self.n}, C={C}) of {', '.join(self.model.columns)}")
+        if times is not None and np.shape(times) != (self.n,):
+            raise ValueError(f"times: expected (n={self.n},), got {np.shape(times)}")
+        if times is None and self.model.features.step is not None:
+            raise ValueError("times: expected those of the rows, since steps had times in training, got None")
+
+    def _fade(self, state: Floats, x: Floats) -> None:
+        for k, gap in enumerate(x[:, self.model.config.features - 1].tolist()):
+            state[:, k] *= self.model._decays(gap)
+
+    def _in_segments(self) -> Floats:
+        """(n, outputs) of series whose last segments are whole as far as they go."""
+        of = self._segment
+        for k, x in enumerate(self._x):
+            filled = int(of["filled"][k])
+            of["rows"][k, filled] = with_change(x, of["last"][k] if of["segments"][k] + filled else x)
+            of["rows"][k, filled + 1 :] = np.concatenate([x, np.zeros_like(x)])
+            of["last"][k] = x
+        of["filled"] += 1
+        x, after = np.ascontiguousarray(of["rows"]).reshape(self.n, -1), self._state.copy()
+        if self.model.config.decay:
+            self._fade(after, x)
+        top = self._network.step(x, after, np.empty(after.shape[1:], np.float32), self._memory, None)
+        total, segments = of["total"] + top, of["segments"] + 1
+        outputs = [self.model._pooled(top[k : k + 1], total[k : k + 1], int(segments[k])) for k in range(self.n)]
+        whole = of["filled"] == of["rows"].shape[1]
+        self._state[:, whole] = after[:, whole]
+        of["total"][whole], of["segments"][whole], of["filled"][whole] = total[whole], segments[whole], 0
+        return np.concatenate(outputs)
 
     @property
-    def state(self) -> SeriesState:
-        """Where it stands; set, it goes on from there."""
-        return SeriesState(
-            self._features.state,
-            self._hidden.copy(),
-            self._total.copy(),
-            self._segments,
-            self._rows.copy(),
-            self._filled,
-            self._last.copy(),
-        )
+    def state(self) -> NDArray[Any]:
+        """(n,) of ``SeriesRuntime.state_type``, a copy of where the series stand; set, they go on from there.
+
+        Raises:
+            ValueError: it is of another type or shape.
+        """
+        state: NDArray[Any] = self._segment.copy()
+        state["hidden"] = self._state.transpose(1, 0, 2)
+        for k, features in enumerate(self._features):
+            state["features"][k] = features.state
+        return state
 
     @state.setter
-    def state(self, state: SeriesState) -> None:
-        self._features.state = state.features
-        self._hidden, self._total, self._segments = state.hidden.copy(), state.total.copy(), state.segments
-        self._rows, self._filled, self._last = state.rows.copy(), state.filled, state.last.copy()
-        self._next = np.empty_like(self._hidden)
-        self._x = np.empty((1, self.model.features.size), np.float32)
+    def state(self, value: NDArray[Any]) -> None:
+        expected = self.model.state_type
+        if np.shape(value) != (self.n,) or value.dtype != expected:
+            raise ValueError(f"state: expected (n={self.n},) of {expected.names}, got {np.shape(value)}")
+        self._segment[...] = value
+        self._state[...] = value["hidden"].transpose(1, 0, 2)
+        for features, one in zip(self._features, value["features"], strict=True):
+            features.state = one
 
-    def reset(self) -> None:
-        """Begins a new episode: the layers' states are cleared; what was seen of each column stays."""
-        self._hidden[:] = 0
+    def reset(self, rows: ArrayLike | None = None) -> None:
+        """Lets other series begin in these places, by their numbers or by a (n,) bool; None: all.
 
-    def step(self, row: Sequence[float], time: float | None = None) -> Floats:
-        """Reads a row; arguments, result and errors as ``SeriesRuntime.step``."""
-        model = self.model
-        if not model.config.segment:
-            self._features.step(row, time, self._x[0])
-            top = model._step(self._x, self._hidden, self._next)
-            self._hidden, self._next = self._next, self._hidden
-            outputs: Floats = model._output_layer.logits(top)[0]
-            return outputs
-        x: Floats = self._features.step(row, time)
-        self._rows[self._filled] = with_change(x, self._last if self._segments + self._filled else x)
-        self._rows[self._filled + 1 :] = np.concatenate([x, np.zeros_like(x)])
-        self._filled, self._last = self._filled + 1, x
-        top = model._step(self._rows.reshape(1, -1), self._hidden, self._next)
-        total = self._total + top[0]
-        outputs = model._pooled(top, total[None], self._segments + 1)[0]
-        if self._filled == len(self._rows):
-            self._hidden, self._next = self._next, self._hidden
-            self._total, self._segments, self._filled = total, self._segments + 1, 0
-        return outputs
+        Raises:
+            ValueError: there are no such places.
+        """
+        for k in chosen(rows, self.n).tolist():
+            self._state[:, k], self._segment[k] = 0, np.zeros((), self._segment.dtype)
+            self._features[k] = self.model.features.stream()
+
+    def begin_episode(self, rows: ArrayLike | None = None) -> None:
+        """Begins a new episode in these series: the layers' states are cleared; what was seen of each column stays.
+
+        Raises:
+            ValueError: there are no such series.
+        """
+        self._state[:, chosen(rows, self.n)] = 0
 
 
 def load_series(folder: str | Path) -> SeriesRuntime:

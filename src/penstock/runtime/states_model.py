@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from penstock.model_folder.content import digest_of
 from penstock.model_folder.states import StatesFiles, load_states_model
-from penstock.runtime.layer import Floats, layer
+from penstock.runtime.layer import Floats, layer, network
+from penstock.runtime.stream import Stream
 
 
 class StatesRuntime:
@@ -100,6 +101,17 @@ class StatesRuntime:
             raise ValueError("step: this GRU reads backwards too, from a sequence's end: read whole ones by states()")
         output, after = self.states(np.asarray(x, np.float32)[None], state)
         return output[0], after
+
+    def stream(self, n: int = 1) -> Stream:
+        """n sequences that are read step by step: ``step`` takes (n, D) and gives the top layer's states (n, H).
+
+        Raises:
+            ValueError: it reads backwards, which no step can.
+        """
+        if not self.config.forward_only:
+            raise ValueError("stream: this GRU reads backwards too, from a sequence's end: read whole ones by states()")
+        layers = [run for (run,) in self._layers]
+        return Stream(network(layers, residual=self.config.stack.residual), n, lambda: self.digest)
 
 
 def load_states(folder: str | Path) -> StatesRuntime:
