@@ -3,7 +3,7 @@
 //   node edge_web.js FOLDER [SECONDS]
 //
 // FOLDER has penstock.js and model.bin, as `penstock export --to web` writes them; problem.json, { x: (D,), state: (H,) };
-// and gru.onnx: x (1, 1, D) and h (1, 1, H) in, "hn" (1, 1, H) out. The npm package onnxruntime-web is looked for from the
+// and gru.onnx: x (1, 1, D) and h_0 (1, 1, H) in, h_n (1, 1, H) out. The npm package onnxruntime-web is looked for from the
 // folder that this is started in; without it Penstock runs alone. Prints JSON: of each the state after CHECKED steps, and
 // the microseconds of a step, the median of blocks in which they take turns.
 
@@ -43,7 +43,7 @@ async function onnxRuntime(folder, { x, state: begun }) {
   let h = new ort.Tensor("float32", Float32Array.from(begun), [1, 1, begun.length]);
   return {
     async advance(count) {
-      for (let k = 0; k < count; k++) h = (await session.run({ x: row, h })).hn;
+      for (let k = 0; k < count; k++) h = (await session.run({ x: row, h_0: h })).h_n;
     },
     state: () => Array.from(h.data),
   };

@@ -16,7 +16,7 @@ from penstock.bench.problem import Problem, Run, draw
 from penstock.bench.roofline import Roofline, bound
 from penstock.bench.shapes import Kind, Shape
 from penstock.errors import PenstockError
-from penstock.runtime.sampling import sample
+from penstock.runtime.sampling import numbers, sample
 
 
 class Sizes(NamedTuple):
@@ -45,6 +45,9 @@ Entries = dict[str, Entry]
 
 CHARACTERS = 100
 """That ``generate`` writes in one call."""
+
+TOKENS = (ours.FEW_TOKENS, 50_000)
+"""Of the language models that it writes with."""
 
 
 @dataclass
@@ -120,12 +123,12 @@ def measure(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) -> lis
 
 def _from_numpy(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) -> list[Group]:
     layer = Group("native.RecurrentLayer.step", "the core alone", None)
-    step = Group("Model.step", "core and output", None)
-    generate = Group("generate, a character", "Model.step", 1.3)
+    step = Group("Stream.step", "core and output", None)
+    generate = [Group(f"generate, a token of {V:,}", "Stream.step", 1.3) for V in TOKENS]
     calls: dict[str, Prepare] = {
         layer.name: ours.layer_step,
         layer.other: ours.core_step,
-        step.name: ours.model_step,
+        step.name: ours.stream_step,
         step.other: ours.core_step_and_output,
     }
     for H, target in OVER_CORE.items():
@@ -134,8 +137,9 @@ def _from_numpy(roofline: Roofline, sizes: Sizes, say: Callable[[str], None]) ->
         entries = _contest("inference", shape, roofline, sizes.duration, calls)
         for group in (layer, step):
             group.add(shape, roofline, entries, target)
-        generate.add(shape, roofline, _generating(shape, sizes.duration, generate))
-    return [layer, step, generate]
+        for V, group in zip(TOKENS, generate, strict=True):
+            group.add(shape, roofline, _generating(shape, sizes.duration, group, V))
+    return [layer, step, *generate]
 
 
 def _modules(each: Sequence[Roofline], sizes: Sizes, say: Callable[[str], None]) -> list[Group]:
@@ -186,22 +190,21 @@ def _contest(kind: Kind, shape: Shape, roofline: Roofline, duration: Duration, c
     return entries
 
 
-def _generating(shape: Shape, duration: Duration, group: Group) -> Entries:
-    """``generate`` and the steps that it takes, a character each."""
-    model = ours.model(draw(shape, 1))
+def _generating(shape: Shape, duration: Duration, group: Group, V: int) -> Entries:
+    """``generate`` and the steps that it takes, a token each."""
+    model = ours.model(draw(shape, 1), V)
     ids = model.vocabulary.encode("a")
     text = "".join(model.generate("a", length=CHARACTERS, seed=0))
-    tokens, generator, state = [*ids, *model.vocabulary.encode(text)], np.random.default_rng(0), None
-    for token, following in itertools.pairwise(tokens):
-        log_probabilities, state = model.step(token, state)
+    tokens, stream = [*ids.tolist(), *model.vocabulary.encode(text).tolist()], model.stream()
+    for (token, following), number in zip(itertools.pairwise(tokens), numbers(0, CHARACTERS), strict=True):
+        log_probabilities = stream.step(token)
         log_probabilities[model.vocabulary.unknown] = -np.inf
-        if sample(log_probabilities, generator) != following:
+        if sample(log_probabilities, number) != following:
             raise PenstockError("generate writes another text than its steps: not timed")
 
     def steps() -> list[int]:
-        state = None
         for token in tokens[:-1]:
-            _, state = model.step(token, state)
+            stream.step(token)
         return tokens
 
     def generate() -> list[str]:

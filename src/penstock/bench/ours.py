@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import string
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +14,9 @@ from penstock.native import core
 from penstock.native.layer import Precision
 from penstock.runtime import Model
 from penstock.text import CharVocabulary
+
+FEW_TOKENS = 65
+"""As many as a small text has characters."""
 
 
 def inference(problem: Problem) -> Run:
@@ -108,7 +110,7 @@ def core_step(problem: Problem) -> Run:
 
 
 def core_step_and_output(problem: Problem) -> Run:
-    """The same, and the core's own call of an output layer and its softmax: what ``Model.step`` cannot do without."""
+    """The same, and the core's own call of an output layer and its softmax: what no step of a model does without."""
     packed = core.chosen().pack(problem.variant.reset == "after", 0, *problem.weights)
     packed_output = core.chosen().pack_output(*output_layer(problem.shape.H))
     x, h_0, after = problem.x[0], problem.h_0, np.empty_like(problem.h_0)
@@ -122,31 +124,36 @@ def core_step_and_output(problem: Problem) -> Run:
     return run
 
 
-def model_step(problem: Problem) -> Run:
-    """``Model.step`` of a language model with that layer."""
-    of, state = model(problem), problem.h_0
+def stream_step(problem: Problem) -> Run:
+    """A step of a stream of a language model with that layer, from the problem's state."""
+    stream, state = model(problem).stream(), problem.h_0[:, None]
+    tokens, after = np.zeros(1, np.int64), problem.h_0
+    step = stream.step
 
     def run() -> list[Any]:
-        _, after = of.step(0, state)
+        step(tokens)
         return [after, after]
 
+    stream.state = state
+    step(tokens)
+    after = stream.state[:, 0]
     return run
 
 
-def model(problem: Problem) -> Model:
-    """A language model of characters with the problem's layer, which reads the problem's x at token 0."""
-    vocabulary = CharVocabulary(string.printable)
-    V, D, H = len(vocabulary), problem.shape.D, problem.shape.H
+def model(problem: Problem, V: int = FEW_TOKENS) -> Model:
+    """A language model of so many characters with the problem's layer, which reads the problem's x at token 0."""
+    vocabulary = CharVocabulary(map(chr, range(ord("a"), ord("a") + V - 1)))
+    D, H = problem.shape.D, problem.shape.H
     embedding = np.random.default_rng(0).standard_normal((V, D), np.float32)
     embedding[0] = problem.x[0, 0]
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     weights = {f"layers.0.{name}_l0": value for name, value in zip(names, problem.weights, strict=True)}
-    weight, bias = output_layer(H)
+    weight, bias = output_layer(H, V)
     weights |= {"embedding.weight": embedding, "output.weight": weight, "output.bias": bias}
     return Model(LanguageConfig(V, StackConfig(D, H, reset="after")), vocabulary, weights)
 
 
-def output_layer(H: int) -> tuple[Array, Array]:
-    """Of a language model of characters: (V, H) and (V,)."""
-    rng, V = np.random.default_rng(1), len(CharVocabulary(string.printable))
+def output_layer(H: int, V: int = FEW_TOKENS) -> tuple[Array, Array]:
+    """Of a language model of so many tokens: (V, H) and (V,)."""
+    rng = np.random.default_rng(1)
     return (rng.uniform(-1, 1, (V, H)) * H**-0.5).astype(np.float32), np.zeros(V, np.float32)

@@ -27,6 +27,7 @@ def bench(
     training: Flag = False,
     scoring: Flag = False,
     steps: Flag = False,
+    edge: Flag = False,
     busy: Flag = False,
     shape: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False, negative=())] = (),
     threads: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -34,7 +35,7 @@ def bench(
     json_: Json = False,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> int:
-    """Measure this machine's roofline, and Penstock beside its peers; everything but --busy unless you choose.
+    """Measure this machine's roofline, and Penstock beside its peers; without a choice, all but --busy and --edge.
 
     Args:
         roofline: What the machine can do at best.
@@ -43,7 +44,9 @@ def bench(
         training: Forward and backward through PyTorch, beside torch.nn.GRU, torch.compile and JAX.
         scoring: penstock score, beside the core alone on full batches.
         steps: One step at a time, as users call it: penstock.GRU and GRUCell beside those of torch.nn,
-            native.RecurrentLayer and Model.step beside the core alone, generate beside Model.step.
+            native.RecurrentLayer and Stream.step beside the core alone, generate beside Stream.step.
+        edge: One step where models are shipped to, on one thread: from Python without torch beside LiteRT and ONNX
+            Runtime, compiled C beside the core, WebAssembly beside ONNX Runtime Web (npm install onnxruntime-web).
         busy: Calls while other processes spin, on each number of threads, beside torch.nn.GRU under that load.
         shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
         threads: For everyone; as many as there are cores unless you say.
@@ -65,6 +68,7 @@ def bench(
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
     from penstock.bench import busy as under_load
+    from penstock.bench import edge as shipped
     from penstock.bench import one_step, peers
     from penstock.bench import roofline as machine
     from penstock.bench import scoring as bulk
@@ -81,7 +85,7 @@ def bench(
         # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
         kinds: list[Kind] = ["inference"] if inference else []
         kinds += ["training"] if training else []
-        if not kinds and (shape or not (roofline or scoring or steps or busy)):
+        if not kinds and (shape or not (roofline or scoring or steps or edge or busy)):
             kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
             scoring = not shape and find_spec("pyarrow") is not None
             steps = not shape and find_spec("torch") is not None
@@ -105,6 +109,7 @@ def bench(
                 variants = bool(given) or size in VARIED[kind]
                 rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
         groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, told) if steps else []
+        groups += shipped.measure(roof, shipped.QUICK if quick else shipped.FULL, told) if edge else []
         loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, told) if busy else []
         results = Measurements(roof, rows, scored, groups, loaded)
         if folder is not None:  # before it is printed, where a reader may be gone

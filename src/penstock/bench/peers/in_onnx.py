@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,7 @@ def onnx_model(problem: Problem) -> bytes:
 
 def onnxruntime_inference(problem: Problem) -> Run:
     """ONNX Runtime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = problem.threads, 1
-    session = onnxruntime.InferenceSession(onnx_model(problem), options, providers=["CPUExecutionProvider"])
+    session = _session(problem)
     feeds = {"x": problem.x, "h_0": problem.h_0[None]}
 
     def run() -> list[Any]:
@@ -57,6 +54,25 @@ def onnxruntime_inference(problem: Problem) -> Run:
         return [output[:, 0], h_n[0]]
 
     return run
+
+
+def onnxruntime_step(problem: Problem) -> Callable[[Array], Array]:
+    """From a state (1, H) to the next, by ONNX Runtime."""
+    session = _session(problem)
+
+    def step(state: Array) -> Array:
+        h_n: Array = session.run(["h_n"], {"x": problem.x, "h_0": state[None]})[0][0]
+        return h_n
+
+    return step
+
+
+def _session(problem: Problem) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = problem.threads, 1
+    return onnxruntime.InferenceSession(onnx_model(problem), options, providers=["CPUExecutionProvider"])
 
 
 def openvino_inference(problem: Problem) -> Run:
