@@ -43,8 +43,9 @@ def test_every_call_is_right_and_timed_on_one_thread_and_on_all() -> None:
     groups = {group.name: group for group in measure(MACHINE, BRIEF, said.append)}
     assert {name: (group.other, len(group.steps)) for name, group in groups.items()} == {
         "native.RecurrentLayer.step": ("the core alone", 3),
-        "Model.step": ("core and output", 3),
-        "generate, a character": ("Model.step", 3),
+        "Stream.step": ("core and output", 3),
+        "generate, a token of 65": ("Stream.step", 3),
+        "generate, a token of 50,000": ("Stream.step", 3),
         "penstock.GRU": ("torch.nn.GRU", 8),
         "penstock.GRU, packed": ("torch.nn.GRU", 8),
         "penstock.GRU, training": ("torch.nn.GRU", 8),
@@ -80,6 +81,6 @@ def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_core
 def test_generate_that_writes_another_text_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_step, "sample", lambda log_probabilities, generator: 0)
+    monkeypatch.setattr(one_step, "sample", lambda log_probabilities, number: 0)
     with pytest.raises(PenstockError, match="generate writes another text than its steps: not timed"):
-        one_step._generating(Shape(1, 1, 8, 8), BRIEF.duration, Group("generate", "Model.step", None))
+        one_step._generating(Shape(1, 1, 8, 8), BRIEF.duration, Group("generate", "Stream.step", None), 65)

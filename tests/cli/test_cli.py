@@ -90,7 +90,10 @@ def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
     done = penstock(*arguments)
     assert done.stdout == penstock(*arguments).stdout
     expected = load(model).generate("the ", length=50, temperature=0.8, seed=7, top_k=5, top_p=0.9)
-    assert done.stdout == "the " + "".join(expected) + "\n"
+    written = "".join(expected)
+    assert done.stdout == f"the {written}\n"
+    ended = penstock(*arguments, "--stop", written[11:13], "--stop", "no such text")
+    assert ended.stdout == f"the {written[: written.index(written[11:13])]}\n"
     process = subprocess.Popen(
         [sys.executable, "-m", "penstock", "generate", str(model), "--length", "1000000000"], stdout=subprocess.PIPE
     )
@@ -112,6 +115,7 @@ def test_generate_streams_the_same_text_for_the_same_seed(model: Path) -> None:
         (["eval", "MODEL", "-"], "/dev/stdin: expected at least two tokens to score, got fewer"),
         (["generate", "MODEL", "--temperature", "-1"], "--temperature: expected 0 or more, got -1.0"),
         (["generate", "MODEL", "--top-k", "0"], "--top-k: expected 1 or more, got 0"),
+        (["generate", "MODEL", "--stop", ""], "--stop: expected texts, got an empty one"),
         (["generate", "MODEL", "--length", "many"], "--length"),
         (["generate"], 'Command "generate" parameter DIR requires an argument'),
         (["generate", "MODEL", "more"], "expected nothing more, got more"),
