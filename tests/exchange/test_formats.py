@@ -100,7 +100,7 @@ def test_an_import_leaves_what_is_there(tmp_path: Path) -> None:
     import_(tmp_path / "m.pt", out=tmp_path / "a")
     before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     torch.save(torch.nn.GRU(3, 4).state_dict(), tmp_path / "m.pt")
-    with pytest.raises(PenstockError, match="already holds .*; add --force"):
+    with pytest.raises(PenstockError, match=r"already holds .*; add --force"):
         import_(tmp_path / "m.pt", out=tmp_path / "a")
     with pytest.raises(PenstockError, match="lies in the output folder"):
         import_(tmp_path / "m.pt", out=tmp_path)

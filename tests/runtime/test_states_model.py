@@ -78,6 +78,10 @@ def test_steps_are_a_sequence(tmp_path: Path) -> None:
         output, state = model.step(x[t], state)
         assert np.array_equal(output, whole[t])
     assert np.array_equal(state, after)
+    stream = model.stream(N)
+    for t in range(L):
+        assert np.array_equal(stream.step(x[t]), whole[t])
+    assert np.array_equal(stream.state, after.swapaxes(0, 1))
 
 
 def test_what_cannot_work(tmp_path: Path) -> None:
