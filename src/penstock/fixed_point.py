@@ -114,10 +114,17 @@ def quantize_output(weight: Array, bias: Array, *, bits: int = ONE) -> FixedOutp
 
 
 def quantize_embedding(weight: Array) -> tuple[FixedEmbedding, float]:
-    """An embedding (V, D), and the scale of what it gives; raises as ``quantize``."""
+    """An embedding (V, D), and the scale of what it gives, a float32; raises as ``quantize``."""
     q, s = rounded(weight)
-    x_scale = float(np.abs(weight).max(initial=0)) / MOST or 1.0
-    return FixedEmbedding(q, np.minimum(np.rint(s / x_scale * 2.0**16), 2**31 // 127).astype(np.int32)), x_scale
+    x_scale = float(np.float32(np.abs(weight).max(initial=0) / MOST)) or 1.0
+    m = np.minimum(np.rint(s / x_scale * 2.0**16), (2**31 - 1 - 2**15) // 127)  # |q m| + 2¹⁵ fits in 32 bits
+    return FixedEmbedding(q, m.astype(np.int32)), x_scale
+
+
+def whole(x: Array, per: float) -> NDArray[np.int16]:
+    """Real numbers, float32, as x: times ``per``, a float32, to the nearest, and what is no number 0."""
+    scaled = np.clip(np.nan_to_num(np.asarray(x, np.float32) * np.float32(per), nan=0.0), -MOST, MOST)
+    return np.asarray(((scaled + np.float32(MOST + 1.5)).astype(np.int32) - (MOST + 1)).astype(np.int16))
 
 
 def _refused_if_large(*parts: tuple[Array, Array, Array]) -> list[tuple[NDArray[np.int32], NDArray[np.int64]]]:

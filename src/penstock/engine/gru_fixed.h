@@ -129,6 +129,14 @@ static void gru_fixed_output(size_t V, size_t H, const uint32_t *weights, const 
     }
 }
 
+/* A real number times `per`, as a whole number of 16 bits, rounded; what is no number is 0. */
+static inline int16_t gru_fixed_whole(float value, float per) {
+    float whole = value * per;
+    whole = whole < 32767.0f ? whole : 32767.0f;
+    whole = whole > -32767.0f ? whole : -32767.0f;
+    return (int16_t)(value == value ? (int32_t)(whole + 32768.5f) - 32768 : 0);
+}
+
 /* x (D,), and the zeros behind it, of a token's row of an embedding. */
 static inline void gru_fixed_embed(size_t D, const int8_t *row, int32_t m, int16_t *x) {
     size_t i;
