@@ -1,10 +1,13 @@
 """Small models of every kind that C can say, with weights as PyTorch would begin them; without torch."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from penstock import fixed_point
+from penstock.export.model import CModel, Fixed, load_for_c
 from penstock.folder import held
 from penstock.model_folder import LanguageConfig, StackConfig, save_model
 from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles, save_series_model
@@ -85,6 +88,25 @@ def bare(folder: Path, stack: StackConfig, way: Way = "forward") -> Path:
     with held(folder, "model") as place:
         save_states_model(place, StatesFiles(config, weights(config)))
     return folder
+
+
+def whole(folder: Path) -> CModel:
+    """A model of tokens or of rows in w8a16."""
+    model = load_for_c(folder)
+    of, stack, residual = model.runtime.weights, model.stack, model.stack.residual
+    tied = bool(getattr(model.runtime.config, "tied", False))
+    embedding, x_scale = None, 8 / fixed_point.MOST
+    output = of["embedding.weight" if tied else "output.weight"]
+    m = stack.num_layers if residual else 1
+    head = fixed_point.quantize_output(output, of["output.bias"], bits=fixed_point.ONE - fixed_point.halvings(m))
+    if "embedding.weight" in of:
+        embedding, x_scale = fixed_point.quantize_embedding(of["embedding.weight"])
+    layers, below = [], x_scale
+    for k in range(stack.num_layers):
+        named = [of[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        layers.append(fixed_point.quantize(*named, reset=stack.reset, x_scale=below))
+        below = 2.0 ** (fixed_point.halvings(k + 1 if residual else 1) - fixed_point.ONE)
+    return dataclasses.replace(model, fixed=Fixed(layers, 1 / x_scale, head, embedding))
 
 
 NUMBERS = SeriesAnswer("numbers", ("u", "v", "w"), (), (1.0, -20.0, 1e3), (0.5, 2.0, 10.0), True)

@@ -1,5 +1,7 @@
 """The header of a model in C: what it is, what a step reads and gives in words, sizes and declarations."""
 
+import numpy as np
+
 from penstock.export.model import CModel
 from penstock.layout import wrap
 from penstock.series.features import FeatureColumn
@@ -54,6 +56,7 @@ def _sizes(model: CModel) -> dict[str, str]:
     }
     if model.fixed is not None:
         sizes["WIDEST"] = f"{max(stack.input_size, stack.hidden_size)} /* that a layer reads */"
+        sizes["PER"] = f"{np.float32(model.fixed.per)!s}f /* whole numbers in 1 of an input */"
     if model.tokens:
         unknown = model.runtime.vocabulary.unknown
         sizes["TOKENS"] = str(len(model.runtime.vocabulary))

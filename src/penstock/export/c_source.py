@@ -38,7 +38,7 @@ def source(model: CModel) -> str:
         for name, used in chosen.items()
         if used
     ]
-    return BANNER + "\n".join(['#include "gru.h"\n', *pieces])
+    return BANNER + "\n".join(['#include "gru.h"\n', _CLANG, *pieces])
 
 
 def data(model: CModel) -> tuple[str, int]:
@@ -76,6 +76,11 @@ def _float_weights(model: CModel) -> tuple[str, int]:
     return found, sum(values.nbytes for values in arrays.values()) + 4 * len(layers)
 
 
+_CLANG = """\
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-function" /* what this model does not need of the engine */
+#endif
+"""
 _COLUMN = """\
 typedef struct {
     double center, spread, rate; /* of a number: what is taken away, what then divides, what it fades by a step */

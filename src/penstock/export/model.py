@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.export.arrays import blocks, padded, width
-from penstock.fixed_point import WIDE, FixedEmbedding, FixedLayer, FixedOutput, step, total
+from penstock.fixed_point import MOST, WIDE, FixedEmbedding, FixedLayer, FixedOutput, output, step, total
 from penstock.model_folder import StackConfig, Weights
 from penstock.model_folder.content import read_config
 from penstock.runtime import Model, load
@@ -27,10 +27,20 @@ class Fixed(NamedTuple):
     """A model in w8a16. Letters: K layers, D inputs, H hidden units, W = H in whole blocks."""
 
     layers: Sequence[FixedLayer]
-    x_scale: float
-    """What 1 in an input of the first layer stands for."""
+    per: float
+    """Whole numbers in 1 of an input of the first layer."""
     output: FixedOutput | None
     embedding: FixedEmbedding | None
+
+    def enter(self, x: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Numbers (…, D) as the first layer reads them."""
+        whole = np.clip(x * np.float32(self.per), np.float32(-MOST), np.float32(MOST))
+        return np.asarray((whole + np.float32(MOST + 1.5)).astype(np.int32) - (MOST + 1)).astype(np.int16)
+
+    def outputs(self, top: NDArray[Any]) -> NDArray[np.int32]:
+        """What comes out, of what the output layer reads."""
+        assert self.output is not None
+        return output(self.output, top)
 
     def step(self, x: NDArray[Any], state: NDArray[Any], stack: StackConfig) -> tuple[NDArray[Any], NDArray[Any]]:
         """By the oracle, from x (D,) and a state (K, H): what the output layer reads, (H,), and the new state."""
