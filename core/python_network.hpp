@@ -41,7 +41,7 @@ struct PythonNetwork {
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
         type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
         if (!type) return false;
-        Py_INCREF(type);
+        Py_INCREF(reinterpret_cast<PyObject*>(type));
         return PyModule_AddObject(module, "Network", reinterpret_cast<PyObject*>(type)) == 0;
     }
 
@@ -75,7 +75,7 @@ private:
         delete of(self).embedding;
         Py_XDECREF(of(self).parts);
         PyObject_Free(self);
-        Py_DECREF(its_type);
+        Py_DECREF(reinterpret_cast<PyObject*>(its_type));
     }
 
     // A call that lasts long enough lets others run meanwhile.
