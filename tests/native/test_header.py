@@ -304,6 +304,11 @@ def test_null_pointers() -> None:
         (c.penstock_score, [None, at, at, at, 1]),
         (c.penstock_logits, [None, at, at, 1]),
         (c.penstock_log_probabilities, [None, at, at, 1]),
+        (c.penstock_sample, [None, None, at, at, at]),
+        (c.penstock_make_network, [None, ctypes.byref(handle)]),
+        (c.penstock_make_network, [at, None]),
+        (c.penstock_network_step, [None, at, at, at, None, ctypes.c_size_t(), 1]),
+        (c.penstock_network_sample, [None, at, at, at, at, at, None, ctypes.c_size_t(), 1]),
     ]
     for function, arguments in wrong:
         assert function(*arguments) == BAD_VALUE, function
@@ -311,6 +316,8 @@ def test_null_pointers() -> None:
         assert handle.value is None
     c.penstock_free(None)
     c.penstock_free_output(None)
+    c.penstock_free_network(None)
+    assert c.penstock_step_memory(None, 1) == 0
     weights = in_c(everything(True))[0].weights
     assert c.penstock_pack(None, 1, 1, ctypes.byref(weights), ctypes.byref(handle)) == OK
     for k in range(3):
@@ -376,6 +383,75 @@ def test_the_example_runs(compiler: str, tmp_path: Path) -> None:
     run_it(compiler, "-std=c99", *STRICT, f"-I{HEADER.parent}", ROOT / "examples" / "gru.c", *link, "-o", program)
     said = run_it(program)
     assert re.fullmatch(r"20 steps on \w+: one at a time, the same bits\nrefused: lengths: .* L=20, got 21\n", said)
+
+
+COUNTED = """
+#include <stdio.h>
+#include <stdlib.h>
+#include "penstock.h"
+
+enum { N = 3, D = 5, H = 33, V = 70 };
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_memalign(size_t, size_t);
+static int calls;
+void *malloc(size_t bytes) { return ++calls, __libc_malloc(bytes); }
+void *calloc(size_t count, size_t bytes) { return ++calls, __libc_calloc(count, bytes); }
+void *aligned_alloc(size_t place, size_t bytes) { return ++calls, __libc_memalign(place, bytes); }
+int posix_memalign(void **at, size_t place, size_t bytes) {
+    return ++calls, (*at = __libc_memalign(place, bytes)) ? 0 : 1;
+}
+
+static penstock_array array(void *data, int32_t dtype, int axes, int64_t a, int64_t b, int64_t c) {
+    penstock_array made = {data, dtype, axes, {a, b, c}, {b * c, c, 1}};
+    return made;
+}
+
+int main(void) {
+    static float ih[3 * H * D], hh[3 * H * H], weight[V * H], bias[V], x[N * D], state[N * H], out[N * V];
+    static double random[N];
+    static int64_t tokens[N];
+    penstock_weights weights = {array(ih, 0, 2, 3 * H, D, 1), array(hh, 0, 2, 3 * H, H, 1)};
+    penstock_array of_weight = array(weight, 0, 2, V, H, 1), of_bias = array(bias, 0, 1, V, 1, 1);
+    penstock_array of_x = array(x, 0, 2, N, D, 1), of_state = array(state, 0, 3, 1, N, H);
+    penstock_array of_out = array(out, 0, 2, N, V, 1), of_random = array(random, PENSTOCK_FLOAT64, 1, N, 1, 1);
+    penstock_array of_tokens = array(tokens, PENSTOCK_INT64, 1, N, 1, 1);
+    penstock_sampling how = {0.8, 9, 0.9, -1};
+    penstock_packed *packed;
+    penstock_output *output;
+    penstock_network *network;
+    penstock_parts parts = {(const penstock_packed *const *)&packed, 1, 0, PENSTOCK_LOGITS};
+    void *memory;
+    size_t bytes;
+    int k, failed = 0;
+
+    failed |= penstock_pack(NULL, PENSTOCK_RESET_AFTER, PENSTOCK_FLOAT32, &weights, &packed);
+    failed |= penstock_pack_output(NULL, &of_weight, &of_bias, &output);
+    parts.output = output;
+    failed |= penstock_make_network(&parts, &network);
+    bytes = (size_t)penstock_step_memory(network, N);
+    memory = malloc(bytes);
+    printf("%d ", calls > 0);
+    calls = 0;
+    for (k = 0; k < 100; ++k) {
+        failed |= penstock_network_step(network, &of_x, &of_state, &of_out, memory, bytes, 0);
+        failed |= penstock_network_sample(network, &of_x, &of_state, &how, &of_random, &of_tokens, memory, bytes, 0);
+    }
+    printf("%d %d\\n", calls, failed);
+    return 0;
+}
+"""
+
+
+def test_a_step_of_a_network_allocates_nothing(compiler: str, tmp_path: Path) -> None:
+    """Counted where every allocation passes; the packing before it shows that they do."""
+    built = next(ROOT.glob("build/cp*/libpenstock.a"), None)
+    if built is None or "glibc" not in os.confstr("CS_GNU_LIBC_VERSION"):  # type: ignore[operator]
+        pytest.skip("not installed from here, or not on glibc: no build/cp*/libpenstock.a whose allocations show")
+    source, program = tmp_path / "counted.c", tmp_path / "counted"
+    source.write_text(COUNTED)
+    link = [f"-L{built.parent}", "-lpenstock", "-lstdc++", "-lm", "-lpthread"]
+    run_it(compiler, "-std=c99", f"-I{HEADER.parent}", source, *link, "-o", program)
+    assert run_it(program) == "1 0 0\n"
 
 
 def test_the_version_is_the_headers() -> None:

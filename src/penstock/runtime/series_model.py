@@ -154,6 +154,7 @@ class SeriesStream(Stateful):
         super().__init__(lambda: model.digest)
         self.model, self.n = model, n
         self._network, self._memory = model._network, model._network.memory(n)
+        self._in_segments, self._fades = bool(model.config.segment), model.config.decay
         self._features = [model.features.stream() for _ in range(n)]
         self._state = np.zeros((model.config.stack.num_layers, n, model.config.stack.hidden_size), np.float32)
         self._x = np.empty((n, model.features.size), np.float32)
@@ -177,20 +178,21 @@ class SeriesStream(Stateful):
             ValueError: a shape cannot work, or times are missing.
         """
         one = self.n == 1 and not hasattr(rows[0], "__len__")
+        x = self._x
         if one:
-            self._features[0].step(rows, times, self._places[0])
+            x = self._places[0]
+            self._features[0].step(rows, times, x)
         else:
             self._expect_rows(rows, times)
             for k, features in enumerate(self._features):
                 features.step(rows[k], None if times is None else times[k], self._places[k])
-        to = (self._out if out is None else out), (self._row if out is None else out)
-        if self.model.config.segment:
-            to[0][...] = self._in_segments()
-            return to[one]
-        if self.model.config.decay:
+        answers, row = (self._out, self._row) if out is None else (out, out)
+        if self._in_segments:
+            answers[...] = self._of_segments()
+            return row if one else answers
+        if self._fades:
             self._fade(self._state, self._x)
-        x = self._places[0] if one else self._x
-        return self._network.step(x, self._state, to[0], self._memory, to[1])  # type: ignore[no-any-return]
+        return self._network.step(x, self._state, answers, self._memory, row)  # type: ignore[no-any-return]
 
     def _expect_rows(self, rows: Any, times: Any) -> None:
         C = len(self.model.columns)
@@ -205,7 +207,7 @@ class SeriesStream(Stateful):
         for k, gap in enumerate(x[:, self.model.config.features - 1].tolist()):
             state[:, k] *= self.model._decays(gap)
 
-    def _in_segments(self) -> Floats:
+    def _of_segments(self) -> Floats:
         """(n, outputs) of series whose last segments are whole as far as they go."""
         of = self._segment
         for k, x in enumerate(self._x):
@@ -215,7 +217,7 @@ class SeriesStream(Stateful):
             of["last"][k] = x
         of["filled"] += 1
         x, after = np.ascontiguousarray(of["rows"]).reshape(self.n, -1), self._state.copy()
-        if self.model.config.decay:
+        if self._fades:
             self._fade(after, x)
         top = self._network.step(x, after, np.empty(after.shape[1:], np.float32), self._memory, None)
         total, segments = of["total"] + top, of["segments"] + 1
@@ -273,7 +275,7 @@ def load_series(folder: str | Path) -> SeriesRuntime:
     Raises:
         PenstockError: the folder holds none that is whole.
     """
-    files = load_series_model(Path(folder))
+    files = load_series_model(Path(folder), quantized=True)
     if files.task == TEXT:
         raise PenstockError(f"{folder}: expected a model of series of numbers, got one of texts")
     return SeriesRuntime(files)

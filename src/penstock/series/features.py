@@ -208,8 +208,8 @@ class FeatureStream:
             for k, column in enumerate(of.columns)
         ]
         self._plain = not of.gap and all(number is not None and not number[3] for number in self._numbers)
-        self._center, self._spread = np.array(scaling.center, np.float64), np.array(scaling.spread, np.float64)
-        self._row, self._spare = np.zeros((2, len(of.columns)))
+        self._scales = [*zip(centers, spreads, strict=True)]
+        self._row: list[float] = []
         self._whole = False  # the last row was all there: it stands in ``_row``, not yet in ``_seen`` and ``_last``
         self._columns = of.columns
         self.size = of.size
@@ -228,14 +228,13 @@ class FeatureStream:
         if len(row) != len(self._columns):
             raise ValueError(f"row: expected (C={len(self._columns)},), got ({len(row)},)")
         moment = self._moment(time)
-        if self._plain:  # most rows, whose numbers are all there
-            scaled = self._spare
-            scaled[:] = row
-            scaled -= self._center
-            scaled /= self._spread
-            if not math.isnan(scaled.dot(scaled)):
-                self._row, self._spare = scaled, self._row
-                self._before, self._whole = moment, True
+        if self._plain:  # most rows, whose numbers are all there: floats one by one are faster than calls of NumPy
+            values = row.tolist() if isinstance(row, np.ndarray) else row
+            scaled = [
+                (float(value) - center) / spread for value, (center, spread) in zip(values, self._scales, strict=True)
+            ]
+            if not math.isnan(sum(scaled)):
+                self._row, self._before, self._whole = scaled, moment, True
                 return _written(scaled, out)
         self._settle()
         features: list[float] = []
@@ -269,7 +268,7 @@ class FeatureStream:
 
     def _settle(self) -> None:
         if self._whole:
-            self._seen, self._last, self._whole = [self._before] * len(self._columns), self._row.tolist(), False
+            self._seen, self._last, self._whole = [self._before] * len(self._columns), self._row, False
 
     def _moment(self, time: float | None) -> float:
         first = self._before != self._before
@@ -310,7 +309,7 @@ class FeatureStream:
         self._whole = False
 
 
-def _written(features: list[float] | NDArray[np.float64], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def _written(features: list[float], out: NDArray[np.float32] | None) -> NDArray[np.float32]:
     if out is None:
         return np.array(features, np.float32)
     out[:] = features
