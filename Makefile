@@ -4,6 +4,9 @@
 # make sanitize   the core's tests under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer
 # make emulated   the core's tests on an emulated AArch64 processor, where Debian's packages can be had
 # make targets   exported C on every kind of processor, from Cortex-M4 to big-endian and WebAssembly, likewise
+# make wheel  what a release uploads, into dist: the sdist, and wheels for each Python and processor
+# make wheel-test   those wheels in clean environments, without a compiler and without PyTorch
+# make ports  the core compiled for Windows and macOS, any warning being an error
 # make docs   the documentation, into docs/_build/html, with a live page of a model that it trains
 # make bench  this machine's roofline, and Penstock beside its peers; writes benchmarks/results.*
 # All make .venv on their first call and leave it alone afterwards.
@@ -22,7 +25,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-peers docs figures reference bench lint sanitize sanitized emulated targets install lock clean wasm
+.PHONY: run test test-peers docs figures reference bench lint sanitize sanitized emulated targets install lock clean wasm wheel wheel-test \
+        ports
 
 run: $(INSTALLED)
 	$(BIN)/penstock train --out runs/first --minutes 2 --force
@@ -91,6 +95,19 @@ wasm: $(INSTALLED)
 	  ../../../$(BIN)/python -m ziglang cc @engine.flags $$engine.c -o $$engine.wasm && chmod 644 $$engine.wasm || exit 1; \
 	done
 
+# WHEEL_ARGS="--python 3.12 --machine x86_64" for some of them.
+wheel: $(INSTALLED)
+	@$(BIN)/pip install --quiet uv
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/wheels.py $(WHEEL_ARGS)
+
+wheel-test: $(INSTALLED)
+	@$(BIN)/pip install --quiet uv
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/check.py $(WHEEL_TEST_ARGS)
+
+ports: $(INSTALLED)
+	@$(BIN)/pip install --quiet cmake ninja
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python release/ports.py $(PORTS_ARGS)
+
 install: $(INSTALLED)
 
 # torch comes first and alone: a wheel at hand (pip's find-links), else the build that TORCH_BACKEND names.
@@ -129,7 +146,7 @@ lock: $(INSTALLED)
 	$(BIN)/pip install --quiet uv
 	{ grep '^#' constraints.txt; \
 	  { printf '%s\n' cmake nanobind ninja scikit-build-core uv; grep '^torch==' constraints.txt; } \
-	  | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
+	  | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group release --no-annotate --no-header \
 	    pyproject.toml - | grep -vE '^(nvidia-|cuda-|triton)'; } > constraints.new
 	mv constraints.new constraints.txt
 
