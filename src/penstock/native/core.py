@@ -1,7 +1,8 @@
 """The compiled core itself: whether it is there, which instruction set is in use, how many threads a call gets.
 
 ``PENSTOCK_INSTRUCTION_SET=portable`` (or ``avx2``, ``avx512``, ``neon``) forces a choice, so that every path can be
-tested on one machine. Without a compiler at install time there is no core; ``unavailable`` then says so.
+tested on one machine. Without a compiler at install time there is no core, nor on free-threaded Python;
+``unavailable`` then says so.
 ``PENSTOCK_THREADS`` bounds the threads of calls that do not name a number.
 """
 
@@ -11,6 +12,7 @@ import functools
 import importlib
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,11 +28,12 @@ unavailable: str | None = None
 try:
     _core = importlib.import_module("penstock.native._core")
 except ImportError as error:
-    unavailable = (
-        "installed without it: no working C++20 compiler was found then (install one, then reinstall)"
-        if isinstance(error, ModuleNotFoundError)
-        else f"built, but it does not load here: {error}"
-    )
+    if not isinstance(error, ModuleNotFoundError):
+        unavailable = f"built, but it does not load here: {error}"
+    elif sysconfig.get_config_var("Py_GIL_DISABLED"):
+        unavailable = "not made for free-threaded Python; with a Python that has the GIL it is there"
+    else:
+        unavailable = "installed without it: no working C++20 compiler was found then (install one, then reinstall)"
 
 
 class InstructionSet(NamedTuple):
