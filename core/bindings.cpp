@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "penstock.h"
+#include "python_fixed.hpp"
 #include "python_network.hpp"
 
 namespace nb = nanobind;
@@ -218,6 +219,7 @@ void define(Class& of, const char* name, Result (*function)(Self, Rest...)) {
 
 NB_MODULE(_core, m) {
     if (!penstock::PythonNetwork::add_type(m.ptr())) throw nb::python_error();
+    penstock::PythonFixed::add_to(m);
     const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
     nb::class_<Packed> packed(m, "Packed");
     define(packed, "step", &step);

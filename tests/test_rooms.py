@@ -21,7 +21,7 @@ FLOORS = (
     "tasks",
     "train",
     "__init__",
-    "look score exchange export",
+    "look score exchange export quantize",
     "nn",
     "ops runtime web",
     "model_folder",
@@ -36,15 +36,15 @@ FLOORS = (
 which names what users take from the rooms below."""
 
 LIGHT = (
-    "errors files layout folder sealed workers gates equations native text series model_folder runtime web look score "
-    "exchange export"
+    "errors files layout folder sealed workers gates equations native text series model_folder runtime web look "
+    "score exchange export quantize fixed_point engine"
 )
 """The rooms that never import torch, whatever one calls."""
 
 TORCH_SIDE = ("penstock.exchange.in_torch",)
 """The files of theirs that make modules of torch's, and do."""
 
-LIGHT_VERBS = "agree eval export generate import_ look prepare score"
+LIGHT_VERBS = "agree eval export generate import_ look prepare quantize score"
 """The verbs that only use a trained model, or none."""
 
 START = ("penstock", "penstock.lab", "penstock.bench.measure")

@@ -43,6 +43,7 @@ CALLS = {
     "look": "MODEL --file TEXT --out OUT.html",
     "predict": "SERIES ROWS --out OUT.csv",
     "prepare": "TEXT --out OUT",
+    "quantize": "MODEL --out OUT --text TEXT",
     "score": "MODEL --in TEXT --out OUT",
     "train": "TEXT --out OUT --steps 1 --init MODEL",
 }

@@ -30,6 +30,7 @@ app.command("penstock.cli.score:score", help="Score every row of many files: per
 app.command("penstock.cli.generate:generate", help="Let a model write on, as it writes.")
 app.command("penstock.cli.predict:predict", help="Answer new series with a model of series.")
 app.command("penstock.cli.look:look", help="See what a model's gates keep and forget.")
+app.command("penstock.cli.quantize:quantize", help="Round a model's weights to 8 bits, and say what it costs.")
 app.command("penstock.cli.export:export", help="Carry a model to C, or to where else it is to run.")
 app.command("penstock.cli.import_:import_", name="import", help="Take a GRU that another program trained.")
 app.command("penstock.cli.agree:agree", help="Measure how often a model prefers the good of two sentences.")

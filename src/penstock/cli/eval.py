@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from penstock.runtime import Model, Score
     from penstock.runtime.forecast_model import ForecastRuntime
     from penstock.series import SeriesSet
-    from penstock.text import Corpus, Piece
 
 
 def evaluate(
@@ -221,7 +220,7 @@ def _score_held_out(model: "Model", folder: Path) -> "Score":
 
 
 def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) -> tuple["Score", str]:
-    from penstock.runtime import Score
+    from penstock.runtime.text_score import score_corpus
     from penstock.text import Corpus
 
     with tempfile.TemporaryDirectory() as spool:
@@ -230,25 +229,6 @@ def _score_text(model: "Model", files: Sequence[str], column: str, errors: str) 
         print(*wrap(corpus.account(), columns()), sep="\n", file=sys.stderr)
 
         try:
-            return sum(map(model.score_pieces, _documents(corpus)), Score()), corpus.name
+            return score_corpus(model, corpus), corpus.name
         except NotText as error:
             raise error.advised(vocab=False) from None
-
-
-def _documents(corpus: "Corpus") -> Iterator[Iterator[str]]:
-    """The pieces of each document; to be read in their order."""
-    pieces = corpus.pieces()
-    first = next(pieces, None)
-
-    def rest(piece: "Piece") -> Iterator[str]:
-        nonlocal first
-        first = None
-        yield piece.text
-        for following in pieces:
-            if following.starts_document:
-                first = following
-                return
-            yield following.text
-
-    while first is not None:
-        yield rest(first)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from penstock.errors import PenstockError
 from penstock.files import write
 from penstock.folder import Folder
+from penstock.model_folder.quantized import check, expect_float, is_quantized
 from penstock.model_folder.stack import StackConfig
 
 FORMAT, VERSION = "penstock-model", 2
@@ -50,6 +51,8 @@ def write_content(
         PenstockError: the folder cannot be written; what was there before is unchanged.
     """
     about = {"format": FORMAT, "version": VERSION, "task": task, "input": input, "stack": stack, "output": output}
+    if is_quantized(weights):
+        about |= {"precision": "w8a16"}
     write(folder.place(CONFIG), json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     write(folder.place(WEIGHTS), safetensors.numpy.save(weights, {"format": "np"}))
 
@@ -107,8 +110,8 @@ def described(kind: type[Described], name: str, saved: Any, **known: Any) -> Des
         raise PenstockError(f"{name}: expected {names}, got {got}") from None
 
 
-def read_weights(path: Path, config: Config) -> Weights:
-    """The weights, which must be those that the model's sizes say, and of its form.
+def read_weights(path: Path, config: Config, quantized: bool = False) -> Weights:
+    """The weights, which must be those that the model's sizes say, and of its form; ``quantized``: or in w8a16.
 
     Raises:
         PenstockError: the file is not whole, or of another model.
@@ -129,6 +132,23 @@ def read_weights(path: Path, config: Config) -> Weights:
         raise PenstockError(
             f"{path}: expected {stack.num_layers} layers, as {CONFIG} says, got {len(weights)} weights in all"
         )
+    if not quantized:
+        expect_float(weights, path.parent)
+    if is_quantized(weights):
+        check(weights, config, path)
+    else:
+        _check_float(weights, config, path)
+    for k in range(stack.num_layers):
+        mark = float(weights[f"layers.{k}.reset_after"])
+        if not min(abs(mark), abs(mark - 1)) <= 0.01:  # of averaged weights it is rounded
+            raise PenstockError(f"{path}: layers.{k}.reset_after: expected 0 or 1, got {mark:.6g}")
+        form = "after" if mark > 0.5 else "before"
+        if form != stack.reset:
+            raise PenstockError(f'{path}: the weights are of reset="{form}", {CONFIG} says reset="{stack.reset}"')
+    return weights
+
+
+def _check_float(weights: Weights, config: Config, path: Path) -> None:
     got, shapes = {name: value.shape for name, value in weights.items()}, config.shapes()
     if got != shapes:
         name = min(name for name, _ in got.items() ^ shapes.items())
@@ -139,11 +159,3 @@ def read_weights(path: Path, config: Config) -> Weights:
         if not np.isfinite(value).all():
             wrong = value[~np.isfinite(value)][0]
             raise PenstockError(f"{path}: {name}: expected finite numbers, got {wrong}: its training left them")
-    for k in range(stack.num_layers):
-        mark = float(weights[f"layers.{k}.reset_after"])
-        if not min(abs(mark), abs(mark - 1)) <= 0.01:  # of averaged weights it is rounded
-            raise PenstockError(f"{path}: layers.{k}.reset_after: expected 0 or 1, got {mark:.6g}")
-        form = "after" if mark > 0.5 else "before"
-        if form != stack.reset:
-            raise PenstockError(f'{path}: the weights are of reset="{form}", {CONFIG} says reset="{stack.reset}"')
-    return weights

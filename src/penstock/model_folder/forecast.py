@@ -153,8 +153,8 @@ def save_forecast_model(folder: Folder, of: ForecastFiles) -> None:
     write_content(folder, "forecast", of.reads, stack, {**sizes, **of.answer._asdict()}, of.weights)
 
 
-def load_forecast_model(folder: Path) -> ForecastFiles:
-    """What ``save_forecast_model`` wrote.
+def load_forecast_model(folder: Path, quantized: bool = False) -> ForecastFiles:
+    """What ``save_forecast_model`` wrote; ``quantized``: weights in w8a16 too.
 
     Raises:
         PenstockError: it is no folder of a model that forecasts, of another version, or its files do not fit.
@@ -170,7 +170,7 @@ def load_forecast_model(folder: Path) -> ForecastFiles:
         answer = _answer(own, config)
     except PenstockError as error:
         raise PenstockError(f"{folder}{os.sep}{CONFIG}: {error}") from None
-    return ForecastFiles(content["input"], answer, config, read_weights(folder / WEIGHTS, config))
+    return ForecastFiles(content["input"], answer, config, read_weights(folder / WEIGHTS, config, quantized))
 
 
 def _answer(saved: dict[str, Any], config: ForecastConfig) -> ForecastAnswer:

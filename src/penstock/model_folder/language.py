@@ -58,8 +58,8 @@ def save_model(folder: Folder, config: LanguageConfig, vocabulary: Vocabulary, w
     write_content(folder, TASK, {"vocabulary": about}, stack, output, weights)
 
 
-def load_model(folder: Path) -> tuple[LanguageConfig, Vocabulary, Weights]:
-    """What ``save_model`` wrote.
+def load_model(folder: Path, quantized: bool = False) -> tuple[LanguageConfig, Vocabulary, Weights]:
+    """What ``save_model`` wrote; ``quantized``: weights in w8a16 too.
 
     Raises:
         PenstockError: it is no folder of a language model, of another version, or its files do not fit each other.
@@ -76,4 +76,4 @@ def load_model(folder: Path) -> tuple[LanguageConfig, Vocabulary, Weights]:
             raise
         of = "" if str(error).startswith(TOKENIZER) else f"{CONFIG}: "
         raise PenstockError(f"{folder}{os.sep}{of}{error}") from None
-    return config, vocabulary, read_weights(folder / WEIGHTS, config)
+    return config, vocabulary, read_weights(folder / WEIGHTS, config, quantized)

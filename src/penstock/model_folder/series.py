@@ -111,8 +111,8 @@ def save_series_model(folder: Folder, of: SeriesFiles) -> None:
     write_content(folder, of.task, reads, dataclasses.asdict(of.config.stack), output, of.weights)
 
 
-def load_series_model(folder: Path) -> SeriesFiles:
-    """What ``save_series_model`` wrote.
+def load_series_model(folder: Path, quantized: bool = False) -> SeriesFiles:
+    """What ``save_series_model`` wrote; ``quantized``: weights in w8a16 too.
 
     Raises:
         PenstockError: it is no folder of a model of series, of another version, or its files do not fit each other.
@@ -136,7 +136,7 @@ def load_series_model(folder: Path) -> SeriesFiles:
         if str(error).startswith(str(folder / TOKENIZER)):
             raise
         raise PenstockError(f"{folder}{os.sep}{CONFIG}: {error}") from None
-    weights = read_weights(folder / WEIGHTS, config)
+    weights = read_weights(folder / WEIGHTS, config, quantized)
     return SeriesFiles(content["task"], content["input"], answer, config, weights, vocabulary)
 
 

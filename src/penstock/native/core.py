@@ -68,6 +68,16 @@ def chosen() -> Any:
         raise PenstockError(f"{FORCE_VARIABLE}: {error}; unset it to let Penstock choose") from None
 
 
+def fixed(hidden_size: int, after: bool, residual: bool) -> Any:
+    """A network in whole numbers, without layers yet, on the instruction set in use; raises as ``chosen``."""
+    return _core.Fixed(chosen().name, hidden_size, after, residual)
+
+
+def sample(logits: Any, random: Any, temperature: float, top_k: int, top_p: float, never: int, tokens: Any) -> None:
+    """Draws a token (rows,) from each row of logits (rows, V), as ``penstock.runtime.sampling.sample`` does."""
+    chosen().sample(logits, random, temperature, top_k, top_p, never, tokens)
+
+
 def instruction_sets() -> list[InstructionSet]:
     """All instruction sets, best first, with the one in use marked. Empty without the core.
 

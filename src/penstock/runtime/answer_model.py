@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.model_folder import Weights
+from penstock.model_folder.quantized import is_quantized
 from penstock.model_folder.series import SeriesFiles
-from penstock.runtime.layer import output_layer, stack_layers
+from penstock.runtime.layer import output_of_stack, stack_layers
 
 Floats = NDArray[np.float32]
 
@@ -17,9 +18,9 @@ class AnswerRuntime:
 
     def __init__(self, files: SeriesFiles) -> None:
         self.task, self.reads, self.answer, self.config = files.task, files.reads, files.answer, files.config
-        self._files = files
+        self._files, self.quantized = files, is_quantized(files.weights)
         self._layers = stack_layers(files.weights, files.config.stack)
-        self._output_layer = output_layer(files.weights["output.weight"], files.weights["output.bias"])
+        self._output_layer = output_of_stack(files.weights, files.config.stack)
 
     def __reduce__(self) -> tuple[type, tuple[SeriesFiles]]:
         return type(self), (self._files,)

@@ -353,4 +353,4 @@ def load_forecast(folder: str | Path) -> ForecastRuntime:
     Raises:
         PenstockError: the folder holds none that is whole.
     """
-    return ForecastRuntime(load_forecast_model(Path(folder)))
+    return ForecastRuntime(load_forecast_model(Path(folder), quantized=True))

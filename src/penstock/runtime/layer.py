@@ -8,6 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from penstock import equations, native
 from penstock.model_folder import StackConfig, Weights
+from penstock.model_folder.quantized import is_quantized
+from penstock.runtime.quantized import (
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedOutput,
+    quantized_layers,
+    quantized_output,
+)
 from penstock.runtime.sampling import sample
 
 Floats = NDArray[np.float32]
@@ -169,9 +177,11 @@ def network(
     embedding: Floats | None = None,
     output: Any = None,
     log_probabilities: bool = False,
-) -> native.Network | NetworkInNumPy:
-    """Of layers that ``layer`` made; arguments as for ``native.Network``."""
-    made: Any = NetworkInNumPy if isinstance(layers[0], LayerInNumPy) else native.Network
+) -> native.Network | NetworkInNumPy | QuantizedNetwork:
+    """Of layers that ``stack_layers`` or ``layer`` made; arguments as for ``native.Network``."""
+    made: Any = native.Network
+    for kind, of_kind in ((LayerInNumPy, NetworkInNumPy), (QuantizedLayer, QuantizedNetwork)):
+        made = of_kind if isinstance(layers[0], kind) else made
     return made(  # type: ignore[no-any-return]
         layers, residual=residual, embedding=embedding, output=output, log_probabilities=log_probabilities
     )
@@ -185,12 +195,22 @@ def layer(
     return made(weight_ih, weight_hh, bias_ih, bias_hh, reset=reset)
 
 
-def stack_layers(weights: Weights, stack: StackConfig) -> list[native.RecurrentLayer | LayerInNumPy]:
-    """The layers of a model's stack, by their names in its folder."""
+def stack_layers(weights: Weights, stack: StackConfig) -> Sequence[Any]:
+    """The layers of a model's stack, by their names in its folder, in float32 or w8a16."""
+    if is_quantized(weights):
+        return quantized_layers(weights, stack)
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     return [
         layer(*(weights[f"layers.{k}.{name}_l0"] for name in names), reset=stack.reset) for k in range(stack.num_layers)
     ]
+
+
+def output_of_stack(weights: Weights, stack: StackConfig) -> native.OutputLayer | OutputLayerInNumPy | QuantizedOutput:
+    """The output layer that reads a model's stack, likewise; its weight may be the embedding's."""
+    if is_quantized(weights):
+        return quantized_output(weights, stack)
+    weight = "output.weight" if "output.weight" in weights else "embedding.weight"
+    return output_layer(weights[weight], weights["output.bias"])
 
 
 def output_layer(weight: Floats, bias: Floats) -> native.OutputLayer | OutputLayerInNumPy:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from penstock.model_folder import LanguageConfig, Weights, load_model
 from penstock.model_folder.content import digest_of
-from penstock.runtime.layer import network, output_layer, stack_layers
+from penstock.model_folder.quantized import is_quantized
+from penstock.runtime.layer import network, output_of_stack, stack_layers
+from penstock.runtime.quantized import embedding_rows
 from penstock.runtime.sampling import check_sampling, numbers, until
 from penstock.runtime.score import Score, count_characters
 from penstock.runtime.stream import Stream
@@ -42,11 +44,11 @@ class Model:
     def __init__(self, config: LanguageConfig, vocabulary: Vocabulary, weights: Weights) -> None:
         # read-only, since the layers below are packed: a change would reach a part of the model
         self.config, self.vocabulary, self.weights = config, vocabulary, {k: _read_only(w) for k, w in weights.items()}
-        self._embedding = self.weights["embedding.weight"]
+        self.quantized = is_quantized(self.weights)
+        self._embedding = embedding_rows(self.weights) if self.quantized else self.weights["embedding.weight"]
         self._state_shape = config.stack.num_layers, config.stack.hidden_size
         self._layers = stack_layers(self.weights, config.stack)
-        output = self.weights["embedding.weight" if config.tied else "output.weight"]
-        self._output = output_layer(output, self.weights["output.bias"])
+        self._output = output_of_stack(self.weights, config.stack)
         self._network = network(
             self._layers,
             residual=config.stack.residual,
@@ -306,4 +308,4 @@ def load_language(folder: str | Path) -> Model:
     Raises:
         PenstockError: the folder holds no whole model.
     """
-    return Model(*load_model(Path(folder)))
+    return Model(*load_model(Path(folder), quantized=True))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from penstock import native
 from penstock.errors import PenstockError
 from penstock.runtime.layer import NetworkInNumPy
+from penstock.runtime.quantized import QuantizedNetwork
 
 Array = NDArray[Any]
 FORMAT = "penstock-state-1"
@@ -115,7 +116,9 @@ class Stream(Stateful):
     Letters: n streams, D numbers that are read, K layers, H hidden units, V numbers of an answer.
     """
 
-    def __init__(self, network: native.Network | NetworkInNumPy, n: int, mark: Callable[[], str]) -> None:
+    def __init__(
+        self, network: native.Network | NetworkInNumPy | QuantizedNetwork, n: int, mark: Callable[[], str]
+    ) -> None:
         check_count(n)
         super().__init__(mark)
         (K, H), self.n = network.state_shape, n

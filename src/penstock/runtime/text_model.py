@@ -10,6 +10,7 @@ from penstock.errors import PenstockError
 from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.model_folder.stack import check_positive
 from penstock.runtime.answer_model import AnswerRuntime, Floats
+from penstock.runtime.quantized import embedding_rows
 
 BATCH = 64
 """Texts that are read side by side."""
@@ -28,7 +29,7 @@ class TextRuntime(AnswerRuntime):
         self.vocabulary = files.vocabulary
         self.longest = int(files.reads["longest"])
         """Tokens of a text that are read; those after them are not."""
-        self._embedding = files.weights["embedding.weight"]
+        self._embedding = embedding_rows(files.weights) if self.quantized else files.weights["embedding.weight"]
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The answers to texts.
@@ -59,7 +60,7 @@ def load_text(folder: str | Path) -> TextRuntime:
     Raises:
         PenstockError: the folder holds none that is whole.
     """
-    files = load_series_model(Path(folder))
+    files = load_series_model(Path(folder), quantized=True)
     if files.task != TEXT:
         raise PenstockError(f"{folder}: expected a model of texts, got one of the task {files.task}")
     check_positive(f"{folder}: input: longest", files.reads.get("longest"))
