@@ -41,7 +41,7 @@ test: lint $(BROWSER)
 	$(BIN)/coverage report
 
 test-peers: $(REPLAYED)
-	$(BIN)/pytest $(PYTEST_ARGS) tests/peers
+	OMP_WAIT_POLICY=passive $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS) tests/peers
 
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -n -W --keep-going -q -b html docs docs/_build/html

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock import equations as equations
+    from penstock import exchange as exchange
     from penstock.errors import PenstockError as PenstockError
     from penstock.gates import Gates as Gates
     from penstock.look.attention import attention as attention
@@ -31,6 +32,7 @@ _ROOM_OF = {
     "LanguageModel": "penstock.nn",
     "PenstockError": "penstock.errors",
     "equations": "penstock.equations",
+    "exchange": "penstock.exchange",
     "explain": "penstock.ops",
     "gru": "penstock.nn",
     "load": "penstock.runtime",
@@ -47,6 +49,7 @@ __all__ = [
     "PenstockError",
     "attention",
     "equations",
+    "exchange",
     "explain",
     "gru",
     "load",
