@@ -1,16 +1,15 @@
 """Small models of every kind that C can say, with weights as PyTorch would begin them; without torch."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from penstock import fixed_point
-from penstock.export.model import CModel, Fixed, load_for_c
 from penstock.folder import held
-from penstock.model_folder import LanguageConfig, StackConfig, save_model
-from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles, save_series_model
+from penstock.model_folder import LanguageConfig, StackConfig, load_model, save_model
+from penstock.model_folder.content import read_config
+from penstock.model_folder.quantized import quantized
+from penstock.model_folder.series import SeriesAnswer, SeriesConfig, SeriesFiles, load_series_model, save_series_model
 from penstock.model_folder.states import StatesConfig, StatesFiles, Way, save_states_model
 from penstock.series.features import FeatureColumn, Features
 from penstock.series.scaling import Scaling
@@ -90,23 +89,18 @@ def bare(folder: Path, stack: StackConfig, way: Way = "forward") -> Path:
     return folder
 
 
-def whole(folder: Path) -> CModel:
-    """A model of tokens or of rows in w8a16."""
-    model = load_for_c(folder)
-    of, stack, residual = model.runtime.weights, model.stack, model.stack.residual
-    tied = bool(getattr(model.runtime.config, "tied", False))
-    embedding, x_scale = None, 8 / fixed_point.MOST
-    output = of["embedding.weight" if tied else "output.weight"]
-    m = stack.num_layers if residual else 1
-    head = fixed_point.quantize_output(output, of["output.bias"], bits=fixed_point.ONE - fixed_point.halvings(m))
-    if "embedding.weight" in of:
-        embedding, x_scale = fixed_point.quantize_embedding(of["embedding.weight"])
-    layers, below = [], x_scale
-    for k in range(stack.num_layers):
-        named = [of[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        layers.append(fixed_point.quantize(*named, reset=stack.reset, x_scale=below))
-        below = 2.0 ** (fixed_point.halvings(k + 1 if residual else 1) - fixed_point.ONE)
-    return dataclasses.replace(model, fixed=Fixed(layers, 1 / x_scale, head, embedding))
+def in_8_bits(folder: Path, input_scale: float = 8 / 32767) -> Path:
+    """A model in w8a16, beside what it is made of, with -w8a16 at the end of its name."""
+    out, task = folder.with_name(f"{folder.name}-w8a16"), read_config(folder)["task"]
+    with held(out, "model") as place:
+        if task == "language":
+            config, vocabulary, own = load_model(folder)
+            save_model(place, config, vocabulary, quantized(own, config, None))
+        else:
+            files = load_series_model(folder)
+            scale = None if task == "text" else input_scale
+            save_series_model(place, files._replace(weights=quantized(files.weights, files.config, scale)))
+    return out
 
 
 NUMBERS = SeriesAnswer("numbers", ("u", "v", "w"), (), (1.0, -20.0, 1e3), (0.5, 2.0, 10.0), True)
@@ -117,7 +111,7 @@ LABELS = SeriesAnswer("labels", ("p", "q", "r"))
 def everything(root: Path) -> dict[str, Path]:
     """Each kind, both forms, several layers, odd sizes."""
     before, after = {"reset": "before"}, {"reset": "after"}
-    return {
+    found = {
         "language": language(root / "language", StackConfig(11, 37, 2, "before")),
         "language-after": language(root / "language-after", StackConfig(5, 16, 1, "after")),
         "language-tied": language(root / "language-tied", StackConfig(33, 33, 3, "after", residual=True), tied=True),
@@ -129,3 +123,5 @@ def everything(root: Path) -> dict[str, Path]:
         "states": bare(root / "states", StackConfig(9, 50, 2, "after")),
         "texts": texts(root / "texts", num_layers=2, residual=True),
     }
+    of_8_bits = "language language-after language-tied rows rows-plain segments texts"
+    return found | {f"{name}-w8a16": in_8_bits(found[name]) for name in of_8_bits.split()}

@@ -38,6 +38,8 @@ def sources(folder: Path) -> list[Path]:
 NAMES = [
     *("language", "language-after", "language-tied", "rows", "rows-decay", "rows-plain"),
     *("segments", "segments-decay", "states", "texts"),
+    *("language-w8a16", "language-after-w8a16", "language-tied-w8a16"),
+    *("rows-w8a16", "rows-plain-w8a16", "segments-w8a16", "texts-w8a16"),
 ]
 
 

@@ -22,17 +22,7 @@ def export(folder: Path, out: Path, *, force: bool) -> list[str]:
     Raises:
         PenstockError: C cannot say this model, or ``out`` cannot be written.
     """
-    files, facts = c_files(load_for_c(folder))
-    write_export(KIND, folder, out, files, force=force)
-    return [
-        *facts,
-        f"wrote {', '.join(str(out / name) for name in files)}",
-        f"Prove it: cc -std=c99 -O2 {out}/gru.c {out}/gru_test.c -lm && ./a.out",
-    ]
-
-
-def c_files(model: CModel) -> tuple[dict[str, str], list[str]]:
-    """The texts of a model's files by their names, and what it takes, in lines."""
+    model = load_for_c(folder)
     arrays, constants = data(model)
     facts = _facts(model, constants)
     files = {
@@ -41,7 +31,12 @@ def c_files(model: CModel) -> tuple[dict[str, str], list[str]]:
         "gru_data.h": arrays,
         "gru_test.c": test_program(model),
     }
-    return files, facts
+    write_export(KIND, folder, out, files, force=force)
+    return [
+        *facts,
+        f"wrote {', '.join(str(out / name) for name in files)}",
+        f"Prove it: cc -std=c99 -O2 {out}/gru.c {out}/gru_test.c -lm && ./a.out",
+    ]
 
 
 def _facts(model: CModel, constants: int) -> list[str]:

@@ -9,7 +9,7 @@ from penstock.engine import text
 from penstock.export.arrays import array, padded
 from penstock.export.c_source import BANNER
 from penstock.export.model import CModel
-from penstock.fixed_point import ONE, embed
+from penstock.fixed_point import ONE, WIDE, embed, whole
 from penstock.runtime.layer import output_layer
 from penstock.runtime.sampling import sample
 
@@ -62,25 +62,25 @@ def _of_language(model: CModel, random: np.random.Generator) -> Arrays:
     drawn = _drawn(outputs[-1].astype(np.float32) * np.float32(model.out_unit), unknown)
     return {
         "tokens": tokens,
-        "before": padded(before),
+        "before": _states(model, before),
         "outputs": np.stack(outputs[-max(1, MOST // V) :]),
-        "after": padded(state),
+        "after": _states(model, state),
         "drawing": np.array([TEMPERATURE, drawn[0]], np.float32),
         "drawn": np.array([drawn[1], drawn[2]], np.int32),
     }
 
 
-def _next(model: CModel, token: int, state: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """After a token the logits, and the new state (K, H)."""
+def _next(model: CModel, token: int, state: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """After a token the logits as C has them, and the new state (K, H)."""
+    runtime = model.runtime
+    _, after = runtime.step(token, state)
     if model.fixed is not None:
         assert model.fixed.embedding is not None
-        top, state = model.fixed.step(embed(model.fixed.embedding, np.array(token)), state, model.stack)
-        return model.fixed.outputs(top), state
-    runtime = model.runtime
-    _, state = runtime.step(token, state)
-    top = np.add.accumulate(state)[-1] if model.stack.residual else state[-1]
+        top, _ = model.fixed.step(embed(model.fixed.embedding, np.array(token)), whole(state, 2.0**ONE), model.stack)
+        return model.fixed.outputs(top), after
+    top = np.add.accumulate(after)[-1] if model.stack.residual else after[-1]
     weight = runtime.weights["embedding.weight" if runtime.config.tied else "output.weight"]
-    return output_layer(weight, runtime.weights["output.bias"]).logits(top[None])[0], state
+    return output_layer(weight, runtime.weights["output.bias"]).logits(top[None])[0], after
 
 
 def _drawn(logits: NDArray[np.float32], unknown: int | None) -> tuple[float, int, int]:
@@ -100,9 +100,10 @@ def _of_texts(model: CModel, random: np.random.Generator) -> Arrays:
     """The tokens of a text, what is answered to its beginnings, and the last answer."""
     runtime = model.runtime
     tokens = random.integers(0, len(runtime.vocabulary), STEPS).astype(np.int32)
-    embedded = runtime.weights["embedding.weight"][tokens]
+    embedded = runtime._embedding[tokens]
     outputs = np.stack([runtime._read([embedded[: n + 1]])[0][0] for n in range(STEPS)])
-    return {"tokens": tokens, "outputs": outputs, "answers": runtime.answers(outputs[-1]).astype(np.float32)}
+    answers = runtime.answers(outputs[-1]).astype(np.float32)
+    return {"tokens": tokens, "outputs": _outputs(model, outputs), "answers": answers}
 
 
 def _of_rows(model: CModel, random: np.random.Generator) -> Arrays:
@@ -110,25 +111,17 @@ def _of_rows(model: CModel, random: np.random.Generator) -> Arrays:
     runtime = model.runtime
     rows, times = _rows(model, random)
     before = _hidden(model, random)
-    if model.fixed is None:
-        stream, state = runtime.stream(), runtime.initial_state()
-        state["hidden"] = before
-        stream.state = state
-        found = [stream.step(row, time).copy() for row, time in zip(rows.tolist(), times.tolist(), strict=True)]
-        after = stream.state["hidden"][0]
-    else:
-        features, found, after = runtime.features.stream(), [], before
-        for row, time in zip(rows.tolist(), times.tolist(), strict=True):
-            top, after = model.fixed.step(model.fixed.enter(features.step(row, time)), after, model.stack)
-            found.append(model.fixed.outputs(top))
-    outputs = np.stack(found)
+    stream, state = runtime.stream(), runtime.initial_state()
+    state["hidden"] = before
+    stream.state = state
+    outputs = np.stack([stream.step(row, time).copy() for row, time in zip(rows.tolist(), times.tolist(), strict=True)])
     return {
         "rows": rows,
         "times": times,
-        "before": padded(before),
-        "outputs": outputs,
-        "after": padded(after),
-        "answers": runtime.answers(outputs[-1] * np.float32(model.out_unit)).astype(np.float32),
+        "before": _states(model, before),
+        "outputs": _outputs(model, outputs),
+        "after": _states(model, stream.state["hidden"][0]),
+        "answers": runtime.answers(outputs[-1]).astype(np.float32),
     }
 
 
@@ -140,10 +133,20 @@ def _of_states(model: CModel, random: np.random.Generator) -> Arrays:
     return {"rows": rows, "before": padded(before), "outputs": outputs[:, 0], "after": padded(after[:, 0])}
 
 
-def _hidden(model: CModel, random: np.random.Generator) -> NDArray[Any]:
-    """A state (K, H)."""
+def _hidden(model: CModel, random: np.random.Generator) -> NDArray[np.float32]:
+    """A state (K, H); of w8a16 its numbers are such as there are."""
     state = random.uniform(-0.9, 0.9, (model.stack.num_layers, model.stack.hidden_size))
-    return state.astype(np.float32) if model.fixed is None else np.rint(state * 2**ONE).astype(np.int16)
+    return np.asarray(np.rint(state * 2**ONE) / 2**ONE, np.float32)
+
+
+def _states(model: CModel, states: NDArray[np.float32]) -> NDArray[Any]:
+    """(K, H) as C has them, (K, W)."""
+    return padded(states if model.fixed is None else whole(states, 2.0**ONE))
+
+
+def _outputs(model: CModel, outputs: NDArray[np.float32]) -> NDArray[Any]:
+    """Outputs as C has them."""
+    return outputs if model.fixed is None else np.rint(outputs.astype(np.float64) * 2**WIDE).astype(np.int32)
 
 
 def _rows(model: CModel, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

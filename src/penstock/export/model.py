@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.export.arrays import blocks, padded, width
-from penstock.fixed_point import MOST, WIDE, FixedEmbedding, FixedLayer, FixedOutput, output, step, total
+from penstock.fixed_point import WIDE, FixedEmbedding, FixedLayer, FixedOutput, output, step, total
 from penstock.model_folder import StackConfig, Weights
 from penstock.model_folder.content import read_config
+from penstock.model_folder.quantized import embedding_of, is_quantized, layer_of, output_of
 from penstock.runtime import Model, load
 from penstock.runtime.answer_model import AnswerRuntime
 from penstock.runtime.states_model import StatesRuntime
@@ -20,6 +21,11 @@ from penstock.runtime.states_model import StatesRuntime
 FORECAST = (
     "a forecast scales each series by its own past and writes many steps at once, which C does not say; "
     "--task steps without --target answers one step ahead, which it does"
+)
+
+FADING = (
+    "states fade over gaps of time, by an exp that no whole numbers have: C says it in float32; export the model that "
+    "this one was made of"
 )
 
 
@@ -31,11 +37,6 @@ class Fixed(NamedTuple):
     """Whole numbers in 1 of an input of the first layer."""
     output: FixedOutput | None
     embedding: FixedEmbedding | None
-
-    def enter(self, x: NDArray[np.float32]) -> NDArray[np.int16]:
-        """Numbers (…, D) as the first layer reads them."""
-        whole = np.clip(x * np.float32(self.per), np.float32(-MOST), np.float32(MOST))
-        return np.asarray((whole + np.float32(MOST + 1.5)).astype(np.int32) - (MOST + 1)).astype(np.int16)
 
     def outputs(self, top: NDArray[Any]) -> NDArray[np.int32]:
         """What comes out, of what the output layer reads."""
@@ -125,7 +126,17 @@ def load_for_c(folder: Path) -> CModel:
         kind, reads = "language", runtime.config.stack.hidden_size
     else:
         kind, reads = _kind(runtime), runtime.config.readout_size
-    return CModel(folder, runtime, kind, runtime.config.stack, runtime.config.outputs, reads)
+    fixed = _fixed(folder, runtime) if is_quantized(runtime.weights) else None
+    return CModel(folder, runtime, kind, runtime.config.stack, runtime.config.outputs, reads, fixed)
+
+
+def _fixed(folder: Path, runtime: Any) -> Fixed:
+    weights = runtime.weights
+    if getattr(runtime.config, "decay", False):
+        raise PenstockError(f"{folder}: {FADING}")
+    layers = [layer_of(weights, k) for k in range(runtime.config.stack.num_layers)]
+    embedding = embedding_of(weights) if "embedding.weight" in weights else None
+    return Fixed([layer.fixed for layer in layers], layers[0].per, output_of(weights), embedding)
 
 
 def _kind(runtime: AnswerRuntime) -> str:

@@ -34,11 +34,11 @@ void gru_step(gru_state *state, const float *row, double time, gru_out *outputs)
 #endif
     gru_enter(state->part, x);
     gru_layers_step(hidden, x, top);
-    if (outputs) gru_pooled(top, state->total, state->segments + 1, outputs);
+    if (outputs) gru_pooled(hidden, state->total, state->segments + 1, outputs);
     if (state->filled < GRU_SEGMENT) return;
     for (k = 0; k < GRU_LAYERS; ++k)
         for (i = 0; i < GRU_WIDTH; ++i) state->hidden[k][i] = hidden[k][i];
-    for (i = 0; i < GRU_WIDTH; ++i) state->total[i] += top[i];
+    for (i = 0; i < GRU_WIDTH; ++i) state->total[i] += gru_real(state->hidden, i);
     ++state->segments;
     state->filled = 0;
 }

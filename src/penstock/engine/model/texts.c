@@ -12,8 +12,8 @@ int gru_step(gru_state *state, int token, gru_out *outputs) {
     if (token < 0 || token >= GRU_TOKENS) return 0;
     gru_embed((size_t)token, x);
     gru_layers_step(state->hidden, x, top);
-    if (outputs) gru_pooled(top, state->total, state->segments + 1, outputs);
-    for (i = 0; i < GRU_WIDTH; ++i) state->total[i] += top[i];
+    if (outputs) gru_pooled(state->hidden, state->total, state->segments + 1, outputs);
+    for (i = 0; i < GRU_WIDTH; ++i) state->total[i] += gru_real(state->hidden, i);
     ++state->segments;
     return 1;
 }
