@@ -20,6 +20,7 @@ PATHS = {
     "plain": ["-DGRU_PLAIN"],
     "as the compiler would": [],
     "avx2": ["-mavx2"],
+    "avx512 by hand": ["-mavx2", "-include", str(Path(__file__).parent / "avx512_by_hand.h")],
     "avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni"],
     "plain, checked": ["-DGRU_PLAIN", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover"],
     "avx2, checked": ["-mavx2", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover"],
