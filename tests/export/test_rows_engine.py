@@ -16,6 +16,7 @@ SHIM = """
 #define GRU_CLOCKED 0
 #define GRU_USUAL_STEP 1.0
 #define GRU_GAP 0
+#define GRU_MISSES 1
 typedef struct { double moment, seen[1], last[1]; int begun; } gru_rows;
 typedef struct { double center, spread, rate; int misses; uint32_t places, codes; const uint8_t *place; } gru_column;
 static const gru_column gru_columns[1] = {{0.0, 1.0, 0.1, 1, 0, 0, 0}};

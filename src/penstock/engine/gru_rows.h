@@ -82,7 +82,7 @@ static void gru_features(gru_rows *rows, const float *row, double time, float *x
                 const double fading = column->rate * since;
                 *x++ = (float)(rows->last[k] * (fading < 700.0 ? gru_exp_double(-fading) : 0.0));
             }
-            if (column->misses) {
+            if (GRU_MISSES && column->misses) {
                 *x++ = there ? 1.0f : 0.0f;
                 *x++ = (float)gru_log1p(since);
             }
