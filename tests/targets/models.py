@@ -16,8 +16,7 @@ models = {
     "text": made.language(root / "text", before),
     "text-after": made.language(root / "text-after", after),
     "rows": made.series(root / "rows", made.LABELS, made.features(), reset="after", num_layers=2),
-    "rows-before": made.series(root / "rows-before", made.NUMBERS, made.features(), reset="before", num_layers=2),
-    "segments": made.series(root / "segments", made.CLASSES, made.features(gap=False), segment=3, reset="after"),
+    "segments": made.series(root / "segments", made.NUMBERS, made.features(gap=False), segment=3, reset="before"),
 }
 for name, folder in models.items():
     export(folder, root / "c" / f"{name}-float32", force=False)

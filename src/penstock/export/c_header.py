@@ -72,7 +72,7 @@ def _sizes(model: CModel) -> dict[str, str]:
         "FEATURES": f"{features.size} /* that they become */",
         "CLOCKED": f"{int(features.step is not None)} /* whether rows have times; if not, 0 will do */",
         "USUAL_STEP": f"{features.step or 1.0!r} /* of times */",
-        "MISSES": f"{int(any(one.misses for one in features.columns))} /* whether a column has features for missing ones */",
+        "MISSES": f"{int(any(one.misses for one in features.columns))} /* whether features tell what is missing */",
         "GAP": f"{int(features.gap)} /* whether the time since the row before is a feature */",
         "DECAY": f"{int(config.decay)} /* whether states fade over that time */",
     }
