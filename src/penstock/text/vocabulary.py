@@ -98,7 +98,7 @@ class CharVocabulary:
 
     def pieces(self, ids: Iterable[int]) -> Iterator[str]:
         """One character an id."""
-        return (self.characters[i] for i in ids)
+        return map(self.characters.__getitem__, ids)
 
     def utf8(self, ids: NDArray[Any]) -> bytes:
         """One character an id."""
