@@ -13,6 +13,7 @@ from penstock import equations, native
 from penstock.look import memory
 from penstock.look.attention import attention
 from penstock.model_folder import StackConfig, Weights
+from penstock.model_folder.quantized import expect_float
 
 Floats = NDArray[np.floating[Any]]
 Form = Literal["before", "after"]
@@ -200,7 +201,8 @@ def run_stack(
     state: Floats | None = None,
     resets: NDArray[np.bool_] | None = None,
 ) -> tuple[Layer, ...]:
-    """The layers of a stack over x (L, D), from a state (K, H), or from one of zeros."""
+    """The layers of a stack over x (L, D), from a state (K, H), or from one of zeros. PenstockError: it is in w8a16."""
+    expect_float(weights, "look")
     layers: list[Layer] = []
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     for k in range(stack.num_layers):

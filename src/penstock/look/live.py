@@ -7,6 +7,7 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.look.page import assembled
 from penstock.look.page_data import packed
+from penstock.model_folder.quantized import expect_float
 from penstock.runtime.model import Model
 from penstock.web.model_file import language_file
 
@@ -30,6 +31,7 @@ def live_page(model: Model, *texts: str, title: str = "") -> str:
     """
     if len(texts) > 2:
         raise ValueError(f"texts: expected at most two, got {len(texts)}")
+    expect_float(model.weights, "look")
     weights = sum(weight.size for weight in model.weights.values())
     if weights > LARGEST:
         raise PenstockError(

@@ -15,6 +15,7 @@ from penstock.look.language import Language, shortened, token_labels
 from penstock.look.layer import Floats, Layer, input_gradients, run_stack
 from penstock.look.numeric import Numeric
 from penstock.look.page import Page
+from penstock.model_folder.quantized import expect_float
 from penstock.runtime.layer import log_softmax
 from penstock.runtime.model import Model
 
@@ -217,6 +218,7 @@ def trace_text(model: Model, text: str, start: int = 0, stop: int | None = None)
     if not text:
         raise PenstockError("text: expected at least one character, got none")
     vocabulary, weights, config = model.vocabulary, model.weights, model.config
+    expect_float(weights, "look")
     ids = vocabulary.encode(text)
     stop = len(ids) if stop is None else min(stop, len(ids))
     if not 0 <= start < stop:

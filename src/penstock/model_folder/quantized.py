@@ -59,11 +59,11 @@ def is_quantized(weights: Arrays) -> bool:
     return MARK in weights
 
 
-def expect_float(weights: Arrays, folder: Path) -> None:
-    """Raises PenstockError for weights in w8a16."""
+def expect_float(weights: Arrays, of: Path | str) -> None:
+    """Raises PenstockError for weights in w8a16, of a folder or for a purpose."""
     if is_quantized(weights):
         raise PenstockError(
-            f"{folder}: a model in 8 bits (w8a16): generate, eval, score, predict and export --to c read it; here the "
+            f"{of}: a model in 8 bits (w8a16): generate, eval, score, predict and export --to c read it; here the "
             "one in float32 is needed that it was made of"
         )
 
@@ -154,8 +154,8 @@ def check(weights: Arrays, config: Sized, path: Path) -> None:
         if value is None or value.shape != shape or value.dtype != dtype:
             got = "nothing" if value is None else f"{value.dtype} {value.shape}"
             raise PenstockError(f"{path}: {name}: expected {dtype} {shape}, got {got}")
-        if dtype == "int8" and value.size and np.abs(value.astype(np.int64)).sum(1).max() > LONGEST:
-            raise PenstockError(f"{path}: {name}: expected rows of at most {LONGEST:,} in all, got more")
+        if dtype == "int8" and (value.min() < -127 or np.abs(value.astype(np.int64)).sum(1).max() > LONGEST):
+            raise PenstockError(f"{path}: {name}: expected numbers within ±127, at most {LONGEST:,} a row, got more")
         if name.endswith("embedding.multiplier") and np.abs(value.astype(np.int64)).max(initial=0) > _MOST_MULTIPLIER:
             raise PenstockError(f"{path}: {name}: expected at most {_MOST_MULTIPLIER:,}, got more")
         if dtype == "float32" and not np.isfinite(value).all():

@@ -172,6 +172,8 @@ class QuantizedNetwork:
             raise ValueError(f"x: expected (N, D={self.input_size}), got {rows.shape}")
         if before.shape != (K, len(rows), H):
             raise ValueError(f"state: expected (K={K}, N={len(rows)}, H={H}), got {state.shape}")
+        if (out[None] if one and out.ndim == 1 else out).shape != (len(rows), self.outputs):
+            raise ValueError(f"out: expected (N={len(rows)}, V={self.outputs}), got {out.shape}")
         if self._embedding is not None:
             V = len(self._embedding)
             if not ((rows >= 0) & (rows < V)).all():
