@@ -25,9 +25,10 @@ public:
             .def_prop_ro("layout", [](const PythonFixed& self) { return self.network_.kernels->layout; })
             .def("add_layer", &PythonFixed::add_layer)
             .def("set_output", &PythonFixed::set_output)
-            .def("with_output", &PythonFixed::with_output)
+            .def("network", &PythonFixed::network, nb::arg("output").none(), nb::arg("embedding").none(),
+                 nb::arg("log_probabilities"))
             .def("step", &PythonFixed::step, nb::arg(), nb::arg(), nb::arg(), nb::arg("memory").none(),
-                 nb::arg("row").none(), nb::arg("embedding").none(), nb::arg("log_probabilities"))
+                 nb::arg("row").none())
             .def("read", &PythonFixed::read, nb::arg(), nb::arg(), nb::arg(), nb::arg("lengths").none(),
                  nb::arg("decay").none(), nb::arg("out"), nb::arg("threads"))
             .def("answer", &PythonFixed::answer);
@@ -61,26 +62,30 @@ public:
         network_.output = std::make_shared<const FixedOutput>(std::move(output));
     }
 
-    // These layers before the output layer of another.
-    PythonFixed with_output(const PythonFixed& other) const {
-        expect(other.network_.output && other.network_.output->reads == network_.H &&
-                   other.network_.kernels == network_.kernels,
-               "output: expected a layer that reads H");
-        PythonFixed both = *this;
-        both.network_.output = other.network_.output;
-        return both;
+    // These layers, before the output layer of another and behind an embedding (V, D), or without; what it answers.
+    PythonFixed network(const PythonFixed* other, nanobind::object embedding, bool log_probabilities) const {
+        PythonFixed made = *this;
+        if (other) {
+            expect(other->network_.output && other->network_.output->reads == network_.H &&
+                       other->network_.kernels == network_.kernels,
+                   "output: expected a layer that reads H");
+            made.network_.output = other->network_.output;
+        }
+        made.embedding_ = std::move(embedding);
+        made.log_probabilities_ = log_probabilities;
+        return made;
     }
 
     // A step of N streams: x (N, D), or tokens (N,) of an embedding (V, D); of one stream also without that axis, and then
     // `row` is returned. State (K, N, H) becomes the next one.
     nanobind::object step(nanobind::handle x, nanobind::handle state, nanobind::handle out, nanobind::handle,
-                          nanobind::handle row, nanobind::handle embedding, bool log_probabilities) const {
+                          nanobind::handle row) const {
         Arguments<4> arguments;
         penstock_array of_x = {}, of_state = {}, of_out = {}, of_embedding = {};
         const int64_t K = int64_t(network_.layers.size()), H = network_.H;
         expect(K > 0, "layers: expected 1 or more, got 0");
         const int64_t D = network_.layers[0]->D, V = network_.answers();
-        const bool reads_tokens = !embedding.is_none();
+        const bool reads_tokens = !embedding_.is_none();
         int64_t token = 0;
         if (reads_tokens && PyLong_Check(x.ptr())) {
             token = PyLong_AsLongLong(x.ptr());
@@ -111,7 +116,7 @@ public:
             expect_plain("out", of_out, PENSTOCK_FLOAT32, {N, V});
         const auto* const tokens = static_cast<const int64_t*>(of_x.data);
         if (reads_tokens) {
-            describe(arguments, "embedding", embedding, of_embedding, false);
+            describe(arguments, "embedding", embedding_, of_embedding, false);
             const int64_t rows = of_embedding.shape[0];
             expect_plain("embedding", of_embedding, PENSTOCK_FLOAT32, {rows, D});
             for (int64_t n = 0; n < N; ++n)
@@ -124,7 +129,7 @@ public:
             const float* from = reads_tokens ? static_cast<const float*>(of_embedding.data) + tokens[n] * D
                                              : static_cast<const float*>(of_x.data) + n * D;
             network_.kernels->step(network_, from, static_cast<float*>(of_state.data) + n * H, N * H,
-                                   log_probabilities, static_cast<float*>(of_out.data) + n * V, scratch.memory());
+                                   log_probabilities_, static_cast<float*>(of_out.data) + n * V, scratch.memory());
         }
         return nanobind::borrow(single ? row : out);
     }
@@ -185,6 +190,8 @@ public:
 
 private:
     FixedNetwork network_;
+    nanobind::object embedding_ = nanobind::none();
+    bool log_probabilities_ = false;
 
     // Runs work(first, last, memory) on shares of the rows, each of which has so many multiply-adds.
     template <class Share>

@@ -30,6 +30,7 @@ class LayerInNumPy:
 
     def __init__(self, weight_ih: Floats, weight_hh: Floats, bias_ih: Floats, bias_hh: Floats, *, reset: str) -> None:
         self.weights, self.reset = equations.by_gate(weight_ih, weight_hh, bias_ih, bias_hh), reset
+        self.input_size, self.hidden_size = weight_ih.shape[1], weight_hh.shape[1]
 
     def __call__(
         self,
@@ -64,7 +65,7 @@ class OutputLayerInNumPy:
     """``native.OutputLayer``, row by row likewise. Letters: H hidden units, V tokens; float32."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
-        self.weight, self.bias = weight, bias
+        self.weight, self.bias, self.vocabulary_size = weight, bias, len(weight)
 
     def logits(self, hidden: Floats) -> Floats:
         """Of hidden (rows, H): (rows, V)."""
@@ -87,18 +88,17 @@ class NetworkInNumPy:
 
     def __init__(
         self,
-        layers: list[LayerInNumPy],
+        layers: Sequence[LayerInNumPy | QuantizedLayer],
         *,
         residual: bool = False,
         embedding: Floats | None = None,
-        output: OutputLayerInNumPy | None = None,
+        output: OutputLayerInNumPy | QuantizedOutput | None = None,
         log_probabilities: bool = False,
     ) -> None:
         self.layers, self.residual, self.embedding, self.output = layers, residual, embedding, output
         self.tokens, self._normalized = embedding is not None, log_probabilities
-        w_ih, w_hh = layers[0].weights.W_in, layers[0].weights.W_hn
-        self.input_size, self.state_shape = w_ih.shape[1], (len(layers), w_hh.shape[1])
-        self.outputs = w_hh.shape[1] if output is None else len(output.weight)
+        self.input_size, self.state_shape = layers[0].input_size, (len(layers), layers[0].hidden_size)
+        self.outputs = layers[0].hidden_size if output is None else output.vocabulary_size
 
     def step(self, x: Any, state: Floats, out: Floats, memory: Any, row: Floats | None) -> Any:
         """One step of N streams at once.
@@ -180,8 +180,10 @@ def network(
 ) -> native.Network | NetworkInNumPy | QuantizedNetwork:
     """Of layers that ``stack_layers`` or ``layer`` made; arguments as for ``native.Network``."""
     made: Any = native.Network
-    for kind, of_kind in ((LayerInNumPy, NetworkInNumPy), (QuantizedLayer, QuantizedNetwork)):
-        made = of_kind if isinstance(layers[0], kind) else made
+    if isinstance(layers[0], LayerInNumPy) or (isinstance(layers[0], QuantizedLayer) and layers[0].in_numpy):
+        made = NetworkInNumPy
+    elif isinstance(layers[0], QuantizedLayer):
+        made = QuantizedNetwork
     return made(  # type: ignore[no-any-return]
         layers, residual=residual, embedding=embedding, output=output, log_probabilities=log_probabilities
     )

@@ -19,7 +19,6 @@ from penstock.model_folder.quantized import Arrays, WholeLayer, bits_of_sum, emb
 from penstock.native import core
 from penstock.native.fixed import fixed_layers, fixed_output
 from penstock.native.layer import integers
-from penstock.runtime.sampling import sample
 
 Floats = NDArray[np.float32]
 UNIT = np.float32(2.0**-ONE)
@@ -31,8 +30,8 @@ LOGITS = 1 << 22
 class FixedInNumPy:
     """What is needed of the core's object, by the oracle."""
 
-    def __init__(self, layers: Sequence[WholeLayer], reset: str, residual: bool) -> None:
-        self._layers, self._reset, self._residual = layers, reset, residual
+    def __init__(self, layers: Sequence[WholeLayer], reset: str) -> None:
+        self._layers, self._reset = layers, reset
 
     def read(
         self,
@@ -56,19 +55,12 @@ class FixedInNumPy:
         new = step(fixed, whole(x, per), whole(h, 2.0**ONE), self._reset)
         return np.asarray(new.astype(np.float32) * UNIT)
 
-    def top(self, x: Floats, state: Floats) -> Floats:
-        """What the last layer hands on, (N, H), of x (N, D) and a state (K, N, H), which becomes the next one."""
-        for k in range(len(self._layers)):
-            h = state[k] = self._next(k, x, state[k])
-            x = x + h if k and self._residual else h
-        return x
-
 
 class QuantizedLayer:
     """What a model needs of ``native.RecurrentLayer``."""
 
     def __init__(self, stack: Any, k: int, layer: WholeLayer) -> None:
-        self.stack, self._k = stack, k
+        self.stack, self._k, self.in_numpy = stack, k, isinstance(stack, FixedInNumPy)
         self.input_size, self.hidden_size = layer.fixed.q_ih.shape[1], layer.fixed.q_hh.shape[1]
 
     def __call__(
@@ -137,7 +129,7 @@ class QuantizedOutput:
 
 
 class QuantizedNetwork:
-    """What a stream needs of ``native.Network``."""
+    """What a stream needs of ``native.Network``, by the core's object."""
 
     dtype = np.dtype(np.float32)
 
@@ -153,35 +145,10 @@ class QuantizedNetwork:
         self.tokens, self.input_size = embedding is not None, layers[0].input_size
         self.state_shape = len(layers), layers[0].hidden_size
         self.outputs = layers[0].hidden_size if output is None else output.vocabulary_size
-        self._embedding, self._output, self._normalized = embedding, output, log_probabilities
-        stack = layers[0].stack
-        self._core = stack if output is None or output.core is None else stack.with_output(output.core)
-
-    def step(self, x: Any, state: Floats, out: Floats, memory: Any, row: Floats | None) -> Any:
-        """One step of N streams at once: see ``penstock.runtime.layer.NetworkInNumPy``."""
-        return self._step(x, state, out, row, self._normalized)
-
-    def _step(self, x: Any, state: Floats, out: Floats, row: Floats | None, log_probabilities: bool) -> Any:
-        if not isinstance(self._core, FixedInNumPy):
-            return self._core.step(x, state, out, None, row, self._embedding, log_probabilities)
-        one = np.ndim(x) == (0 if self.tokens else 1)
-        rows = np.atleast_1d(np.asarray(x)) if self.tokens else np.atleast_2d(np.asarray(x, np.float32))
-        K, H = self.state_shape
-        before = state.reshape(K, -1, H) if one else state
-        if not self.tokens and rows.shape[1:] != (self.input_size,):
-            raise ValueError(f"x: expected (N, D={self.input_size}), got {rows.shape}")
-        if before.shape != (K, len(rows), H):
-            raise ValueError(f"state: expected (K={K}, N={len(rows)}, H={H}), got {state.shape}")
-        if (out[None] if one and out.ndim == 1 else out).shape != (len(rows), self.outputs):
-            raise ValueError(f"out: expected (N={len(rows)}, V={self.outputs}), got {out.shape}")
-        if self._embedding is not None:
-            V = len(self._embedding)
-            if not ((rows >= 0) & (rows < V)).all():
-                raise ValueError(f"token: expected 0 … V − 1={V - 1}, got {rows.tolist()}")
-            rows = self._embedding[rows]
-        top = self._core.top(rows, before)
-        out[...] = (top if self._output is None else self._output.answers(top, log_probabilities)).reshape(out.shape)
-        return row if one else out
+        make, of = layers[0].stack.network, None if output is None else output.core
+        self.step = make(of, embedding, log_probabilities).step
+        """(x, state, out, memory, row): see ``penstock.runtime.layer.NetworkInNumPy``."""
+        self._logits = make(of, embedding, False).step
 
     def sample(
         self,
@@ -195,15 +162,10 @@ class QuantizedNetwork:
         memory: Any,
     ) -> int:
         """A step of one stream, and a token drawn from its logits; not ``never``, unless that is −1."""
-        logits = np.empty((1, self.outputs), np.float32)
-        self._step(token, state, logits[0], None, False)
-        if native.unavailable is None:
-            drawn = np.empty(1, np.int64)
-            core.sample(logits, np.array([random]), temperature, top_k, top_p, never, drawn)
-            return int(drawn[0])
-        if never >= 0:
-            logits[0, never] = -np.inf
-        return sample(logits[0], random, temperature=temperature, top_k=top_k, top_p=top_p if top_p < 1 else None)
+        logits, drawn = np.empty((1, self.outputs), np.float32), np.empty(1, np.int64)
+        self._logits(token, state, logits, None, None)
+        core.sample(logits, np.array([random]), temperature, top_k, top_p, never, drawn)
+        return int(drawn[0])
 
     def memory(self, n: int) -> None:
         """None is of use here."""
@@ -221,7 +183,7 @@ def quantized_layers(weights: Arrays, stack: StackConfig) -> list[QuantizedLayer
     made: Any = (
         fixed_layers(layers, reset=stack.reset, residual=stack.residual)
         if native.unavailable is None
-        else FixedInNumPy(layers, stack.reset, stack.residual)
+        else FixedInNumPy(layers, stack.reset)
     )
     return [QuantizedLayer(made, k, layer) for k, layer in enumerate(layers)]
 
