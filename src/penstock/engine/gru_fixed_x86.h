@@ -4,7 +4,6 @@
 
 #include <immintrin.h>
 
-#define GRU_FIXED_BLOCKS 4
 #define GRU_FIXED_LANES 16
 
 /* Four bytes of an operand. */
@@ -12,6 +11,7 @@ typedef int32_t gru_fixed_bytes __attribute__((may_alias, aligned(1)));
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #define GRU_FIXED_LAYOUT GRU_FIXED_QUADS
+#define GRU_FIXED_BLOCKS 4
 
 /* What rows are multiplied with: for each four columns their low bytes, then their high bytes + 128. */
 typedef struct {
@@ -31,34 +31,48 @@ static gru_operand gru_fixed_operand(const int16_t *x, size_t K, int16_t *split)
     return operand;
 }
 
-/* (count, 16) sums of the rows of `count` blocks, a constant, that are `pitch` words apart. */
+/* Adds four columns of `count` blocks, a constant, to the sums of low bytes and of high ones. */
+static GRU_FIXED_INLINE void gru_fixed_four(const size_t count, const uint32_t *w, size_t pitch, const uint8_t *bytes,
+                                            __m512i *low, __m512i *high) {
+    const __m512i of_low = _mm512_set1_epi32(*(const gru_fixed_bytes *)bytes);
+    const __m512i of_high = _mm512_set1_epi32(*(const gru_fixed_bytes *)(bytes + 4));
+    size_t i;
+    GRU_FIXED_UNROLL
+    for (i = 0; i < count; ++i) {
+        const __m512i words = _mm512_loadu_si512(w + i * pitch);
+        low[i] = _mm512_dpbusd_epi32(low[i], of_low, words);
+        high[i] = _mm512_dpbusd_epi32(high[i], of_high, words);
+    }
+}
+
+/* (count, 16) sums of the rows of `count` blocks that are `pitch` words apart: two of each, which do not wait for each
+   other. */
 static GRU_FIXED_INLINE void gru_fixed_sums(const size_t count, const uint32_t *w, size_t pitch, gru_operand x, size_t K,
                                             int32_t *sums) {
-    __m512i low[GRU_FIXED_BLOCKS], high[GRU_FIXED_BLOCKS];
+    __m512i low[2][GRU_FIXED_BLOCKS], high[2][GRU_FIXED_BLOCKS];
     const uint8_t *bytes = x.bytes, *const end = bytes + 2 * K;
     size_t i;
     GRU_FIXED_UNROLL
     for (i = 0; i < count; ++i) {
-        low[i] = _mm512_setzero_si512();
-        high[i] = _mm512_loadu_si512(w + i * pitch);
+        low[0][i] = low[1][i] = high[1][i] = _mm512_setzero_si512();
+        high[0][i] = _mm512_loadu_si512(w + i * pitch);
     }
-    for (w += GRU_FIXED_ROWS; bytes != end; bytes += 8, w += 16) {
-        const __m512i of_low = _mm512_set1_epi32(*(const gru_fixed_bytes *)bytes);
-        const __m512i of_high = _mm512_set1_epi32(*(const gru_fixed_bytes *)(bytes + 4));
-        GRU_FIXED_UNROLL
-        for (i = 0; i < count; ++i) {
-            const __m512i words = _mm512_loadu_si512(w + i * pitch);
-            low[i] = _mm512_dpbusd_epi32(low[i], of_low, words);
-            high[i] = _mm512_dpbusd_epi32(high[i], of_high, words);
-        }
+    for (w += GRU_FIXED_ROWS; end - bytes >= 16; bytes += 16, w += 32) {
+        gru_fixed_four(count, w, pitch, bytes, low[0], high[0]);
+        gru_fixed_four(count, w + 16, pitch, bytes + 8, low[1], high[1]);
     }
+    if (bytes != end) gru_fixed_four(count, w, pitch, bytes, low[0], high[0]);
     GRU_FIXED_UNROLL
-    for (i = 0; i < count; ++i)
-        _mm512_storeu_si512(sums + i * GRU_FIXED_ROWS, _mm512_add_epi32(low[i], _mm512_slli_epi32(high[i], 8)));
+    for (i = 0; i < count; ++i) {
+        const __m512i of_low = _mm512_add_epi32(low[0][i], low[1][i]);
+        const __m512i of_high = _mm512_add_epi32(high[0][i], high[1][i]);
+        _mm512_storeu_si512(sums + i * GRU_FIXED_ROWS, _mm512_add_epi32(of_low, _mm512_slli_epi32(of_high, 8)));
+    }
 }
 
 #else
 #define GRU_FIXED_LAYOUT GRU_FIXED_PAIRS
+#define GRU_FIXED_BLOCKS 2
 
 /* What rows are multiplied with. */
 typedef struct {
@@ -88,13 +102,18 @@ static GRU_FIXED_INLINE void gru_fixed_sums(const size_t count, const uint32_t *
     size_t i;
     GRU_FIXED_UNROLL
     for (i = 0; i < count; ++i) both[i] = high[i] = _mm256_setzero_si256();
-    for (; pair != end; pair += 2, w += 8) {
-        const __m256i two = _mm256_set1_epi32(*(const gru_fixed_bytes *)(const void *)pair);
+    for (; pair != end; pair += 4, w += 16) {
+        const __m256i first = _mm256_set1_epi32(*(const gru_fixed_bytes *)(const void *)pair);
+        const __m256i second = _mm256_set1_epi32(*(const gru_fixed_bytes *)(const void *)(pair + 2));
         GRU_FIXED_UNROLL
         for (i = 0; i < count; ++i) {
             const __m256i words = _mm256_loadu_si256((const __m256i *)(const void *)(w + i * pitch));
-            both[i] = _mm256_add_epi32(both[i], _mm256_madd_epi16(words, two));
-            high[i] = _mm256_add_epi32(high[i], _mm256_madd_epi16(_mm256_srai_epi16(words, 8), two));
+            const __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)(w + i * pitch + 8));
+            const __m256i bytes = _mm256_srai_epi16(words, 8), next_bytes = _mm256_srai_epi16(next, 8);
+            both[i] = _mm256_add_epi32(
+                both[i], _mm256_add_epi32(_mm256_madd_epi16(words, first), _mm256_madd_epi16(next, second)));
+            high[i] = _mm256_add_epi32(
+                high[i], _mm256_add_epi32(_mm256_madd_epi16(bytes, first), _mm256_madd_epi16(next_bytes, second)));
         }
     }
     GRU_FIXED_UNROLL
