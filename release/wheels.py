@@ -107,6 +107,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds into dist/ what a release uploads.")
     parser.add_argument("--python", nargs="+", default=PYTHONS, metavar="3.N")
     parser.add_argument("--machine", nargs="+", default=MACHINES, choices=MACHINES)
+    parser.add_argument(
+        "--core", type=Path, metavar="FILE", help="libpenstock.a of this checkout and machine; compiled if not given"
+    )
     asked = parser.parse_args()
     found = {version: pythons.found(version) for version in asked.python}
     environments = {version: environment(version, python) for version, python in found.items() if python}
@@ -124,8 +127,11 @@ def main() -> int:
     with tarfile.open(sdist) as archive:
         archive.extractall(BUILD, filter="data")
     source = BUILD / sdist.name.removesuffix(".tar.gz")
+    if lacks := {path.name for path in (ROOT / "core").iterdir()} - {path.name for path in (source / "core").iterdir()}:
+        sys.exit(f"make wheel: {sdist.name} lacks {', '.join(sorted(lacks))}")
     for machine in asked.machine:
-        library = core(source, machine, programs)
+        given = asked.core if machine == platform.machine() else None
+        library = given.resolve() if given else core(source, machine, programs)
         for version, its_programs in environments.items():
             print(_said(wheel(source, version, machine, library, its_programs)), flush=True)
     if missing:
