@@ -103,7 +103,8 @@ def test_where_the_answers_go(model: Model) -> None:
 def test_nothing_is_allocated() -> None:
     if native.unavailable is not None:
         pytest.skip(f"no compiled core: {native.unavailable}")
-    for stream, x in ((language().stream(3), np.array([1, 2, 3])), (rows_of_numbers(2), np.ones((2, 4), np.float32))):
+    n = 500  # whose smallest array, of tokens, takes 4,000 bytes
+    for stream, x in ((language().stream(n), np.ones(n, np.int64)), (rows_of_numbers(n), np.ones((n, 4), np.float32))):
         stream.step(x)
         tracemalloc.start()
         try:
@@ -111,7 +112,7 @@ def test_nothing_is_allocated() -> None:
             tracemalloc.reset_peak()
             for _ in range(100):
                 stream.step(x)
-            assert tracemalloc.get_traced_memory()[1] - before < 300  # the loop's own
+            assert tracemalloc.get_traced_memory()[1] - before < 2000  # the loop's own, and a coverage tool's
         finally:
             tracemalloc.stop()
 

@@ -29,8 +29,12 @@ def write_export(kind: str, model: Path, out: Path, files: Mapping[str, str | by
         if there and not force:
             raise PenstockError(f"{out}: already holds {there[0]}; add --force to replace it, or choose another --out")
         folder.claim(files)
-        for name, content in files.items():
-            place = folder.place(name)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write(place, content)
+        try:
+            for name, content in files.items():
+                place = folder.place(name)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write(place, content)
+        except PenstockError:  # the disk is full
+            folder.remove(*set(files) - set(there))
+            raise
         folder.remove(*set(there) - set(files))
