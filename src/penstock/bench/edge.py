@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from penstock import equations
+from penstock import equations, fixed_point
 from penstock.bench import edge_c
 from penstock.bench.measure import Duration, Entry, timed
 from penstock.bench.one_step import Comparison, Group
@@ -29,10 +29,14 @@ from penstock.bench.roofline import Roofline, bound
 from penstock.bench.shapes import Shape
 from penstock.export import web
 from penstock.folder import held
+from penstock.model_folder.quantized import WholeLayer
 from penstock.model_folder.stack import StackConfig
 from penstock.model_folder.states import StatesConfig, StatesFiles, save_states_model
 from penstock.native import core
+from penstock.runtime.layer import network
+from penstock.runtime.quantized import whole_layers
 from penstock.runtime.states_model import StatesRuntime
+from penstock.runtime.stream import Stream
 
 CHECKED, AT_ONCE = 10, 100
 """Steps that are compared with float64, and those of one timed call."""
@@ -81,7 +85,17 @@ def files(problem: Problem) -> StatesFiles:
 
 
 def _stream(problem: Problem) -> StepTaker:
-    stream = StatesRuntime(files(problem)).stream(1)
+    return _streamed(StatesRuntime(files(problem)).stream(1), problem)
+
+
+def _stream_fixed(problem: Problem) -> StepTaker:
+    x_scale = float(np.abs(problem.x).max()) / fixed_point.MOST
+    fixed = fixed_point.quantize(*problem.weights, reset="after", x_scale=x_scale)
+    layers = whole_layers([WholeLayer(fixed, 1 / x_scale)], reset="after")
+    return _streamed(Stream(network(layers), 1, str), problem)
+
+
+def _streamed(stream: Stream, problem: Problem) -> StepTaker:
     stream.state = problem.h_0[None]
     x, out = problem.x[0, 0].copy(), np.empty(problem.shape.H, np.float32)
 
@@ -132,11 +146,13 @@ def _in_c(problem: Problem, *, fixed: bool) -> StepTaker:
     return StepTaker(step.advance, step.state)
 
 
-PYTHON, CORE, IN_C, IN_C_FIXED = "Stream.step", "the core alone", "C", "C, weights of 8 bits"
+PYTHON, PYTHON_FIXED, CORE = "Stream.step", "Stream.step, weights of 8 bits", "the core alone"
+IN_C, IN_C_FIXED = "C", "C, weights of 8 bits"
 LITERT, LITERT_INT8, ONNX, WEB, ONNX_WEB = "LiteRT", "LiteRT, 8 bits", "ONNX Runtime", "WebAssembly", "ONNX Runtime Web"
 
 CONTENDERS = (
     Contender(PYTHON, _stream, FLOAT),
+    Contender(PYTHON_FIXED, _stream_fixed, ROUNDED),
     Contender(CORE, _core, FLOAT),
     Contender(LITERT, _litert, FLOAT, "ai_edge_litert"),
     Contender(ONNX, _onnxruntime, FLOAT, "onnxruntime"),
@@ -147,6 +163,7 @@ CONTENDERS = (
 CONTESTS = (
     Contest(PYTHON, LITERT, {64: 0.5, 128: 0.6, 256: 0.85}),
     Contest(PYTHON, ONNX),
+    Contest(PYTHON_FIXED, LITERT_INT8, {64: 0.55, 128: 0.55, 256: 0.8}),
     Contest(IN_C, CORE),
     Contest(IN_C_FIXED, IN_C),
     Contest(WEB, ONNX_WEB, {64: 0.12, 128: 0.35, 256: 0.75}),

@@ -177,15 +177,18 @@ class QuantizedNetwork:
         return integers(x) if np.ndim(x) else np.asarray(x).item()
 
 
+def whole_layers(layers: Sequence[WholeLayer], *, reset: str, residual: bool = False) -> list[QuantizedLayer]:
+    """Layers, each of which reads what the one before hands on."""
+    made: Any = FixedInNumPy(layers, reset)
+    if native.unavailable is None:
+        made = fixed_layers(layers, reset=reset, residual=residual)
+    return [QuantizedLayer(made, k, layer) for k, layer in enumerate(layers)]
+
+
 def quantized_layers(weights: Arrays, stack: StackConfig) -> list[QuantizedLayer]:
     """The layers of a model's stack."""
     layers = [layer_of(weights, k) for k in range(stack.num_layers)]
-    made: Any = (
-        fixed_layers(layers, reset=stack.reset, residual=stack.residual)
-        if native.unavailable is None
-        else FixedInNumPy(layers, stack.reset)
-    )
-    return [QuantizedLayer(made, k, layer) for k, layer in enumerate(layers)]
+    return whole_layers(layers, reset=stack.reset, residual=stack.residual)
 
 
 def quantized_output(weights: Arrays, stack: StackConfig) -> QuantizedOutput:
