@@ -25,8 +25,10 @@ bool has_avx512vnni() { return __builtin_cpu_supports("avx512vnni"); }
 bool has_dotprod() {
 #if defined(__linux__)
     return getauxval(AT_HWCAP) & (1ul << 20);  // ASIMDDP
+#elif defined(__APPLE__)
+    return true;  // every 64-bit one of theirs that has macOS
 #else
-    return true;
+    return false;
 #endif
 }
 #endif
