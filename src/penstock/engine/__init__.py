@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-FIXED = ("gru_fixed_vector.h", "gru_fixed.h")
-"""The files of the arithmetic in whole numbers."""
-
 
 def text(name: str) -> str:
     """A file of the engine, with the engine's files that it includes in their places.
