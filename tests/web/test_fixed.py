@@ -9,10 +9,10 @@ import pytest
 from node import run_model
 
 from penstock import fixed_point
-from penstock.fixed_point import FixedEmbedding, FixedLayer, FixedOutput
 from penstock.model_folder import LanguageConfig, StackConfig
+from penstock.model_folder.quantized import embedding_of, layer_of, output_of, quantized
 from penstock.text.vocabulary import CharVocabulary
-from penstock.web.model_file import fixed_language_file, language_file
+from penstock.web.model_file import language_file
 
 TEXT = "The cat, which already ate the fish, was full. \u732b"
 
@@ -27,19 +27,10 @@ class Made:
         size = np.float32(H**0.5)
         shapes = self.config.shapes()
         self.weights = {n: np.asarray(rng.normal(size=shape) / size, np.float32) for n, shape in shapes.items()}
-        w = self.weights
-        output = w["embedding.weight" if tied else "output.weight"]
-        m = K if residual else 1
-        self.output: FixedOutput = fixed_point.quantize_output(
-            output, w["output.bias"], bits=fixed_point.ONE - fixed_point.halvings(m)
-        )
-        self.embedding: FixedEmbedding
-        self.embedding, x_scale = fixed_point.quantize_embedding(w["embedding.weight"])
-        self.layers: list[FixedLayer] = []
-        for k in range(K):
-            of = [w[f"layers.{k}.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-            below = 2.0 ** (fixed_point.halvings(k if residual else 1) - fixed_point.ONE)
-            self.layers.append(fixed_point.quantize(*of, reset=form, x_scale=below if k else x_scale))
+        self.whole = quantized(self.weights, self.config, None)
+        self.output, self.embedding = output_of(self.whole), embedding_of(self.whole)
+        self.layers = [layer_of(self.whole, k).fixed for k in range(K)]
+        self.file = language_file(self.config, self.vocabulary, self.whole, "float32")
 
     def read(self, ids: Any, states: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Each step's states (K, H) and outputs (V,)."""
@@ -62,8 +53,7 @@ class Made:
 )
 def test_every_number_is_the_oracles(tmp_path: Path, form: str, H: int, E: int, K: int, how: Any) -> None:
     made = Made(H, E, K, form, **how)
-    file = fixed_language_file(made.config, made.vocabulary, made.layers, made.embedding, made.output)
-    (tmp_path / "model").write_bytes(file)
+    (tmp_path / "model").write_bytes(made.file)
     begun = np.random.default_rng(3).integers(-32767, 32768, (K, H)).astype(np.int16)
     found = run_model(
         tmp_path / "model",
@@ -86,8 +76,7 @@ def test_every_number_is_the_oracles(tmp_path: Path, form: str, H: int, E: int, 
 
 def test_what_has_no_whole_numbers_is_refused(tmp_path: Path) -> None:
     made = Made(5, 4, 1, "before")
-    file = fixed_language_file(made.config, made.vocabulary, made.layers, made.embedding, made.output)
-    (tmp_path / "model").write_bytes(file)
+    (tmp_path / "model").write_bytes(made.file)
     (tmp_path / "float").write_bytes(language_file(made.config, made.vocabulary, made.weights, "float32"))
     said = run_model(
         tmp_path / "model",

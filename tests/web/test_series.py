@@ -12,21 +12,25 @@ from node import run_model
 from penstock.model_folder.series import load_series_model
 from penstock.model_folder.states import load_states_model
 from penstock.runtime import load
+from penstock.web import Numbers
 from penstock.web.model_file import answers_file, states_file
 
 ERROR = 2e-6
 """Of probabilities, and of numbers as a share of their spread: float32's rounding."""
-KINDS = ("rows", "rows-decay", "rows-plain", "segments", "segments-decay", "texts")
+KINDS = ("rows", "rows-decay", "rows-plain", "segments", "segments-decay")
+KINDS = (*KINDS, *(f"{kind}-w8a16" for kind in KINDS))
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return made.everything(tmp_path_factory.mktemp("models"))
+    found = made.everything(tmp_path_factory.mktemp("models"))
+    return found | {f"{kind}-w8a16": made.in_8_bits(found[kind]) for kind in ("rows-decay", "segments-decay")}
 
 
 def runs(folder: Path, tmp_path: Path, given: Any, script: str) -> Any:
-    (tmp_path / "model").write_bytes(answers_file(load_series_model(folder), "float32"))
-    return run_model(tmp_path / "model", f"const given = {json.dumps(given)};\n{script}")
+    (tmp_path / "model").write_bytes(answers_file(load_series_model(folder, quantized=True), "float32"))
+    numbers: Numbers = "w8a16" if folder.name.endswith("w8a16") else "float32"
+    return run_model(tmp_path / "model", f"const given = {json.dumps(given)};\n{script}", numbers=numbers)
 
 
 def rows_of(model: Any, seed: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
@@ -47,7 +51,7 @@ def as_json(values: np.ndarray) -> Any:
     return [[None if np.isnan(value) else float(value) for value in row] for row in values]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "texts"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_answers_to_rows_are_the_runtimes(folders: dict[str, Path], tmp_path: Path, kind: str) -> None:
     model = load(folders[kind])
     values, times = rows_of(model)
@@ -76,10 +80,11 @@ def test_answers_to_rows_are_the_runtimes(folders: dict[str, Path], tmp_path: Pa
     assert tuple(found["names"]) == (model.answer.classes or model.answer.targets)
 
 
-def test_answers_to_texts_are_the_runtimes(folders: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["texts", "texts-w8a16"])
+def test_answers_to_texts_are_the_runtimes(folders: dict[str, Path], tmp_path: Path, kind: str) -> None:
     texts = ["the cat", "a mat on 猫 é.", "t" * 80]  # of the last 50 are read
     found = runs(
-        folders["texts"],
+        folders[kind],
         tmp_path,
         texts,
         """
@@ -90,7 +95,7 @@ def test_answers_to_texts_are_the_runtimes(folders: dict[str, Path], tmp_path: P
         const values = (answers) => answers.map((answer) => Object.values(answer));
         console.log(JSON.stringify([values(given.map(model.predict)), values(given.slice(0, 2).map(stepped))]));""",
     )
-    expected = load(folders["texts"]).predict(texts)
+    expected = load(folders[kind]).predict(texts)
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=ERROR)
     np.testing.assert_allclose(found[1], expected[:2], rtol=0, atol=ERROR)
 

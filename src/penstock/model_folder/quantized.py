@@ -63,8 +63,8 @@ def expect_float(weights: Arrays, of: Path | str) -> None:
     """Raises PenstockError for weights in w8a16, of a folder or for a purpose."""
     if is_quantized(weights):
         raise PenstockError(
-            f"{of}: a model in 8 bits (w8a16): generate, eval, score, predict and export --to c read it; here the "
-            "one in float32 is needed that it was made of"
+            f"{of}: a model in 8 bits (w8a16): generate, eval, score, predict and export --to c and web read it; "
+            "here the one in float32 is needed that it was made of"
         )
 
 

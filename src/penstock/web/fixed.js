@@ -7,14 +7,15 @@ const MOST = 32767;
 const ONE = 65536; // of an output, in Q16
 
 export function fixedNetwork(engine, config, tensors) {
-  const { input_size: D, hidden_size: H, num_layers: K, reset, residual, x_scale } = config;
+  const { input_size: D, hidden_size: H, num_layers: K, reset, residual, input_scale } = config;
   const W = wide(H);
   const after = reset === "after" ? 1 : 0;
   const names = ["ih", "hh", "m_ih", "m_hh", "b"];
   const layers = Array.from({ length: K }, (_, k) => names.map((name) => engine.copy(tensors[`layers.${k}.${name}`]).at));
   const shorts = (count) => engine.room(count, { Numbers: Int16Array });
   const widest = wide(Math.max(D, H));
-  const [x, sum, scratch, states] = [widest, W, 3 * W + widest, K * W].map(shorts);
+  const [x, sum, scratch, states, answered] = [widest, W, 3 * W + widest, K * W, 2 * W].map(shorts);
+  const per = Math.fround(1 / input_scale);
   const embedding = engine.copy(tensors["embedding.q"] ?? new Int8Array());
   const output = tensors["output.words"] && newFixedOutput(engine, tensors, H, scratch);
 
@@ -29,7 +30,7 @@ export function fixedNetwork(engine, config, tensors) {
   // x (D,) of real numbers.
   function enter(values, form) {
     refuse(form);
-    for (let k = 0; k < D; k++) x.view[k] = Math.max(-MOST, Math.min(MOST, nearest(values[k] / x_scale)));
+    for (let k = 0; k < D; k++) x.view[k] = whole(values[k], per);
     return x;
   }
 
@@ -51,13 +52,28 @@ export function fixedNetwork(engine, config, tensors) {
     engine.total(count, W, states.at, sum.at);
     return sum.at;
   }
+
+  // Of the layers' states (H,) each, what they hand on, in real numbers.
+  function real(hidden) {
+    const added = residual ? hidden : hidden.slice(-1);
+    return Float32Array.from({ length: H }, (_, j) => added.reduce((all, h) => all + h[j], 0) / (MOST + 1));
+  }
+
+  // Of real numbers in place of what the layers hand on.
+  function answerTo(values) {
+    values.forEach((value, j) => (answered.view[j] = whole(value, residual ? (MOST + 1) / 2 ** halvings(K) : MOST + 1)));
+    return output.answer({ byteOffset: answered.at }, values.length);
+  }
   return {
     Numbers: Int16Array,
+    number: (value) => whole(value, 1),
     layers: layers.map(() => ({ units: H, form: reset })),
     embed,
     enter,
     read,
+    real: (_, hidden) => real(hidden),
     answer: output?.answer,
+    answerTo,
   };
 }
 
@@ -65,8 +81,8 @@ function newFixedOutput(engine, tensors, H, scratch) {
   const [words, m, b] = ["words", "m", "b"].map((name) => engine.copy(tensors[`output.${name}`]));
   const rows = tensors["output.rows"][0];
   const y = engine.room(rows, { Numbers: Int32Array });
-  const answer = (top) => {
-    engine.output(rows, H, words.at, m.at, b.at, top.byteOffset, y.at, scratch.at);
+  const answer = (top, columns = H) => {
+    engine.output(rows, columns, words.at, m.at, b.at, top.byteOffset, y.at, scratch.at);
     return Float64Array.from(y.view, (value) => value / ONE);
   };
   return { words, answer };
@@ -76,8 +92,13 @@ function refuse(asked) {
   if (asked) throw new RangeError("held, seen, form: a model in w8a16 has whole numbers, whose gates stay inside; take float32");
 }
 
-// The nearest whole number, of two the even one.
-function nearest(value) {
-  const down = Math.floor(value);
-  return value - down === 0.5 ? down + (down % 2 !== 0) : Math.round(value);
+// A real number times ``per``, as penstock.fixed_point.whole has it, in float32.
+function whole(value, per) {
+  const scaled = Math.max(-MOST, Math.min(MOST, Math.fround(Math.fround(value) * per)));
+  return Number.isNaN(scaled) ? 0 : Math.floor(Math.fround(scaled + MOST + 1.5)) - MOST - 1;
+}
+
+// So often the sum of ``count`` layers' states is halved.
+function halvings(count) {
+  return Math.ceil(Math.log2(count));
 }

@@ -73,13 +73,16 @@ export function floatNetwork(engine, config, tensors) {
   }
   return {
     Numbers: Float32Array, // of a state
+    number: (value) => value, // as one of a state
     layers: layers.map(() => ({ units: H, form: reset })),
     output,
     // What the first layer makes of a token, or of x (D,).
     embed: (token, form) => (form ? fromToken(token, form) : ofTokens(token)),
     enter: (values, form) => fromInput(0, values, input, form),
     read,
+    real: (top) => top,
     answer,
+    answerTo: answer,
   };
 }
 

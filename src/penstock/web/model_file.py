@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from penstock.engine.fixed_layout import Layout, layer_arrays, output_arrays
 from penstock.errors import PenstockError
-from penstock.fixed_point import FixedEmbedding, FixedLayer, FixedOutput
 from penstock.model_folder import LanguageConfig, Weights
 from penstock.model_folder.content import Config, digest_of
+from penstock.model_folder.quantized import embedding_of, is_quantized, layer_of, output_of
 from penstock.model_folder.series import SeriesFiles
 from penstock.model_folder.states import StatesFiles
 from penstock.text.vocabulary import Vocabulary
@@ -30,20 +29,6 @@ LAYOUT: Layout = "pairs"
 def language_file(config: LanguageConfig, vocabulary: Vocabulary, weights: Weights, precision: Precision) -> bytes:
     """The content of a language model's file."""
     return _file(_language(config, vocabulary), config, weights, precision)
-
-
-def fixed_language_file(
-    config: LanguageConfig,
-    vocabulary: Vocabulary,
-    layers: Sequence[FixedLayer],
-    embedding: FixedEmbedding,
-    output: FixedOutput,
-) -> bytes:
-    """The content of the file of a language model in w8a16."""
-    arrays = {"embedding.m": embedding.m, **_fixed_layers(layers), **_fixed_output(output)}
-    if not config.tied:  # else its rows are the output layer's
-        arrays["embedding.q"] = embedding.q
-    return _saved(_language(config, vocabulary), "w8a16", arrays)
 
 
 def _language(config: LanguageConfig, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -76,19 +61,27 @@ def states_file(files: StatesFiles, precision: Precision) -> bytes:
 
 
 def _file(about: dict[str, Any], config: Config, weights: Weights, precision: Precision) -> bytes:
+    if is_quantized(weights):
+        about["config"]["input_scale"] = float(weights["layers.0.input_scale"])
+        return _saved(about, "w8a16", _fixed(config, weights))
     return _saved(about, "float32", {n: weights[n].astype(precision) for n, shape in config.shapes().items() if shape})
 
 
-def _fixed_layers(layers: Sequence[FixedLayer]) -> dict[str, NDArray[Any]]:
-    """In the order in which the engine reads them."""
-    each = ((k, layer_arrays(layer, LAYOUT)._asdict()) for k, layer in enumerate(layers))
-    return {f"layers.{k}.{name}": array for k, arrays in each for name, array in arrays.items()}
-
-
-def _fixed_output(output: FixedOutput) -> dict[str, NDArray[Any]]:
+def _fixed(config: Config, weights: Weights) -> dict[str, NDArray[Any]]:
+    """Weights in the order in which the engine reads them; what is in float32 as it is."""
+    found: dict[str, NDArray[Any]] = {n: weights[n] for n in config.shapes() if n.startswith("decay.")}
+    for k in range(config.stack.num_layers):
+        arrays = layer_arrays(layer_of(weights, k).fixed, LAYOUT)._asdict()
+        found |= {f"layers.{k}.{name}": array for name, array in arrays.items()}
+    output = output_of(weights)
     words, m, b = output_arrays(output, LAYOUT)
-    rows = np.array([len(output.q)], np.int32)
-    return {"output.words": words, "output.m": m, "output.b": b, "output.rows": rows}
+    found |= {"output.words": words, "output.m": m, "output.b": b, "output.rows": np.array([len(output.q)], np.int32)}
+    if "embedding.weight" in weights:
+        embedding = embedding_of(weights)
+        found["embedding.m"] = embedding.m
+        if "output.weight" in weights:  # else its rows are the output layer's
+            found["embedding.q"] = embedding.q
+    return found
 
 
 def _saved(about: dict[str, Any], numbers: Numbers, arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -47,9 +47,9 @@ export function seriesModel(network, { config, digest, features: described, answ
     counts[1]++;
     if (!asked && filled + 1 < P) return null;
     const layers = state.layers.map((h) => h.slice());
-    const top = network.read(network.enter(rows), layers);
+    const top = network.real(network.read(network.enter(rows), layers), layers);
     const sums = total.map((sum, j) => sum + top[j]);
-    const found = asked ? answers(network.answer([...top, ...sums.map((sum) => sum / (whole + 1))])) : null;
+    const found = asked ? answers(network.answerTo([...top, ...sums.map((sum) => sum / (whole + 1))])) : null;
     if (filled + 1 === P) {
       state.layers.forEach((h, k) => h.set(layers[k]));
       total.set(sums);
@@ -61,7 +61,7 @@ export function seriesModel(network, { config, digest, features: described, answ
   // What is left of each unit's state after so many steps beyond the usual one.
   function fade(hidden, over) {
     const by = (rate, offset) => Math.exp(-Math.max(over * rate + offset, 0));
-    for (let j = 0; j < hidden.length; j++) hidden[j] *= Math.fround(by(rates[j], offsets[j]));
+    for (let j = 0; j < hidden.length; j++) hidden[j] = network.number(hidden[j] * Math.fround(by(rates[j], offsets[j])));
   }
 
   function momentOf(moment) {

@@ -15,14 +15,14 @@ export function textModel(network, { config, digest, vocabulary: known, answer, 
   function read(token, state) {
     if (!(token >= 0 && token < V)) throw new RangeError(`token: expected 0 … ${V - 1}, got ${token}`);
     state.expect(kind);
-    state.top.set(network.read(network.embed(token), state.layers));
+    state.top.set(network.real(network.read(network.embed(token), state.layers), state.layers));
     for (let j = 0; j < H; j++) state.total[j] += state.top[j];
     state.counts[0]++;
   }
 
   // To all that was read: by the last state beside the mean of all.
   function answerTo({ top, total, counts: [count] }) {
-    return answers(network.answer([...top, ...total.map((sum) => sum / count)]));
+    return answers(network.answerTo([...top, ...total.map((sum) => sum / count)]));
   }
 
   const model = {
