@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 """Where screenshots are kept; not in git."""
@@ -73,6 +73,17 @@ def tab_to(page: Page, selector: str) -> None:
 def keys(page: Page, *names: str) -> None:
     for name in names:
         page.keyboard.press(name)
+
+
+def point_at(place: Locator, x: float | None = None, y: float = 1) -> None:
+    """Moves the pointer to a place, which was scrolled to before: what the page does about having been scrolled, as
+    hiding a tip, is done."""
+    place.scroll_into_view_if_needed()
+    place.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    if x is None:
+        place.hover()
+    else:
+        place.hover(position={"x": x, "y": y})
 
 
 def keep(page: Page, name: str) -> None:

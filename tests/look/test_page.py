@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import Show, keys, tab_to
+from browser import Show, keys, point_at, tab_to
 from page_reader import assert_largest, number, pixels, places, rows, written
 from playwright.sync_api import expect
 from traces import CATS, of_numbers, of_text, weights
@@ -76,7 +76,7 @@ def test_pointing_at_a_map_gives_the_unit_and_its_numbers(show: Show) -> None:
     layer = of_text(CATS[0]).layers[0]
     page = show(Page(of_text(CATS[0])))
     box = page.locator("#map-reset .map")
-    box.hover(position={"x": 1, "y": 1})
+    point_at(box, 1)
     unit = int(np.argsort(-layer.half_life(), kind="stable")[0])
     tip = page.locator("#tip").inner_text()
     assert tip.startswith(f"unit {unit} · half-life")
@@ -160,7 +160,7 @@ def test_the_triangle_is_the_whole_attention(show: Show) -> None:
     drawn = colours[:, 2:, 2][lower]  # the first column is what came before, the second one space
     assert np.corrcoef(np.sqrt(written), drawn)[0, 1] < -0.99
     assert (colours[:, 2:, 3][np.triu_indices(len(trace), 1)] == 0).all()
-    page.locator(".triangle").hover(position={"x": 1, "y": 2})
+    point_at(page.locator(".triangle"), 1, 2)
     assert f"weight: {attention[0, 0]:.3f}" in page.locator("#tip").inner_text()
 
 
@@ -204,7 +204,7 @@ def test_directions_and_episodes_have_their_own_attention(show: Show, direction:
     kept = layer.held(5, 11)
     shown = rows(page, "Kept across the span 5 – 11")
     assert [number(value) for _, value, _ in shown] == pytest.approx(np.sort(kept)[::-1], abs=2e-3)
-    page.locator("#map-hidden .map").hover(position={"x": 1, "y": 1})
+    point_at(page.locator("#map-hidden .map"), 1)
     tip = page.locator("#tip").inner_text()
     unit = int(re.findall(r"unit (\d+)", tip)[0])
     assert number(re.findall(r"\bh (−?[\d.]+)", tip)[0]) == pytest.approx(layer.hidden[0, unit], abs=2e-3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Show, Tab, keep, keys, tab_to, violations
+from browser import Show, Tab, keep, keys, point_at, tab_to, violations
 from page_reader import number, settled
 from playwright.sync_api import Browser, Page, expect
 from traces import CATS, LETTERS, model, of_numbers, of_text
@@ -185,10 +185,10 @@ def test_pointing_shows_the_equation_and_the_line_below_keeps_it(show: Show) -> 
     page = show(look.Page(of_text(CATS[0])))
     tip = page.locator("#tip")
     expect(page.locator("#circuit-says")).to_contain_text("hidden state")
-    page.locator("[data-part=update] .inside").hover()
+    point_at(page.locator("[data-part=update] .inside"))
     expect(tip).to_contain_text("update gate")
     assert equation_numbers(tip.inner_text()) == equation_numbers(says(page)) != []
-    page.locator("#circuit-title").hover()
+    point_at(page.locator("#circuit-title"))
     expect(tip).to_be_hidden()
     expect(page.locator("#circuit-says")).to_contain_text("update gate")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Show, Tab, keys, tab_to
+from browser import Show, Tab, keys, point_at, tab_to
 from page_reader import assert_largest, number, written
 from playwright.sync_api import Browser, expect
 from traces import CATS, LETTERS, model, of_numbers, of_text
@@ -92,7 +92,7 @@ def test_a_long_sequence_is_rounded_and_says_how_far(show: Show, monkeypatch: py
         bounds = box.bounding_box()
         assert bounds
         for across in (0.1, 0.6, 0.9):
-            box.hover(position={"x": bounds["width"] * across, "y": 1})
+            point_at(box, bounds["width"] * across)
             tip = page.locator("#tip").inner_text()
             unit, t = int(re.findall(r"unit (\d+)", tip)[0]), int(re.findall(r"position (\d+)", tip)[0])
             shown = [number(value) for value in re.findall(r"\b[zrnh] (−?[\d.]+)", tip)]

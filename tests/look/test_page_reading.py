@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Show, keys, tab_to
+from browser import Show, keys, point_at, tab_to
 from page_reader import in_view, number, pixels, rows, settled
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Shown
@@ -90,7 +90,7 @@ def test_positions_are_those_of_the_whole_text(show: Show) -> None:
     tab_to(page, ".text")
     keys(page, "Home", "Shift+ArrowRight", "Shift+ArrowRight")
     expect(page.get_by_text("Kept across the span 10 – 12")).to_be_visible()
-    page.locator("#map-update .map").hover(position={"x": 1, "y": 1})
+    point_at(page.locator("#map-update .map"), 1)
     expect(page.locator("#tip")).to_contain_text("position 10 ")
 
 
@@ -117,7 +117,7 @@ def test_a_tip_follows_what_is_chosen_and_goes_with_what_it_is_about(show: Show)
     trace = of_text(CATS[0])
     page = show(Page(trace))
     attention = trace.layers[0].attention()
-    page.locator("#t0-5").hover()
+    point_at(page.locator("#t0-5"))
     tip = page.locator("#tip")
     expect(tip).to_contain_text(f"weight: {attention[-1, 6]:.3f}")
     page.locator(".text").focus()
@@ -289,9 +289,9 @@ def test_a_chart_names_the_token_that_is_pointed_at(show: Show) -> None:
     chart = page.locator("#surprise .u-over")
     box = in_view(page, chart)
     each = box["width"] / (len(CATS[0]) + 1)  # one column more: “cats” has no counterpart
-    chart.hover(position={"x": 4.5 * each, "y": 20})
+    point_at(chart, 4.5 * each, 20)
     expect(page.locator("#surprise .u-legend")).to_contain_text("4 c / 4 c")
-    chart.hover(position={"x": 7.5 * each, "y": 20})
+    point_at(chart, 7.5 * each, 20)
     expect(page.locator("#surprise .u-legend")).to_contain_text("– / 7 s")
 
 

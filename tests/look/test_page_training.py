@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import ARTEFACTS, Show, keys, tab_to, violations
+from browser import ARTEFACTS, Show, keys, point_at, tab_to, violations
 from playwright.sync_api import Page as Shown
 from playwright.sync_api import expect
 from traces import LETTERS, model, of_text
@@ -90,12 +90,12 @@ def test_a_gate_taken_away_is_drawn_so(show: Show, task: str, gate: str) -> None
     page.select_option("#train-settings [name=form]", "after")
     page.select_option("#train-settings [name=without]", gate)
     one_step(page)
-    page.locator(f"#train-{gate}").hover()
+    point_at(page.locator(f"#train-{gate}"))
     tip = page.locator("#tip div")
     expect(tip.nth(1)).to_have_text({"update": "z 0.000", "reset": "r 1.000"}[gate])
     names = page.locator("#train-labels span").all_inner_texts()
     assert tip.nth(0).inner_text().split(" · ")[1] in names
-    page.locator({"update": "#train-reset", "reset": "#train-update"}[gate]).hover()
+    point_at(page.locator({"update": "#train-reset", "reset": "#train-update"}[gate]))
     assert 0 < float(tip.nth(1).inner_text().split()[1]) < 1
 
 

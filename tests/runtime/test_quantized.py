@@ -66,9 +66,9 @@ def test_a_language_model_is_the_oracle(reset: str, layers: int, residual: bool,
     before = model.state_after(ids[:7])
     assert before.any()
     logits, last = by_the_oracle(model, ids[7:], before)
-    tops, after = model._read(ids[7:, None], before[:, None])
+    tops, after = model.hidden(ids[7:, None], before[:, None])
     np.testing.assert_array_equal(after[:, 0] * 2.0**ONE, last)
-    np.testing.assert_array_equal(model._output.logits(np.ascontiguousarray(tops[:, 0])) * 2.0**16, logits)
+    np.testing.assert_array_equal(model.output.logits(np.ascontiguousarray(tops[:, 0])) * 2.0**16, logits)
 
 
 @pytest.mark.parametrize("name", INSTRUCTION_SETS)
@@ -113,8 +113,8 @@ def test_what_is_read_does_not_depend_on_batch_chunks_or_threads(
 def test_a_stream_has_the_bits_of_a_text() -> None:
     model = language()
     ids = model.vocabulary.encode(TEXT)
-    tops, _ = model._read(ids[:, None], model.initial_state()[:, None])
-    expected = model._output.log_probabilities(np.ascontiguousarray(tops[:, 0]))
+    tops, _ = model.hidden(ids[:, None], model.initial_state()[:, None])
+    expected = model.output.log_probabilities(np.ascontiguousarray(tops[:, 0]))
     stream, out = model.stream(), np.empty(model.config.vocabulary_size, np.float32)
     for token, row in zip(ids.tolist(), expected, strict=True):
         assert stream.step(token, out) is out

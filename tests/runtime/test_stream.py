@@ -39,8 +39,8 @@ def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mo
 def expected_of(model: Model, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The log-probabilities (L, V) after each token of a whole text, and the state (K, H) at its end."""
     state = model.initial_state()[:, None]
-    tops, after = model._read(ids[:, None], state)
-    return model._output.log_probabilities(np.ascontiguousarray(tops[:, 0])), after[:, 0]
+    tops, after = model.hidden(ids[:, None], state)
+    return model.output.log_probabilities(np.ascontiguousarray(tops[:, 0])), after[:, 0]
 
 
 @given(n=N, data=st.data())
