@@ -30,4 +30,11 @@ void __wrap__ZNSt15__exception_ptr13exception_ptr9_M_addrefEv(void* held) {
 void __wrap__ZNSt15__exception_ptr13exception_ptr10_M_releaseEv(void* held) {
     _ZNSt15__exception_ptr13exception_ptrD1Ev(held);
 }
+
+// A new array's size that overflows is told from memory that ran out since GCC 11.
+[[noreturn]] void _ZSt17__throw_bad_allocv();
+[[noreturn]] void __wrap__ZSt28__throw_bad_array_new_lengthv() { _ZSt17__throw_bad_allocv(); }
+
+// glibc 2.32 says here whether there is one thread; std::shared_ptr, which asks, may always count as if there were more.
+__attribute__((visibility("hidden"))) char __libc_single_threaded = 0;
 }
