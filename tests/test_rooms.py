@@ -17,7 +17,7 @@ import penstock
 FLOORS = (
     "__main__",
     "cli",
-    "lab bench",
+    "lab bench serve",
     "tasks",
     "train",
     "__init__",
@@ -37,14 +37,14 @@ which names what users take from the rooms below."""
 
 LIGHT = (
     "errors files layout folder sealed workers gates equations native text series model_folder runtime web look "
-    "score exchange export quantize fixed_point engine"
+    "score exchange export quantize serve fixed_point engine"
 )
 """The rooms that never import torch, whatever one calls."""
 
 TORCH_SIDE = ("penstock.exchange.in_torch",)
 """The files of theirs that make modules of torch's, and do."""
 
-LIGHT_VERBS = "agree eval export generate import_ look prepare quantize score"
+LIGHT_VERBS = "agree eval export generate import_ look prepare quantize score serve"
 """The verbs that only use a trained model, or none."""
 
 START = ("penstock", "penstock.lab", "penstock.bench.measure")

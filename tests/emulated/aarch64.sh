@@ -52,7 +52,7 @@ SCRIPT
   have uv cmake ninja || pip install --quiet uv cmake ninja
   uv pip install --quiet --target "$here/lib/$python/site-packages" --python-platform aarch64-manylinux_2_28 \
     --python-version "${python#python}" --only-binary :all: --constraints constraints.txt \
-    numpy pytest pytest-timeout hypothesis nanobind
+    numpy safetensors pytest pytest-timeout hypothesis nanobind
   touch "$here/.installed"
 fi
 

@@ -33,6 +33,9 @@ app.command("penstock.cli.look:look", help="See what a model's gates keep and fo
 app.command("penstock.cli.quantize:quantize", help="Round a model's weights to 8 bits, and say what it costs.")
 app.command("penstock.cli.export:export", help="Carry a model to C, or to where else it is to run.")
 app.command("penstock.cli.import_:import_", name="import", help="Take a GRU that another program trained.")
+app.command(
+    "penstock.cli.serve:serve", help="Answer over HTTP: write on, score, embed, predict; states in clients' hands."
+)
 app.command("penstock.cli.agree:agree", help="Measure how often a model prefers the good of two sentences.")
 app.command("penstock.cli.lab:lab", help="Run the textbook's claims, and show which hold.")
 app.command("penstock.cli.bench:bench", help="Measure this machine, and Penstock beside its peers.")

@@ -48,14 +48,21 @@ class Model:
         self._embedding = embedding_rows(self.weights) if self.quantized else self.weights["embedding.weight"]
         self._state_shape = config.stack.num_layers, config.stack.hidden_size
         self._layers = stack_layers(self.weights, config.stack)
-        self._output = output_of_stack(self.weights, config.stack)
+        self.output = output_of_stack(self.weights, config.stack)
+        """Makes logits, log-probabilities and nats of what ``hidden`` gives."""
         self._network = network(
             self._layers,
             residual=config.stack.residual,
             embedding=self._embedding,
-            output=self._output,
+            output=self.output,
             log_probabilities=True,
         )
+
+    @functools.cached_property
+    def logits_network(self) -> Any:
+        """Steps of texts side by side, whose answers are logits: what ``native.Network`` does."""
+        stack = self.config.stack
+        return network(self._layers, residual=stack.residual, embedding=self._embedding, output=self.output)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -73,7 +80,7 @@ class Model:
         """The state (K, H) that reading these tokens leaves."""
         state, steps = self.initial_state()[:, None], self._steps(1)
         for start in range(0, len(ids), steps):
-            _, state = self._read(ids[start : start + steps, None], state)
+            _, state = self.hidden(ids[start : start + steps, None], state)
         return state[:, 0]
 
     def step(
@@ -185,10 +192,10 @@ class Model:
             t = np.arange(steps)[:, None]
             at = np.minimum(begins[:alive] + start + t, len(ids) - 2)  # past a document's end, of no account
             lengths = np.minimum(left - (not to_the_end), steps)
-            hidden, state[:, :alive] = self._read(ids[at], state[:, :alive], lengths, threads)
+            hidden, state[:, :alive] = self.hidden(ids[at], state[:, :alive], lengths, threads)
             followed = t < left - 1
             following = at[followed] + 1
-            nats[following] = self._output.nats(hidden[followed], ids[following], threads=threads)
+            nats[following] = self.output.nats(hidden[followed], ids[following], threads=threads)
             start += steps
         readings: dict[int, Reading] = {}
         for k, n in enumerate(order):
@@ -274,7 +281,7 @@ class Model:
             token = sample(token, state, number, temperature, k, p, never, memory)
             yield token
 
-    def _read(
+    def hidden(
         self,
         tokens: NDArray[Any],
         state: Floats,

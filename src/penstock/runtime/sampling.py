@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from penstock import native
 
 COLDEST = 1e-200
 """A lower temperature draws as this one does, and here nothing overflows."""
@@ -32,6 +34,27 @@ def numbers(seed: int | None, count: int) -> Iterator[float]:
     generator = np.random.default_rng(seed)
     blocks = (generator.random(min(NUMBERS, count - start)).tolist() for start in range(0, count, NUMBERS))
     return itertools.chain.from_iterable(blocks)
+
+
+def draw(
+    logits: NDArray[np.float32],
+    numbers: NDArray[np.float64],
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    never: int,
+    tokens: NDArray[np.int64],
+) -> None:
+    """Draws a token (rows,) from each row of logits (rows, V) by a number (rows,), as ``sample`` does; not ``never``,
+    unless that is −1."""
+    if native.unavailable is None:
+        native.core.sample(logits, numbers, temperature, top_k, top_p, never, tokens)
+        return
+    for row, one in enumerate(logits.copy()):
+        if never >= 0:
+            one[never] = -np.inf
+        nucleus = top_p if top_p < 1 else None
+        tokens[row] = sample(one, numbers[row], temperature=temperature, top_k=top_k, top_p=nucleus)
 
 
 def sample(
@@ -88,23 +111,42 @@ def _nucleus(p: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     return nucleus
 
 
-def until(pieces: Iterable[Text], stops: Sequence[Text]) -> Iterator[Text]:
-    """What comes before the first of ``stops``, none of them empty, wherever the pieces are cut.
+class Until(Generic[Text]):
+    """What comes before the first of some texts, none of them empty, wherever the pieces that are fed are cut.
 
     What may be the begin of one waits for what follows.
     """
-    longest = max(map(len, stops))
-    held: Text | None = None
+
+    def __init__(self, stops: Sequence[Text]) -> None:
+        self.found = False
+        """Whether one came."""
+        self._stops: Sequence[Text] = stops
+        self._longest = max(map(len, stops))
+        self._held: Text = stops[0][:0]
+
+    def feed(self, piece: Text) -> Text:
+        """What can be said now, after another piece."""
+        held = self._held + piece
+        if found := [at for stop in self._stops if (at := held.find(stop)) >= 0]:
+            self.found, self._held = True, held[:0]
+            return held[: min(found)]
+        ends = range(max(len(held) - self._longest + 1, 0), len(held))
+        keep = next((at for at in ends if any(stop.startswith(held[at:]) for stop in self._stops)), len(held))
+        self._held = held[keep:]
+        return held[:keep]
+
+    def rest(self) -> Text:
+        """What was held back, once nothing follows."""
+        return self._held
+
+
+def until(pieces: Iterable[Text], stops: Sequence[Text]) -> Iterator[Text]:
+    """What ``Until`` lets through of pieces."""
+    gate = Until(stops)
     for piece in pieces:
-        held = piece if held is None else held + piece
-        if found := [at for stop in stops if (at := held.find(stop)) >= 0]:
-            if before := held[: min(found)]:
-                yield before
+        if said := gate.feed(piece):
+            yield said
+        if gate.found:
             return
-        ends = range(max(len(held) - longest + 1, 0), len(held))
-        keep = next((at for at in ends if any(stop.startswith(held[at:]) for stop in stops)), len(held))
-        if keep:
-            yield held[:keep]
-        held = held[keep:]
-    if held:
-        yield held
+    if rest := gate.rest():
+        yield rest

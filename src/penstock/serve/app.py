@@ -1,0 +1,478 @@
+"""The server as an ASGI application: which path answers what, and what holds for all of them."""
+
+import asyncio
+import dataclasses
+import hmac
+import importlib.resources
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from penstock.runtime import Model
+from penstock.serve import rows
+from penstock.serve.completions import Completing
+from penstock.serve.errors import Refused, busy, refused
+from penstock.serve.metrics import Gauges, exposed
+from penstock.serve.models import Limits, Models, Served
+from penstock.serve.openapi import described
+from penstock.serve.reading import embeddings, score
+from penstock.serve.schemas import (
+    CompletionRequest,
+    EmbeddingRequest,
+    ModelAbout,
+    ModelList,
+    PredictRequest,
+    ScoreRequest,
+)
+from penstock.serve.state import written
+from penstock.serve.texts import begun, kept
+from penstock.serve.wire import encode
+
+log = logging.getLogger("penstock.serve")
+
+T = TypeVar("T")
+CHECK = 5.0
+"""Seconds between two looks for models that are idle."""
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+CLOSE = {"Connection": "close"}
+OPEN = ("/", "/page.js", "/page.css", "/healthz", "/readyz", "/openapi.json")
+"""Paths that ask for no key: they say nothing of the models, and nothing is computed there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """What a server is told at its start."""
+
+    limits: Limits
+    keys: tuple[bytes, ...] = ()
+    """One of them is to be sent; none: nobody is asked."""
+    origins: tuple[str, ...] = ()
+    """Of pages that may ask, by CORS."""
+    idle: float = 600.0
+    """Seconds after which a model that nobody uses is let go of, if there are several."""
+
+
+class Server:
+    """What answers."""
+
+    def __init__(self, models: Models, settings: Serving, gauges: Gauges) -> None:
+        self.models, self.settings, self.limits, self.gauges = models, settings, settings.limits, gauges
+        self.ready = False
+        """All models are loaded, and no end is near."""
+        self.streams = 0
+
+    @asynccontextmanager
+    async def life(self, _: Starlette) -> AsyncIterator[None]:
+        """Loads the models, and lets go of those that are idle."""
+        for served in self.models.served.values():
+            await served.load()
+        self.ready = True
+        looking = asyncio.create_task(self._let_go())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            for served in self.models.served.values():
+                await served.end()
+
+    async def _let_go(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK)
+            if len(self.models.served) > 1:
+                for served in self.models.served.values():
+                    served.let_go(self.settings.idle)
+
+    async def reload(self, keep_states: bool) -> None:
+        """Loads the weights anew that the folders have now."""
+        for served in self.models.served.values():
+            await served.reload(keep_states)
+
+    # what the paths answer
+
+    async def completions(self, request: Request) -> Response:
+        """POST /v1/completions."""
+        asked = await self._asked(request, CompletionRequest)
+        served = self.models.of(asked.model)
+        if asked.stream:
+            return Events(self, asked, served)
+        async with self._place(), served.use() as loaded:
+            completing = Completing(asked, served, loaded, self.limits)
+            completing.start()
+            try:
+                return _json(await self._before_they_go(request, completing.whole()))
+            finally:
+                completing.end()
+
+    async def score(self, request: Request) -> Response:
+        """POST /v1/score."""
+        asked = await self._asked(request, ScoreRequest)
+        served = self.models.of(asked.model)
+        async with self._place(), served.use() as loaded:
+            return _json(await self._before_they_go(request, score(asked, served, loaded, self.limits)))
+
+    async def embeddings(self, request: Request) -> Response:
+        """POST /v1/embeddings."""
+        asked = await self._asked(request, EmbeddingRequest)
+        served = self.models.of(asked.model)
+        async with self._place(), served.use() as loaded:
+            return _json(await self._before_they_go(request, embeddings(asked, served, loaded, self.limits)))
+
+    async def predict(self, request: Request) -> Response:
+        """POST /v1/predict."""
+        asked = await self._asked(request, PredictRequest)
+        served = self.models.of(asked.model)
+        async with self._place(), served.use() as loaded:
+            found = rows.predict(asked, served, loaded, self.limits, self.gauges)
+            return _json(await self._before_they_go(request, found))
+
+    async def stream(self, socket: WebSocket) -> None:
+        """The WebSocket /v1/stream."""
+        try:
+            async with self._place():
+                served = self.models.of(socket.query_params.get("model"))
+                await rows.stream(socket, served, self.gauges)
+        except Refused as error:
+            await socket.send_denial_response(error.response())
+
+    async def list(self, _: Request) -> Response:
+        """GET /v1/models."""
+        return _json(ModelList("list", [await _about(one) for one in self.models.served.values()]))
+
+    async def one(self, request: Request) -> Response:
+        """GET /v1/models/{model}."""
+        return _json(await _about(self.models.of(request.path_params["model"])))
+
+    async def healthz(self, _: Request) -> Response:
+        """GET /healthz: the process lives."""
+        return _json({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        """GET /readyz: new requests are answered."""
+        return _json({"status": "ready"}) if self.ready else _json({"status": "not ready"}, 503)
+
+    async def metrics(self, _: Request) -> Response:
+        """GET /metrics."""
+        return Response(exposed(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(self, _: Request) -> Response:
+        """GET /openapi.json."""
+        return _json(described())
+
+    async def page(self, request: Request) -> Response:
+        """GET /: a page to try it on."""
+        name = request.url.path.strip("/") or "index.html"
+        kind = {"html": "text/html", "js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[1]]
+        content = (importlib.resources.files("penstock.serve") / "page" / name).read_bytes()
+        return Response(content, media_type=kind, headers={"Content-Security-Policy": PAGE_POLICY})
+
+    # what they share
+
+    async def _asked(self, request: Request, kind: type[T]) -> T:
+        """The body of a request.
+
+        Raises:
+            Refused: it is too large or too slow, or not what is expected.
+        """
+        size = request.headers.get("content-length", "")
+        if size.isdigit() and int(size) > self.limits.body:
+            raise self._too_large()
+        try:
+            body = await asyncio.wait_for(self._body(request), self.limits.header_seconds)
+        except asyncio.TimeoutError:
+            raise Refused(408, "body: expected the rest of it sooner", code="slow", headers=CLOSE) from None
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError as error:
+            message, _, where = str(error).partition(" - at `$")
+            param = where.rstrip("`").lstrip(".") or None
+            raise Refused(400, f"{param or 'body'}: {message}; see /openapi.json", param=param) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused(400, f"body: expected JSON in UTF-8: {error}", code="not_json") from None
+
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > self.limits.body:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> Refused:
+        message = f"body: expected at most {self.limits.body:,} bytes; send parts, and go on from the state"
+        return Refused(413, message, code="too_large", headers=CLOSE)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """A place among the requests that are answered at once."""
+        most = self.limits.streams + self.limits.queue
+        if self.streams >= most:
+            raise busy(f"{most:,} requests and connections are being answered; come again in a second")
+        self.streams += 1
+        self.gauges.streams.inc()
+        try:
+            yield
+        finally:
+            self.streams -= 1
+            self.gauges.streams.dec()
+
+    async def _before_they_go(self, request: Request, answer: Awaitable[T]) -> T:
+        """The answer, unless its client goes away, or it takes too long."""
+        working = asyncio.ensure_future(answer)
+        gone = asyncio.ensure_future(_gone(request.receive))
+        try:
+            await asyncio.wait((working, gone), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            if gone.done():
+                raise ClientDisconnect
+            raise self.too_long()
+        finally:
+            for task in (working, gone):
+                task.cancel()
+            with suppress(BaseException):
+                await asyncio.gather(working, gone, return_exceptions=True)
+
+    def too_long(self) -> Refused:
+        """An answer that takes longer than it may."""
+        return Refused(
+            503,
+            f"the answer took longer than {self.limits.seconds:g} seconds; ask for less, and go on from the state",
+            code="timeout",
+            headers={"Retry-After": "1"},
+        )
+
+
+class Events(Response):
+    """A completion as server-sent events. What is wrong before the first of them is answered as an error."""
+
+    def __init__(self, server: Server, asked: CompletionRequest, served: Served) -> None:
+        self.server, self.asked, self.served = server, asked, served
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends them."""
+        server = self.server
+        async with server._place(), self.served.use() as loaded:
+            completing = Completing(self.asked, self.served, loaded, server.limits)
+            completing.start()
+            writing = asyncio.ensure_future(self._send(completing, send))
+            gone = asyncio.ensure_future(_gone(receive))
+            try:
+                seconds = server.limits.seconds
+                await asyncio.wait((writing, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                if writing.done():
+                    writing.result()
+                elif not gone.done():
+                    writing.cancel()
+                    await _event(send, server.too_long().body(), last=True)
+            finally:
+                completing.end()
+                for task in (writing, gone):
+                    task.cancel()
+                with suppress(BaseException):
+                    await asyncio.gather(writing, gone, return_exceptions=True)
+
+    async def _send(self, completing: Completing, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        first = True
+        try:
+            async for choices in completing.parts():
+                await send(
+                    {"type": "http.response.body", "body": _parts(completing, choices, first), "more_body": True}
+                )
+                first = False
+        except Refused as error:
+            await _event(send, error.body(), last=True)
+            return
+        end = b"data: [DONE]\n\n"
+        if self.asked.stream_options is not None and self.asked.stream_options.include_usage:
+            end = b"data: " + encode(completing.completion([], completing.usage())) + b"\n\n" + end
+        await send({"type": "http.response.body", "body": end, "more_body": False})
+
+
+def _parts(completing: Completing, choices: Sequence[Any], first: bool) -> bytes:
+    """An event for each choice."""
+    events = [encode(completing.completion([one], said=first)) for one in choices]
+    return b"".join(b"data: " + event + b"\n\n" for event in events)
+
+
+async def _event(send: Send, content: Any, last: bool) -> None:
+    await send({"type": "http.response.body", "body": b"data: " + encode(content) + b"\n\n", "more_body": not last})
+
+
+async def _gone(receive: Receive) -> None:
+    """Returns once the client is."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _about(served: Served) -> ModelAbout:
+    async with served.use() as loaded:
+        runtime = loaded.runtime
+        task, parameters = "language", sum(int(weight.size) for weight in runtime.weights.values())
+        reads: Any = "text"
+        if isinstance(runtime, Model):
+            state, size = kept(runtime, begun(runtime, set(), None)), runtime.initial_state().nbytes  # type: ignore[arg-type]
+        elif hasattr(runtime, "initial_state"):
+            state, size = written(runtime.digest, {}, runtime.initial_state()), runtime.initial_state().nbytes
+            task, reads = getattr(runtime, "task", "states"), list(getattr(runtime, "columns", ["x"]))
+        else:
+            state, size, task = "", 0, runtime.task
+        return ModelAbout(
+            served.name,
+            "model",
+            served.created,
+            "penstock",
+            task,
+            reads,
+            size,
+            len(state),
+            parameters,
+            f"penstock-{loaded.digest[:12]}",
+        )
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type="application/json")
+
+
+class Guard:
+    """Around all paths: keys, headers, counts, and an answer to whatever went wrong."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self.app, self.server = app, server
+        self.paths = {route.path for route in routes(server) if isinstance(route, Route | WebSocketRoute)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        begun_at, status = time.perf_counter(), 0
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                have = {name for name, _ in message.get("headers", [])}
+                more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *(one for one in more if one[0] not in have)]
+            await send(message)
+
+        try:
+            self._expect_key(scope)
+            await self.app(scope, receive, told)
+        except Refused as error:
+            if not status:
+                await self._refuse(error, scope, receive, told)
+        except ClientDisconnect:
+            pass
+        except Exception:
+            log.exception("a fault")  # with no word of what was asked
+            if not status:
+                await self._refuse(_fault(), scope, receive, told)
+        finally:
+            path = scope["path"] if scope["path"] in self.paths else "other"
+            self.server.gauges.requests.labels(path, str(status or 499)).inc()
+            self.server.gauges.seconds.labels(path).observe(time.perf_counter() - begun_at)
+
+    def _expect_key(self, scope: Scope) -> None:
+        keys = self.server.settings.keys
+        if not keys or scope["path"] in OPEN or scope.get("method") == "OPTIONS":
+            return
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        kind, _, key = given.partition(b" ")
+        found = [hmac.compare_digest(key.strip(), one) for one in keys]
+        if kind.lower() != b"bearer" or not any(found):
+            message = "expected the header Authorization: Bearer KEY, with a key that this server knows"
+            raise Refused(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+    async def _refuse(self, error: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await error.response()(scope, receive, send)
+        else:
+            await WebSocket(scope, receive, send).send_denial_response(error.response())
+
+
+def _fault() -> Refused:
+    return Refused(500, "a fault of the server's, which is in its log", code="fault")
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    return _fault().response()
+
+
+async def _no_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = {404: "there is no such path", 405: f"the path does not take {request.method}"}.get(
+        error.status_code, error.detail
+    )
+    return Refused(error.status_code, f"{what}; see /openapi.json", headers=error.headers).response()
+
+
+def routes(server: Server) -> list[Route | WebSocketRoute]:
+    """Which path answers what."""
+    posts = {
+        "/v1/completions": server.completions,
+        "/v1/score": server.score,
+        "/v1/embeddings": server.embeddings,
+        "/v1/predict": server.predict,
+    }
+    gets = {
+        "/v1/models": server.list,
+        "/v1/models/{model}": server.one,
+        "/healthz": server.healthz,
+        "/readyz": server.readyz,
+        "/metrics": server.metrics,
+        "/openapi.json": server.openapi,
+        "/": server.page,
+        "/page.js": server.page,
+        "/page.css": server.page,
+    }
+    return [
+        *(Route(path, answer, methods=["POST"]) for path, answer in posts.items()),
+        *(Route(path, answer, methods=["GET"]) for path, answer in gets.items()),
+        WebSocketRoute("/v1/stream", server.stream),
+    ]
+
+
+def application(server: Server) -> ASGIApp:
+    """The application."""
+    more = []
+    if server.settings.origins:
+        more.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=server.settings.origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type"],
+            )
+        )
+    handlers: dict[Any, Callable[..., Any]] = {Refused: refused, HTTPException: _no_path, Exception: _failed}
+    app = Starlette(routes=routes(server), middleware=more, exception_handlers=handlers, lifespan=server.life)
+    return Guard(app, server)

@@ -1,0 +1,121 @@
+"""POST /v1/score and /v1/embeddings: texts that are read alone, between the steps of those that are written."""
+
+import base64
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from penstock.runtime.score import count_characters
+from penstock.serve.engine import Ended, EngineRequest, Mailbox, Read
+from penstock.serve.errors import Refused
+from penstock.serve.models import Limits, Loaded, Served
+from penstock.serve.schemas import (
+    Embedding,
+    EmbeddingRequest,
+    Embeddings,
+    ScoreRequest,
+    Scores,
+    TextScore,
+    Usage,
+)
+from penstock.serve.texts import Begin, Prompt, begun, encoded, kept, language, prompts, shown, warnings
+from penstock.serve.wire import finite
+
+
+async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Limits) -> Scores:
+    """How well a language model expected texts: those that ``penstock score`` says, to the last bit."""
+    model = language(served, loaded)
+    begin = begun(model, served.accepted, asked.state)
+    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+    found = [encoded(model.vocabulary, text, begin, "input") for text in texts]
+    reads = await _read(loaded, found, begin, limits, judged=True, whole=False)
+    data = []
+    for k, (text, prompt, read) in enumerate(zip(texts, found, reads, strict=True)):
+        own = prompt.ids[len(prompt.ids) - prompt.given :]
+        first = int(prompt.given == len(prompt.ids))  # expected after nothing
+        if model.vocabulary.unknown is None:
+            utf8 = model.vocabulary.utf8(own[first:])
+        else:
+            utf8 = text[first:].encode("utf-8", "surrogatepass")
+        nats = -float(np.sum(read.log_p))
+        one = TextScore(
+            k,
+            finite(nats),
+            len(read.log_p),
+            count_characters(utf8),
+            len(utf8),
+            finite(nats / math.log(2) / len(utf8)) if utf8 else None,
+        )
+        if asked.tokens:
+            one.tokens = [shown(model.vocabulary, token) for token in own.tolist()]
+            one.token_logprobs = [*[None] * (first and len(own) > 0), *map(finite, read.log_p.tolist())]
+        if asked.return_state:
+            one.state = kept(model, read.place, begin.pending)
+        data.append(one)
+    return Scores("list", served.name, data, _usage(found), warnings(found))
+
+
+async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, limits: Limits) -> Embeddings:
+    """The top layer's state after each text: that of ``penstock score --embed``."""
+    model = language(served, loaded)
+    H = model.config.stack.hidden_size
+    if asked.dimensions not in (None, H):
+        raise Refused(400, f"dimensions: expected {H}, as the model has, got {asked.dimensions}", param="dimensions")
+    begin = Begin(model.initial_state(), None)
+    found = [encoded(model.vocabulary, text, begin, "input") for text in prompts(asked.input, "input")]
+    reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
+    data = []
+    for k, read in enumerate(reads):
+        assert read.top is not None
+        value: list[float | None] | str = [finite(one) for one in read.top.tolist()]
+        if asked.encoding_format == "base64":
+            value = base64.b64encode(read.top.astype("<f4").tobytes()).decode()
+        data.append(Embedding("embedding", k, value))
+    return Embeddings("list", served.name, data, _usage(found), warnings(found))
+
+
+async def _read(
+    loaded: Loaded, found: Sequence[Prompt], begin: Begin, limits: Limits, *, judged: bool, whole: bool
+) -> list[Read]:
+    """Of each text what the engine tells of it."""
+    tokens = sum(len(one.ids) for one in found)
+    if tokens > limits.tokens:
+        raise Refused(
+            400,
+            f"input: expected at most {limits.tokens:,} tokens a request, got {tokens:,}; send parts, and go on from "
+            "the state",
+            param="input",
+            code="too_many_tokens",
+        )
+    mailbox = Mailbox()
+    jobs = [
+        EngineRequest(
+            mailbox,
+            one.ids,
+            begin.state,
+            seed=begin.seed or 0,
+            drawn=begin.drawn,
+            judged=judged,
+            whole=whole,
+        )
+        for one in found
+    ]
+    loaded.submit(jobs)
+    reads: dict[int, Read] = {}
+    try:
+        while len(reads) < len(jobs):
+            for item in await mailbox.get():
+                if isinstance(item, Ended):
+                    raise Refused(500, f"the model's engine ended: {item.message}", code="engine")
+                reads[id(item.reading)] = item
+    finally:
+        assert loaded.engine is not None
+        for one in jobs:
+            loaded.engine.cancel(one)
+    return [reads[id(one)] for one in jobs]
+
+
+def _usage(found: Sequence[Prompt]) -> Usage:
+    given = sum(one.given for one in found)
+    return Usage(given, 0, given)

@@ -1,0 +1,194 @@
+"""POST /v1/predict and the WebSocket /v1/stream: rows of numbers in, answers out; and texts that get an answer.
+
+A row takes some microseconds: it is answered where it comes in, and waits for no batch.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from penstock.errors import PenstockError
+from penstock.runtime import Model
+from penstock.runtime.answers import AnswerStreams
+from penstock.runtime.states_model import StatesRuntime
+from penstock.runtime.text_answers import answers_to_texts
+from penstock.runtime.text_model import TextRuntime
+from penstock.serve import state as states
+from penstock.serve.errors import Refused
+from penstock.serve.metrics import Gauges
+from penstock.serve.models import Limits, Loaded, Served
+from penstock.serve.schemas import Prediction, PredictRequest, StreamMessage
+from penstock.serve.wire import encode
+
+AT_ONCE = 256
+"""ServedRows of a request that are answered before others have their turn."""
+
+
+class ServedRows:
+    """Series that a client sends the rows of, each by its id."""
+
+    def __init__(self, served: Served, loaded: Loaded) -> None:
+        self.runtime = loaded.runtime
+        if isinstance(self.runtime, Model | TextRuntime):
+            what = "reads texts: ask /v1/completions" if isinstance(self.runtime, Model) else "reads texts, not rows"
+            raise Refused(400, f"model: {served.name} {what}", param="model", code="wrong_task")
+        self._bare = self.runtime.stream() if isinstance(self.runtime, StatesRuntime) else None
+        self._streams: Any = None
+        if self._bare is None:
+            try:
+                self._streams = AnswerStreams(self.runtime)
+            except PenstockError as error:
+                raise Refused(400, f"model: {error}", param="model", code="wrong_task") from None
+
+    def answer(self, row: Any, where: str = "row") -> dict[str, Any]:
+        """To a row.
+
+        Raises:
+            Refused: it is none.
+        """
+        try:
+            if self._bare is not None:
+                x = np.array(row, np.float32)
+                return {"output": [float(one) for one in self._bare.step(x)]}
+            if not isinstance(row, dict):
+                row = self._named(row, where)
+            return dict(self._streams.row(row, where))
+        except PenstockError as error:
+            raise Refused(422, str(error), param=where, code="bad_row") from None
+        except (ValueError, TypeError, OverflowError) as error:
+            raise Refused(422, f"{where}: {error}", param=where, code="bad_row") from None
+
+    def _named(self, row: Sequence[Any], where: str) -> dict[str, Any]:
+        """A list of cells, by the names of the columns that the model reads; of such that have no time and no id."""
+        columns = self.runtime.columns
+        if len(row) != len(columns):
+            raise Refused(
+                422,
+                f"{where}: expected {len(columns)} cells of {', '.join(columns)}, got {len(row)}",
+                param=where,
+                code="bad_row",
+            )
+        return dict(zip(columns, row, strict=True))
+
+    def state(self) -> str:
+        """Where the series stand, as a text."""
+        if self._bare is not None:
+            return states.written(self.runtime.digest, {}, self._bare.state)
+        of = self._streams.streams
+        values = np.concatenate([self.runtime.initial_state()[:0], *(one.state for one in of.values())])
+        about = {"ids": list(of), "episodes": self._streams.episodes}
+        return states.written(self.runtime.digest, about, values)
+
+    def restore(self, text: str, accepted: set[str]) -> None:
+        """Goes on from there.
+
+        Raises:
+            Refused: it is no state of this model.
+        """
+        for digest in accepted - {self.runtime.digest}:
+            try:
+                found = states.read(text, digest)
+                break
+            except Refused:
+                continue
+        else:
+            found = states.read(text, self.runtime.digest)
+        if self._bare is not None:
+            like = self._bare.state
+            self._bare.state = states.numbers(found, like.dtype, like.shape)
+            return
+        ids, episodes = found.about.get("ids"), found.about.get("episodes")
+        if not isinstance(ids, list) or not isinstance(episodes, dict) or not all(isinstance(one, str) for one in ids):
+            raise states.refused("expected the text that an answer had, got something else", "state_damaged")
+        values = states.numbers(found, self.runtime.state_type, (len(ids),))
+        for k, id_ in enumerate(ids):
+            self._streams.streams[id_] = self.runtime.stream()
+            self._streams.streams[id_].state = values[k : k + 1]
+        self._streams.episodes |= {str(key): str(value) for key, value in episodes.items()}
+
+
+async def predict(asked: PredictRequest, served: Served, loaded: Loaded, limits: Limits, gauges: Gauges) -> Prediction:
+    """Answers rows, or texts."""
+    runtime = loaded.runtime
+    for name, given in (("rows", asked.rows), ("texts", asked.texts)):
+        if given is not None and len(given) > limits.tokens:
+            raise Refused(400, f"{name}: expected at most {limits.tokens:,}, got {len(given):,}", param=name)
+    if isinstance(runtime, TextRuntime):
+        if asked.texts is None or asked.rows is not None or asked.state is not None or asked.return_state:
+            raise Refused(
+                400, f"texts: expected them, and no rows and no state: {served.name} reads texts", param="texts"
+            )
+        data = await asyncio.to_thread(lambda: list(answers_to_texts(runtime, asked.texts or [])))
+        return Prediction("list", served.name, data)
+    if asked.rows is None or asked.texts is not None:
+        raise Refused(400, f"rows: expected them, and no texts: {served.name} reads rows", param="rows")
+    rows = ServedRows(served, loaded)
+    if asked.state is not None:
+        rows.restore(asked.state, served.accepted)
+    data = []
+    for k, row in enumerate(asked.rows):
+        data.append(rows.answer(row, f"rows[{k}]"))
+        if k % AT_ONCE == AT_ONCE - 1:
+            await asyncio.sleep(0)
+    gauges.rows.inc(len(data))
+    return Prediction("list", served.name, data, rows.state() if asked.return_state else None)
+
+
+async def stream(socket: WebSocket, served: Served, gauges: Gauges) -> None:
+    """Answers the rows of a connection, one message each, until it is closed."""
+    decoder = msgspec.json.Decoder(StreamMessage)
+    async with served.use() as loaded:
+        runtime, rows = loaded.runtime, ServedRows(served, loaded)
+        await socket.accept()
+        try:
+            while True:
+                content = await _next(socket)
+                if loaded is not served.loaded:
+                    await socket.close(1012, "the model has new weights, to which this state means nothing; begin anew")
+                    return
+                if runtime is not loaded.runtime:
+                    runtime, rows = loaded.runtime, _carried(rows, served, loaded)
+                await socket.send_text(_answered(rows, decoder, content, served.accepted, gauges))
+        except WebSocketDisconnect:
+            return
+
+
+async def _next(socket: WebSocket) -> str | bytes:
+    """The next message.
+
+    Raises:
+        WebSocketDisconnect: there is none.
+    """
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    return message.get("text") or message.get("bytes") or ""
+
+
+def _answered(rows: ServedRows, decoder: Any, content: str | bytes, accepted: set[str], gauges: Gauges) -> str:
+    try:
+        message: StreamMessage = decoder.decode(content)
+        found: dict[str, Any] = {}
+        if message.state is not None:
+            rows.restore(message.state, accepted)
+        if message.row is not None:
+            found["answer"] = rows.answer(message.row)
+            gauges.rows.inc()
+        if message.return_state:
+            found["state"] = rows.state()
+        return encode(found).decode()
+    except msgspec.DecodeError as error:
+        return encode(Refused(400, f"message: {error}", code="bad_message").body()).decode()
+    except Refused as error:
+        return encode(error.body()).decode()
+
+
+def _carried(rows: ServedRows, served: Served, loaded: Loaded) -> ServedRows:
+    after = ServedRows(served, loaded)
+    before = rows.state()
+    after.restore(before, {*served.accepted, rows.runtime.digest})
+    return after

@@ -1,0 +1,139 @@
+"""What requests on texts have in common: prompts, where they begin, and how tokens are shown."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.runtime import Model
+from penstock.runtime.batch import Place
+from penstock.serve import state as states
+from penstock.serve.errors import Refused
+from penstock.serve.models import Loaded, Served
+from penstock.text.vocabulary import Vocabulary
+
+
+class Begin(NamedTuple):
+    """Where a text begins. Letters: K layers, H hidden units."""
+
+    state: NDArray[np.float32]
+    """(K, H)."""
+    token: int | None
+    """What was read last, or is to be read first; None at a text's beginning."""
+    seed: int | None = None
+    drawn: int = 0
+    pending: bytes = b""
+    """Of a character that is not whole yet."""
+
+
+class Prompt(NamedTuple):
+    """A text that a client sent, as tokens."""
+
+    ids: NDArray[np.int64]
+    given: int
+    """How many of the tokens, at the end, are the client's own."""
+    unknown: int
+
+
+def language(served: Served, loaded: Loaded) -> Model:
+    """The language model.
+
+    Raises:
+        Refused: it is of another kind.
+    """
+    if isinstance(loaded.runtime, Model):
+        return loaded.runtime
+    raise Refused(
+        400,
+        f"model: {served.name} answers rows or texts, and writes none; ask /v1/predict, or a language model here",
+        param="model",
+        code="wrong_task",
+    )
+
+
+def begun(model: Model, accepted: set[str], text: str | None) -> Begin:
+    """Where a text begins that brings a state, or none.
+
+    Raises:
+        Refused: it is no state of this model.
+    """
+    if text is None:
+        return Begin(model.initial_state(), None)
+    for digest in accepted - {model.digest}:
+        try:
+            found = states.read(text, digest)
+            break
+        except Refused:
+            continue
+    else:
+        found = states.read(text, model.digest)
+    about, V = found.about, model.config.vocabulary_size
+    values = states.numbers(found, np.float32, model.initial_state().shape)
+    token, seed, drawn = (int(n) if type(n := about.get(name)) is int else -1 for name in ("token", "seed", "drawn"))
+    if not (0 <= token < V and 0 <= seed < 1 << 64 and 0 <= drawn < 1 << 62) or not np.isfinite(values).all():
+        raise states.refused("expected the text that an answer had, got something else", "state_damaged")
+    pending = str(about.get("pending", ""))
+    try:
+        return Begin(values, token, seed, drawn, bytes.fromhex(pending[:6]))
+    except ValueError:
+        raise states.refused("expected the text that an answer had, got something else", "state_damaged") from None
+
+
+def kept(model: Model, place: Place, pending: bytes = b"") -> str:
+    """Where a text stands, as a text."""
+    about = {"token": place.token, "seed": place.seed, "drawn": place.drawn, "pending": pending.hex()}
+    return states.written(model.digest, about, place.state)
+
+
+def prompts(asked: str | Sequence[Any] | None, name: str) -> list[str | list[int]]:
+    """The texts of a request, or their tokens.
+
+    Raises:
+        Refused: some are texts and some are not.
+    """
+    if asked is None:
+        return [""]
+    if isinstance(asked, str):
+        return [asked]
+    if all(isinstance(one, int) for one in asked):
+        return [[*asked]]
+    if len({type(one) for one in asked}) != 1:
+        raise Refused(400, f"{name}: expected texts, or tokens, not both", param=name)
+    return [*asked]
+
+
+def encoded(vocabulary: Vocabulary, text: str | list[int], begin: Begin, name: str) -> Prompt:
+    """The tokens of a text, with the one before them.
+
+    Raises:
+        Refused: there are no such tokens.
+    """
+    if isinstance(text, str):
+        own = vocabulary.encode(text)
+    else:
+        own = np.array(text, np.int64)
+        if len(own) and int(own.max()) >= len(vocabulary):
+            raise Refused(400, f"{name}: expected tokens below {len(vocabulary):,}, got {int(own.max()):,}", param=name)
+    unknown = 0 if vocabulary.unknown is None else int((own == vocabulary.unknown).sum())
+    before = [] if begin.token is None else [begin.token]
+    if not len(own) and begin.token is None:
+        before = vocabulary.encode("\n").tolist()  # an empty text stands for the start of a line
+    return Prompt(np.concatenate([np.array(before, np.int64), own]), len(own), unknown)
+
+
+def warnings(found: Sequence[Prompt]) -> list[str] | None:
+    """What a client is to know of what was read."""
+    unknown, all_ = sum(one.unknown for one in found), sum(one.given for one in found)
+    if not unknown:
+        return None
+    return [f"{unknown:,} of {all_:,} characters the model never saw; they were read as U+FFFD"]
+
+
+def shown(vocabulary: Vocabulary, token: int) -> str:
+    """A token as text; as OpenAI does, ``bytes:\\xe4\\xb8`` where it is no whole character."""
+    utf8 = vocabulary.utf8(np.array([token]))
+    try:
+        return utf8.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in utf8)
