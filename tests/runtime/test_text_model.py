@@ -1,5 +1,6 @@
 """Models of texts without torch: they agree with the module, whatever else is read beside a text."""
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def test_a_text_does_not_depend_on_the_others_by_a_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(model.read([text])[0], of_text[text])
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.read(TEXTS), model.read(TEXTS))
+    assert again.digest == model.digest
     assert model.read([]).shape == (0, 3)
 
 
@@ -74,6 +76,16 @@ def test_what_stands_after_the_longest_is_not_read(tmp_path: Path) -> None:
     model = load_text(tmp_path)
     begun = ("the cat sat on the mat " * 9)[:LONGEST]
     np.testing.assert_array_equal(model.read([begun + "dog"]), model.read([begun]))
+
+
+def test_another_vocabulary_is_another_model(tmp_path: Path) -> None:
+    made(tmp_path, "char", ANSWERS[0])
+    before = load_text(tmp_path).digest
+    config = json.loads((tmp_path / "config.json").read_text())
+    letters = config["input"]["vocabulary"]["characters"]
+    config["input"]["vocabulary"]["characters"] = letters[:-2] + letters[-1] + letters[-2]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_text(tmp_path).digest != before
 
 
 def test_a_folder_that_is_not_whole(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A trained model of texts without torch: a class, labels or numbers for each text."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.model_folder.content import digest_of
 from penstock.model_folder.series import TEXT, SeriesFiles, load_series_model
 from penstock.model_folder.stack import check_positive
 from penstock.runtime.answer_model import AnswerRuntime, Floats
@@ -30,6 +32,11 @@ class TextRuntime(AnswerRuntime):
         self.longest = int(files.reads["longest"])
         """Tokens of a text that are read; those after them are not."""
         self._embedding = embedding_rows(files.weights) if self.quantized else files.weights["embedding.weight"]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The same where the model is the same."""
+        return digest_of(self._files.weights, self.reads, self.answer, self.vocabulary.saved())
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The answers to texts.
