@@ -82,8 +82,8 @@ def test_another_vocabulary_is_another_model(tmp_path: Path) -> None:
     made(tmp_path, "char", ANSWERS[0])
     before = load_text(tmp_path).digest
     config = json.loads((tmp_path / "config.json").read_text())
-    letters = config["input"]["vocabulary"]["characters"]
-    config["input"]["vocabulary"]["characters"] = letters[:-2] + letters[-1] + letters[-2]
+    about = config["input"]["vocabulary"]
+    about["characters"] = about["characters"].replace("t", "T")
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_text(tmp_path).digest != before
 
