@@ -63,7 +63,12 @@ def series(
     """A model of rows of numbers."""
     about = StackConfig(read.size * (2 * segment or 1), hidden, **stack)
     config = SeriesConfig(outputs, about, segment, decay)
-    reads = {"columns": [{"name": column.name} for column in read.columns], "features": read.to_json()}
+    columns = [
+        {"name": one.name, "role": "seen", **({"categories": list(one.categories)} if one.categories else {})}
+        for one in read.columns
+    ]
+    keys = {"id": [], "time": "t" if read.step else None, "episode": None, "dated": False}
+    reads = {**keys, "columns": columns, "features": read.to_json()}
     files = SeriesFiles("sequence" if segment else "steps", reads, answer, config, weights(config))
     with held(folder, "model") as place:
         save_series_model(place, files)
