@@ -336,11 +336,14 @@ async def _about(served: Served) -> ModelAbout:
         runtime = loaded.runtime
         task, parameters = "language", sum(int(weight.size) for weight in runtime.weights.values())
         reads: Any = "text"
+        keys = None
         if isinstance(runtime, Model):
             state, size = kept(runtime, begun(runtime, set(), None)), runtime.initial_state().nbytes  # type: ignore[arg-type]
         elif hasattr(runtime, "initial_state"):
             state, size = written(runtime.digest, {}, runtime.initial_state()), runtime.initial_state().nbytes
             task, reads = getattr(runtime, "task", "states"), list(getattr(runtime, "columns", ["x"]))
+            if (of := getattr(runtime, "reads", None)) is not None:
+                keys = [name for name in (*of["id"], of["time"], of["episode"]) if name]
         else:
             state, size, task = "", 0, runtime.task
         return ModelAbout(
@@ -354,6 +357,7 @@ async def _about(served: Served) -> ModelAbout:
             len(state),
             parameters,
             f"penstock-{loaded.digest[:12]}",
+            keys,
         )
 
 

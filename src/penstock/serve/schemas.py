@@ -198,6 +198,8 @@ class ModelAbout(Struct, omit_defaults=True):
     """Of one as a text."""
     parameters: int
     fingerprint: str
+    keys: list[str] | None = None
+    """Columns that a row has beside those that are read: of ids, of its time, of an episode's beginning."""
 
 
 class ModelList(Struct):
