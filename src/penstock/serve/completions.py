@@ -10,6 +10,7 @@ import numpy as np
 
 from penstock.runtime import Model
 from penstock.runtime.batch import Sampling, fresh
+from penstock.runtime.score import count_characters
 from penstock.serve.engine import Ended, Engine, EngineOutput, EngineRequest, Mailbox, Read, Writing
 from penstock.serve.errors import Refused
 from penstock.serve.models import Limits, Loaded, Served
@@ -29,8 +30,9 @@ class Completing:
             )
         self.mailbox = Mailbox()
         begin = begun(self.model, served.accepted, asked.state)
-        self.prompts = [encoded(self.model.vocabulary, one, begin, "prompt") for one in prompts(asked.prompt, "prompt")]
-        self.texts = self._texts()
+        given = prompts(asked.prompt, "prompt")
+        self.prompts = [encoded(self.model.vocabulary, one, begin, "prompt") for one in given]
+        self.texts = [one if isinstance(one, str) else self._text(one) for one in given] if asked.echo else []
         self.n, self.length = asked.n or 1, 16 if asked.max_tokens is None else asked.max_tokens
         self._expect_few(limits)
         self.id, self.created, self.name = f"cmpl-{secrets.token_hex(12)}", int(time.time()), served.name
@@ -40,14 +42,8 @@ class Completing:
         self._offsets = [0] * len(self._index)
         self.written = 0
 
-    def _texts(self) -> list[str]:
-        """The prompts as echoed."""
-        asked = prompts(self.asked.prompt, "prompt")
-        vocabulary = self.model.vocabulary
-        return [
-            one if isinstance(one, str) else vocabulary.utf8(np.array(one, np.int64)).decode("utf-8", "replace")
-            for one in asked
-        ]
+    def _text(self, tokens: list[int]) -> str:
+        return self.model.vocabulary.utf8(np.array(tokens)).decode("utf-8", "replace")
 
     def _expect_few(self, limits: Limits) -> None:
         tokens = sum(len(one.ids) + self.n * self.length for one in self.prompts)
@@ -153,7 +149,6 @@ class Completing:
             log_p: list[float | None] = [*[None] * first, *read.log_p.tolist()]
             best = [*[None] * first, *read.alternatives]
             about = self._log_probabilities(index, own, log_p, best)
-        self._offsets[index] += len(text)
         return Choice(text, index, about, None)
 
     def _choice(self, said: EngineOutput) -> Choice:
@@ -161,7 +156,6 @@ class Completing:
         about = None
         if self.asked.logprobs is not None:
             about = self._log_probabilities(index, said.tokens, said.log_p, said.alternatives)
-        self._offsets[index] += len(said.text)
         state = None
         if said.finished and self.asked.return_state:
             state = kept(self.model, said.writing.place, said.writing.pending)
@@ -172,18 +166,17 @@ class Completing:
     ) -> LogProbabilities:
         vocabulary = self.model.vocabulary
         names = [shown(vocabulary, token) for token in tokens]
-        top = [
-            None if one is None else {shown(vocabulary, token): value for token, value in one if value > -math.inf}
-            for one in best
-        ] or [None] * len(names)
-        if not self.asked.logprobs:
-            top = [None] * len(names)
-        offsets, at = [], self._offsets[index]
-        for name in names:
-            offsets.append(at)
-            at += len(name)
-        finite = [None if one is None or not math.isfinite(one) else one for one in log_p]
-        return LogProbabilities(names, finite, top, offsets)
+        top: list[dict[str, float] | None] = [None] * len(names)
+        if self.asked.logprobs:
+            top = [
+                None if one is None else {shown(vocabulary, token): value for token, value in one if value > -math.inf}
+                for one in best
+            ]
+        offsets = []
+        for token in tokens:  # of what the client sent and what is written, where each begins
+            offsets.append(self._offsets[index])
+            self._offsets[index] += count_characters(vocabulary.utf8(np.array([token])))
+        return LogProbabilities(names, [*log_p], top, offsets)
 
     def usage(self) -> Usage:
         """What was computed so far."""

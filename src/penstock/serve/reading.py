@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from penstock.serve.schemas import (
     Usage,
 )
 from penstock.serve.texts import Begin, Prompt, begun, encoded, kept, language, prompts, shown, warnings
-from penstock.serve.wire import finite
+
+AT_ONCE = 64
+"""Texts of a request that are read side by side."""
 
 
 async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Limits) -> Scores:
@@ -38,18 +41,18 @@ async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Lim
             utf8 = model.vocabulary.utf8(own[first:])
         else:
             utf8 = text[first:].encode("utf-8", "surrogatepass")
-        nats = -float(np.sum(read.log_p))
+        nats = float(np.sum(-read.log_p))
         one = TextScore(
             k,
-            finite(nats),
+            nats,
             len(read.log_p),
             count_characters(utf8),
             len(utf8),
-            finite(nats / math.log(2) / len(utf8)) if utf8 else None,
+            nats / math.log(2) / len(utf8) if utf8 else None,
         )
         if asked.tokens:
             one.tokens = [shown(model.vocabulary, token) for token in own.tolist()]
-            one.token_logprobs = [*[None] * (first and len(own) > 0), *map(finite, read.log_p.tolist())]
+            one.token_logprobs = [*[None] * (first and len(own) > 0), *read.log_p.tolist()]
         if asked.return_state:
             one.state = kept(model, read.place, begin.pending)
         data.append(one)
@@ -66,11 +69,12 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
     found = [encoded(model.vocabulary, text, begin, "input") for text in prompts(asked.input, "input")]
     reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
     data = []
-    for k, read in enumerate(reads):
+    for k, (prompt, read) in enumerate(zip(found, reads, strict=True)):
         assert read.top is not None
-        value: list[float | None] | str = [finite(one) for one in read.top.tolist()]
+        top = read.top if prompt.given else np.zeros_like(read.top)
+        value: Any = top.tolist()
         if asked.encoding_format == "base64":
-            value = base64.b64encode(read.top.astype("<f4").tobytes()).decode()
+            value = base64.b64encode(top.astype("<f4").tobytes()).decode()
         data.append(Embedding("embedding", k, value))
     return Embeddings("list", served.name, data, _usage(found), warnings(found))
 
@@ -88,32 +92,32 @@ async def _read(
             param="input",
             code="too_many_tokens",
         )
-    mailbox = Mailbox()
-    jobs = [
-        EngineRequest(
-            mailbox,
-            one.ids,
-            begin.state,
-            seed=begin.seed or 0,
-            drawn=begin.drawn,
-            judged=judged,
-            whole=whole,
-        )
-        for one in found
-    ]
+    reads: list[Read] = []
+    for start in range(0, len(found), AT_ONCE):
+        jobs = [
+            EngineRequest(
+                Mailbox(), one.ids, begin.state, seed=begin.seed or 0, drawn=begin.drawn, judged=judged, whole=whole
+            )
+            for one in found[start : start + AT_ONCE]
+        ]
+        reads += await _side_by_side(loaded, jobs)
+    return reads
+
+
+async def _side_by_side(loaded: Loaded, jobs: Sequence[EngineRequest]) -> list[Read]:
     loaded.submit(jobs)
-    reads: dict[int, Read] = {}
+    reads = []
     try:
-        while len(reads) < len(jobs):
-            for item in await mailbox.get():
-                if isinstance(item, Ended):
-                    raise Refused(500, f"the model's engine ended: {item.message}", code="engine")
-                reads[id(item.reading)] = item
+        for one in jobs:
+            (item,) = await one.mailbox.get()
+            if isinstance(item, Ended):
+                raise Refused(500, f"the model's engine ended: {item.message}", code="engine")
+            reads.append(item)
     finally:
         assert loaded.engine is not None
         for one in jobs:
             loaded.engine.cancel(one)
-    return [reads[id(one)] for one in jobs]
+    return reads
 
 
 def _usage(found: Sequence[Prompt]) -> Usage:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from penstock.errors import PenstockError
@@ -25,7 +26,7 @@ from penstock.serve.schemas import Prediction, PredictRequest, StreamMessage
 from penstock.serve.wire import encode
 
 AT_ONCE = 256
-"""ServedRows of a request that are answered before others have their turn."""
+"""Rows of a request that are answered before others have their turn."""
 
 
 class ServedRows:
@@ -36,13 +37,15 @@ class ServedRows:
         if isinstance(self.runtime, Model | TextRuntime):
             what = "reads texts: ask /v1/completions" if isinstance(self.runtime, Model) else "reads texts, not rows"
             raise Refused(400, f"model: {served.name} {what}", param="model", code="wrong_task")
-        self._bare = self.runtime.stream() if isinstance(self.runtime, StatesRuntime) else None
-        self._streams: Any = None
-        if self._bare is None:
-            try:
+        self._bare = self._streams = None
+        self._most = loaded.limits.tokens
+        try:
+            if isinstance(self.runtime, StatesRuntime):
+                self._bare = self.runtime.stream()
+            else:
                 self._streams = AnswerStreams(self.runtime)
-            except PenstockError as error:
-                raise Refused(400, f"model: {error}", param="model", code="wrong_task") from None
+        except (PenstockError, ValueError) as error:
+            raise Refused(400, f"model: {served.name}: {error}", param="model", code="wrong_task") from None
 
     def answer(self, row: Any, where: str = "row") -> dict[str, Any]:
         """To a row.
@@ -52,32 +55,39 @@ class ServedRows:
         """
         try:
             if self._bare is not None:
-                x = np.array(row, np.float32)
-                return {"output": [float(one) for one in self._bare.step(x)]}
-            if not isinstance(row, dict):
-                row = self._named(row, where)
-            return dict(self._streams.row(row, where))
+                return {"output": self._bare.step(self._numbers(row)).tolist()}
+            assert self._streams is not None
+            answer = self._streams.row(row if isinstance(row, dict) else self._named(row), where)
         except PenstockError as error:
             raise Refused(422, str(error), param=where, code="bad_row") from None
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise Refused(422, f"{where}: {error}", param=where, code="bad_row") from None
+        if len(self._streams.streams) > self._most:
+            raise Refused(400, f"{where}: expected at most {self._most:,} series; send the others apart", param=where)
+        return answer
 
-    def _named(self, row: Sequence[Any], where: str) -> dict[str, Any]:
+    def _numbers(self, row: Any) -> NDArray[np.float32]:
+        """A row of a bare GRU."""
+        if not isinstance(row, list) or not all(isinstance(cell, int | float) for cell in row):
+            raise ValueError(f"expected a list of numbers, got {row!r:.60}")
+        with np.errstate(over="ignore"):
+            found = np.array(row, np.float32)
+        if not np.isfinite(found).all():
+            raise ValueError("expected numbers of float32, got some that are too large")
+        return found
+
+    def _named(self, row: Sequence[Any]) -> dict[str, Any]:
         """A list of cells, by the names of the columns that the model reads; of such that have no time and no id."""
         columns = self.runtime.columns
         if len(row) != len(columns):
-            raise Refused(
-                422,
-                f"{where}: expected {len(columns)} cells of {', '.join(columns)}, got {len(row)}",
-                param=where,
-                code="bad_row",
-            )
+            raise ValueError(f"expected {len(columns)} cells of {', '.join(columns)}, got {len(row)}")
         return dict(zip(columns, row, strict=True))
 
     def state(self) -> str:
         """Where the series stand, as a text."""
         if self._bare is not None:
             return states.written(self.runtime.digest, {}, self._bare.state)
+        assert self._streams is not None
         of = self._streams.streams
         values = np.concatenate([self.runtime.initial_state()[:0], *(one.state for one in of.values())])
         about = {"ids": list(of), "episodes": self._streams.episodes}
@@ -87,28 +97,40 @@ class ServedRows:
         """Goes on from there.
 
         Raises:
-            Refused: it is no state of this model.
+            Refused: it is no state of this model; nothing has changed.
         """
-        for digest in accepted - {self.runtime.digest}:
-            try:
-                found = states.read(text, digest)
-                break
-            except Refused:
-                continue
-        else:
-            found = states.read(text, self.runtime.digest)
+        found = states.read(text, {*accepted, self.runtime.digest})
         if self._bare is not None:
             like = self._bare.state
-            self._bare.state = states.numbers(found, like.dtype, like.shape)
+            values = states.numbers(found, like.dtype, like.shape)
+            states.check_within(values)
+            self._bare.state = values
             return
-        ids, episodes = found.about.get("ids"), found.about.get("episodes")
-        if not isinstance(ids, list) or not isinstance(episodes, dict) or not all(isinstance(one, str) for one in ids):
-            raise states.refused("expected the text that an answer had, got something else", "state_damaged")
-        values = states.numbers(found, self.runtime.state_type, (len(ids),))
+        assert self._streams is not None
+        match found.about:
+            case {"ids": [*ids], "episodes": dict(episodes)} if all(
+                isinstance(one, str) for one in (*ids, *episodes.values())
+            ):
+                values = states.numbers(found, self.runtime.state_type, (len(ids),))
+            case _:
+                raise states.damaged()
+        _check(values)
+        streams = {id_: self.runtime.stream() for id_ in ids}
         for k, id_ in enumerate(ids):
-            self._streams.streams[id_] = self.runtime.stream()
-            self._streams.streams[id_].state = values[k : k + 1]
-        self._streams.episodes |= {str(key): str(value) for key, value in episodes.items()}
+            streams[id_].state = values[k : k + 1]
+        self._streams.streams, self._streams.episodes = streams, episodes
+
+
+def _check(values: NDArray[Any]) -> None:
+    """Raises Refused unless each part of these states can be one: those with names are as the runtimes name them."""
+    for name in values.dtype.names or ():
+        part = values[name]
+        if name == "hidden":
+            states.check_within(part)
+        if part.dtype.kind == "i" and (part < 0).any():
+            raise states.damaged()
+        if name == "filled" and (part >= values["rows"].shape[1]).any():
+            raise states.damaged()
 
 
 async def predict(asked: PredictRequest, served: Served, loaded: Loaded, limits: Limits, gauges: Gauges) -> Prediction:
@@ -181,7 +203,7 @@ def _answered(rows: ServedRows, decoder: Any, content: str | bytes, accepted: se
         if message.return_state:
             found["state"] = rows.state()
         return encode(found).decode()
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return encode(Refused(400, f"message: {error}", code="bad_message").body()).decode()
     except Refused as error:
         return encode(error.body()).decode()

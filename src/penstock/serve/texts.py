@@ -1,5 +1,6 @@
 """What requests on texts have in common: prompts, where they begin, and how tokens are shown."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -60,24 +61,18 @@ def begun(model: Model, accepted: set[str], text: str | None) -> Begin:
     """
     if text is None:
         return Begin(model.initial_state(), None)
-    for digest in accepted - {model.digest}:
-        try:
-            found = states.read(text, digest)
-            break
-        except Refused:
-            continue
-    else:
-        found = states.read(text, model.digest)
-    about, V = found.about, model.config.vocabulary_size
+    found = states.read(text, {*accepted, model.digest})
     values = states.numbers(found, np.float32, model.initial_state().shape)
-    token, seed, drawn = (int(n) if type(n := about.get(name)) is int else -1 for name in ("token", "seed", "drawn"))
-    if not (0 <= token < V and 0 <= seed < 1 << 64 and 0 <= drawn < 1 << 62) or not np.isfinite(values).all():
-        raise states.refused("expected the text that an answer had, got something else", "state_damaged")
-    pending = str(about.get("pending", ""))
-    try:
-        return Begin(values, token, seed, drawn, bytes.fromhex(pending[:6]))
-    except ValueError:
-        raise states.refused("expected the text that an answer had, got something else", "state_damaged") from None
+    states.check_within(values)
+    match found.about:
+        case {"token": int(token), "seed": int(seed), "drawn": int(drawn), "pending": str(pending)} if (
+            0 <= token < model.config.vocabulary_size
+            and 0 <= seed < 1 << 64
+            and 0 <= drawn < 1 << 62
+            and re.fullmatch("([0-9a-f]{2}){0,3}", pending)
+        ):
+            return Begin(values, token, seed, drawn, bytes.fromhex(pending))
+    raise states.damaged()
 
 
 def kept(model: Model, place: Place, pending: bytes = b"") -> str:
