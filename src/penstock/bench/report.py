@@ -89,6 +89,7 @@ def as_json(facts: dict[str, Any], results: Measurements) -> dict[str, Any]:
         "scoring": [row._asdict() | {"share": row.share, "target": TARGET} for row in results.scored],
         "steps": [group_facts(group) for group in results.steps],
         "busy": [busy_facts(row) for row in results.busy],
+        "served": [row._asdict() | {"reached": row.reached} for row in results.served],
     }
 
 

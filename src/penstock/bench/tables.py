@@ -10,6 +10,7 @@ from penstock.bench.measure import Entry, Row
 from penstock.bench.one_step import LARGEST, Group, geometric_mean
 from penstock.bench.roofline import ITEM_BYTES, KIB, MIB, Level, Roofline
 from penstock.bench.scoring import TARGET, Scoring
+from penstock.bench.serve import ServedRow
 
 STEADY = 0.15
 """The largest spread of a time that raises no doubt."""
@@ -23,6 +24,7 @@ class Measurements(NamedTuple):
     scored: Sequence[Scoring] = ()
     steps: Sequence[Group] = ()
     busy: Sequence[Busy] = ()
+    served: Sequence[ServedRow] = ()
 
 
 class TextTable(NamedTuple):
@@ -49,6 +51,8 @@ def tables(results: Measurements) -> list[TextTable]:
     if results.busy:
         of_name = {row.case.name: [r for r in results.busy if r.case.name == row.case.name] for row in results.busy}
         found += [*map(busy_table, of_name.values()), busy_promises_table(results.busy)]
+    if results.served:
+        found.append(served_table(results.served))
     return found
 
 
@@ -213,6 +217,23 @@ def busy_promises_table(rows: Sequence[Busy]) -> TextTable:
             ]
         )
     return TextTable("Busy machine: geometric means of the medians", header, found)
+
+
+def served_table(rows: Sequence[ServedRow]) -> TextTable:
+    """A server under load."""
+    return TextTable(
+        "penstock serve",
+        ["", "measured", "target", "beside"],
+        [
+            [
+                row.name,
+                f"{_number(row.measured)} {row.unit}".rstrip(),
+                _number(row.target, "≤ " if row.at_most else "≥ "),
+                row.beside or "–",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def _micro(entry: Entry) -> float | None:

@@ -29,13 +29,14 @@ def bench(
     steps: Flag = False,
     edge: Flag = False,
     busy: Flag = False,
+    serve: Flag = False,
     shape: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False, negative=())] = (),
     threads: Annotated[int | None, Parameter(show_default=False)] = None,
     quick: Flag = False,
     json_: Json = False,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> int:
-    """Measure this machine's roofline, and Penstock beside its peers; without a choice, all but --busy and --edge.
+    """Measure this machine's roofline, and Penstock beside its peers; without a choice, all but --busy, --edge and --serve.
 
     Args:
         roofline: What the machine can do at best.
@@ -47,6 +48,8 @@ def bench(
             native.RecurrentLayer and Stream.step beside the core alone, generate beside Stream.step.
         edge: One step where models are shipped to, on one thread: from Python without torch beside LiteRT and ONNX
             Runtime, compiled C beside the core, WebAssembly beside ONNX Runtime Web (npm install onnxruntime-web).
+        serve: penstock serve under load from another process: a thousand streams beside the core alone, one beside
+            generate, ten thousand sensors, and a server on ONNX Runtime.
         busy: Calls while other processes spin, on each number of threads, beside torch.nn.GRU under that load.
         shape: N,L,D,H: batch, steps, input features, hidden units; repeat it for more. Replaces the usual shapes.
         threads: For everyone; as many as there are cores unless you say.
@@ -65,6 +68,8 @@ def bench(
             raise PenstockError(f"--{name} needs PyTorch, which is not installed: pip install 'penstock[train]'")
     if scoring and find_spec("pyarrow") is None:
         raise PenstockError("--scoring needs Parquet, which is not installed: pip install 'penstock[parquet]'")
+    if serve and find_spec("uvicorn") is None:
+        raise PenstockError("--serve needs the server, which is not installed: pip install 'penstock[serve]'")
     if out is not None and find_spec("matplotlib") is None:
         raise PenstockError("--out draws with matplotlib, which is not installed: pip install 'penstock[bench]'")
     from penstock.bench import busy as under_load
@@ -72,6 +77,7 @@ def bench(
     from penstock.bench import one_step, peers
     from penstock.bench import roofline as machine
     from penstock.bench import scoring as bulk
+    from penstock.bench import serve as served
     from penstock.bench.measure import FULL, QUICK, Row, measure
     from penstock.bench.report import as_json, show, write
     from penstock.bench.report import machine as machine_facts
@@ -85,7 +91,7 @@ def bench(
         # Inference comes first: penstock.GRU, once imported, moves the core to the threads of torch.
         kinds: list[Kind] = ["inference"] if inference else []
         kinds += ["training"] if training else []
-        if not kinds and (shape or not (roofline or scoring or steps or edge or busy)):
+        if not kinds and (shape or not (roofline or scoring or steps or edge or busy or serve)):
             kinds = ["inference", "training"] if find_spec("torch") else ["inference"]
             scoring = not shape and find_spec("pyarrow") is not None
             steps = not shape and find_spec("torch") is not None
@@ -111,7 +117,8 @@ def bench(
         groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, told) if steps else []
         groups += shipped.measure(roof, shipped.QUICK if quick else shipped.FULL, told) if edge else []
         loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, told) if busy else []
-        results = Measurements(roof, rows, scored, groups, loaded)
+        answered = served.measure(threads, served.QUICK if quick else served.FULL, told) if serve else []
+        results = Measurements(roof, rows, scored, groups, loaded, answered)
         if folder is not None:  # before it is printed, where a reader may be gone
             write(folder, facts, results)
         if json_:

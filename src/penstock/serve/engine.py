@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.native.core import available_threads
 from penstock.runtime import Model
 from penstock.runtime.batch import Place, Sampling, WritingBatch
 from penstock.runtime.layer import log_softmax
@@ -26,10 +27,12 @@ from penstock.serve.metrics import Gauges
 
 Floats = NDArray[np.float32]
 
-BURST = 0.01
+BURST = 0.005
 """Seconds in which texts may be written before what they are is told, while nobody else wants anything."""
 TELLING = 2.5e-5
-"""Seconds that it takes to tell of one text: the more texts, the longer a burst, so that telling takes a part alone."""
+"""Seconds of a core that it takes to tell of one text."""
+FEW = 0.0067
+"""Seconds that telling of all texts may take before bursts become longer."""
 CHUNK = 0.002
 """Seconds in which something is read, at least, before texts are written on."""
 IDLE = 0.02
@@ -401,7 +404,7 @@ class Engine:
         texts = [self._texts[id(place)] for place in self._batch.places]
         watched = [(row, text) for row, text in enumerate(texts) if text.until is not None]
         logits = any(text.alternatives is not None for text in texts)
-        left, burst = min(text.left for text in texts), max(BURST, TELLING * len(texts))
+        left, burst = min(text.left for text in texts), _burst(len(texts))
         begun, count = time.perf_counter(), 0
         while True:
             tokens = self._batch.step(logits)
@@ -418,6 +421,7 @@ class Engine:
         seconds = time.perf_counter() - begun
         self._step = seconds / count
         self._gauges.stepped(len(texts), count, seconds)
+        self._gauges.written.inc(len(texts) * count)
         self._collect()
         self._change([text for text in texts if text.finished or self._park(text)], [])
         for text in texts:
@@ -462,7 +466,6 @@ class Engine:
         piece, tokens, log_p, best = text.piece, text.tokens, text.log_p, text.likeliest
         text.piece, text.tokens, text.log_p, text.likeliest = "", [], [], []
         text.told += len(tokens)
-        self._gauges.written.inc(len(tokens))
         self._post(text.job, EngineOutput(text, piece, tokens, log_p, best, text.finished))
 
     def _post(self, job: EngineRequest, item: Any) -> None:
@@ -477,6 +480,13 @@ class Engine:
 def _deliver(letters: list[tuple[Mailbox, Any]]) -> None:
     for mailbox, item in letters:
         mailbox.put(item)
+
+
+def _burst(texts: int) -> float:
+    """Seconds of a burst: with few texts short, so that nobody waits; with many longer, and steeply so, for then it is
+    not the telling, but the steps, that the machine's time is to go to."""
+    telling = TELLING * texts / available_threads()
+    return max(BURST, telling * (telling / FEW) ** 4)
 
 
 def likeliest(log_p: NDArray[Any], count: int) -> list[tuple[int, float]]:
