@@ -25,6 +25,7 @@ def serve(
     max_body: int = 4 << 20,
     max_tokens: int = 100_000,
     max_seconds: float = 600.0,
+    max_arrival: float = 10.0,
     grace: float = 30.0,
     idle: float = 600.0,
     keep_states: Flag = False,
@@ -48,6 +49,7 @@ def serve(
         max_body: Bytes of a request.
         max_tokens: Tokens, or rows, of a request.
         max_seconds: That an answer may take.
+        max_arrival: Seconds that the head of a request may take to arrive, and then its body.
         grace: Seconds that answers have to end after SIGTERM.
         idle: Seconds after which a model that nobody uses is let go of, where there are several.
         keep_states: After SIGHUP carry states over to the new weights, where shapes allow it.
@@ -68,7 +70,7 @@ def serve(
             raise PenstockError(f"--{name.replace('_', '-')}: expected {at_least[name]} or more, got {value}")
     if not 0 <= port < 1 << 16:
         raise PenstockError(f"--port: expected 0 … 65535, got {port}")
-    for name, seconds in {"max-seconds": max_seconds, "grace": grace, "idle": idle}.items():
+    for name, seconds in {"max-seconds": max_seconds, "max-arrival": max_arrival, "grace": grace, "idle": idle}.items():
         if not 0 < seconds < 1e9:
             raise PenstockError(f"--{name}: expected more than 0 seconds, got {seconds:g}")
     try:
@@ -85,7 +87,7 @@ def serve(
         threads = max(cores // workers, 1)
     if workers * (threads or cores) > cores and workers > 1:
         _tell(f"{workers} workers of {threads} threads each are more than the {cores} cores here: they take turns")
-    limits = Limits(streams, queue, max_body, max_tokens, max_seconds)
+    limits = Limits(streams, queue, max_body, max_tokens, max_seconds, max_arrival)
     keys = () if api_key_file is None else _keys(api_key_file)
     if not keys and host not in ("127.0.0.1", "localhost", "::1"):
         _tell(f"--host {host}: whoever can reach it may ask, as there is no --api-key-file")

@@ -6,8 +6,8 @@ import hmac
 import importlib.resources
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,12 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from penstock.runtime import Model
-from penstock.serve import rows
+from penstock.runtime.states_model import StatesRuntime
 from penstock.serve.completions import Completing
 from penstock.serve.errors import Refused, busy, refused
 from penstock.serve.metrics import Gauges, exposed
-from penstock.serve.models import Limits, Models, Served
+from penstock.serve.models import Limits, Loaded, Models, Served
 from penstock.serve.openapi import described
+from penstock.serve.protocol import HEADERS
 from penstock.serve.reading import embeddings, score
 from penstock.serve.schemas import (
     CompletionRequest,
@@ -44,21 +45,15 @@ from penstock.serve.wire import encode
 log = logging.getLogger("penstock.serve")
 
 T = TypeVar("T")
-CHECK = 5.0
+CHECK = 1.0
 """Seconds between two looks for models that are idle."""
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 CLOSE = {"Connection": "close"}
+GONE = 499
+"""The status in the measures of a request whose client went away before the answer."""
 OPEN = ("/", "/page.js", "/page.css", "/healthz", "/readyz", "/openapi.json")
 """Paths that ask for no key: they say nothing of the models, and nothing is computed there."""
 
@@ -84,27 +79,39 @@ class Server:
         self.ready = False
         """All models are loaded, and no end is near."""
         self.streams = 0
+        self._watched = set[asyncio.Future[None]]()
+        self._abouts: dict[str, ModelAbout] = {}
+        self._looking: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def life(self, _: Starlette) -> AsyncIterator[None]:
-        """Loads the models, and lets go of those that are idle."""
+    async def start(self) -> None:
+        """Loads the models, and from then on lets go of those that are idle.
+
+        Raises:
+            PenstockError: a folder holds no whole model.
+        """
         for served in self.models.served.values():
             await served.load()
+        if len(self.models.served) > 1:
+            self._looking = asyncio.create_task(self._let_go())
         self.ready = True
-        looking = asyncio.create_task(self._let_go())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            for served in self.models.served.values():
-                await served.end()
 
     async def _let_go(self) -> None:
         while True:
             await asyncio.sleep(CHECK)
-            if len(self.models.served) > 1:
-                for served in self.models.served.values():
-                    served.let_go(self.settings.idle)
+            for served in self.models.served.values():
+                served.let_go(self.settings.idle)
+
+    def cut(self) -> None:
+        """Ends what is still being answered; those who wait for it are told."""
+        for gone in self._watched:
+            gone.cancel()
+
+    async def end(self) -> None:
+        """Lets go of the models for ever."""
+        if self._looking is not None:
+            self._looking.cancel()
+        for served in self.models.served.values():
+            await served.end()
 
     async def reload(self, keep_states: bool) -> None:
         """Loads the weights anew that the folders have now."""
@@ -123,7 +130,7 @@ class Server:
             completing = Completing(asked, served, loaded, self.limits)
             completing.start()
             try:
-                return _json(await self._before_they_go(request, completing.whole()))
+                return _json(await self.within(request.receive, completing.whole()))
             finally:
                 completing.end()
 
@@ -132,25 +139,29 @@ class Server:
         asked = await self._asked(request, ScoreRequest)
         served = self.models.of(asked.model)
         async with self._place(), served.use() as loaded:
-            return _json(await self._before_they_go(request, score(asked, served, loaded, self.limits)))
+            return _json(await self.within(request.receive, score(asked, served, loaded, self.limits)))
 
     async def embeddings(self, request: Request) -> Response:
         """POST /v1/embeddings."""
         asked = await self._asked(request, EmbeddingRequest)
         served = self.models.of(asked.model)
         async with self._place(), served.use() as loaded:
-            return _json(await self._before_they_go(request, embeddings(asked, served, loaded, self.limits)))
+            return _json(await self.within(request.receive, embeddings(asked, served, loaded, self.limits)))
 
     async def predict(self, request: Request) -> Response:
         """POST /v1/predict."""
+        from penstock.serve import rows  # 0.05 seconds that models of texts need not wait for
+
         asked = await self._asked(request, PredictRequest)
         served = self.models.of(asked.model)
         async with self._place(), served.use() as loaded:
             found = rows.predict(asked, served, loaded, self.limits, self.gauges)
-            return _json(await self._before_they_go(request, found))
+            return _json(await self.within(request.receive, found))
 
     async def stream(self, socket: WebSocket) -> None:
         """The WebSocket /v1/stream."""
+        from penstock.serve import rows
+
         try:
             async with self._place():
                 served = self.models.of(socket.query_params.get("model"))
@@ -160,11 +171,20 @@ class Server:
 
     async def list(self, _: Request) -> Response:
         """GET /v1/models."""
-        return _json(ModelList("list", [await _about(one) for one in self.models.served.values()]))
+        return _json(ModelList("list", [await self._about(one) for one in self.models.served.values()]))
 
     async def one(self, request: Request) -> Response:
         """GET /v1/models/{model}."""
-        return _json(await _about(self.models.of(request.path_params["model"])))
+        return _json(await self._about(self.models.of(request.path_params["model"])))
+
+    async def _about(self, served: Served) -> ModelAbout:
+        """What there is to know of a model; one that is let go of stays so."""
+        if served.loaded is not None:
+            self._abouts[served.name] = _described(served, served.loaded)
+        elif served.name not in self._abouts:
+            async with served.use() as loaded:
+                self._abouts[served.name] = _described(served, loaded)
+        return self._abouts[served.name]
 
     async def healthz(self, _: Request) -> Response:
         """GET /healthz: the process lives."""
@@ -201,7 +221,7 @@ class Server:
         if size.isdigit() and int(size) > self.limits.body:
             raise self._too_large()
         try:
-            body = await asyncio.wait_for(self._body(request), self.limits.header_seconds)
+            body = await asyncio.wait_for(self._body(request), self.limits.arrival)
         except asyncio.TimeoutError:
             raise Refused(408, "body: expected the rest of it sooner", code="slow", headers=CLOSE) from None
         try:
@@ -239,31 +259,33 @@ class Server:
             self.streams -= 1
             self.gauges.streams.dec()
 
-    async def _before_they_go(self, request: Request, answer: Awaitable[T]) -> T:
-        """The answer, unless its client goes away, or it takes too long."""
-        working = asyncio.ensure_future(answer)
-        gone = asyncio.ensure_future(_gone(request.receive))
+    async def within(self, receive: Receive, answer: Coroutine[Any, Any, T]) -> T:
+        """The answer.
+
+        Raises:
+            ClientDisconnect: its client went away.
+            Refused: it takes too long, or the server ends.
+        """
+        working, gone = asyncio.ensure_future(answer), asyncio.ensure_future(_gone(receive))
+        self._watched.add(gone)
         try:
             await asyncio.wait((working, gone), timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 return working.result()
+            if gone.cancelled():
+                raise _unfinished("the server ends: ask another, or this one in a while")
             if gone.done():
                 raise ClientDisconnect
-            raise self.too_long()
+            raise _unfinished(f"the answer took longer than {self.limits.seconds:g} seconds; ask for less")
         finally:
-            for task in (working, gone):
-                task.cancel()
-            with suppress(BaseException):
-                await asyncio.gather(working, gone, return_exceptions=True)
+            self._watched.discard(gone)
+            working.cancel()
+            gone.cancel()
+            await asyncio.gather(working, gone, return_exceptions=True)
 
-    def too_long(self) -> Refused:
-        """An answer that takes longer than it may."""
-        return Refused(
-            503,
-            f"the answer took longer than {self.limits.seconds:g} seconds; ask for less, and go on from the state",
-            code="timeout",
-            headers={"Retry-After": "1"},
-        )
+
+def _unfinished(why: str) -> Refused:
+    return Refused(503, f"{why}, and go on from the state", code="unfinished", headers={"Retry-After": "1"})
 
 
 class Events(Response):
@@ -272,43 +294,36 @@ class Events(Response):
     def __init__(self, server: Server, asked: CompletionRequest, served: Served) -> None:
         self.server, self.asked, self.served = server, asked, served
         self.background = None
+        self.begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends them."""
         server = self.server
-        async with server._place(), self.served.use() as loaded:
-            completing = Completing(self.asked, self.served, loaded, server.limits)
-            completing.start()
-            writing = asyncio.ensure_future(self._send(completing, send))
-            gone = asyncio.ensure_future(_gone(receive))
-            try:
-                seconds = server.limits.seconds
-                await asyncio.wait((writing, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                if writing.done():
-                    writing.result()
-                elif not gone.done():
-                    writing.cancel()
-                    await _event(send, server.too_long().body(), last=True)
-            finally:
-                completing.end()
-                for task in (writing, gone):
-                    task.cancel()
-                with suppress(BaseException):
-                    await asyncio.gather(writing, gone, return_exceptions=True)
+        try:
+            async with server._place(), self.served.use() as loaded:
+                completing = Completing(self.asked, self.served, loaded, server.limits)
+                completing.start()
+                try:
+                    await server.within(receive, self._send(completing, send))
+                finally:
+                    completing.end()
+        except ClientDisconnect:
+            return
+        except Refused as error:
+            if not self.begun:
+                raise
+            # its place is free by now: a client that reads nothing holds no more than its connection
+            last = b"data: " + encode(error.body()) + b"\n\n"
+            await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _send(self, completing: Completing, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        self.begun = True
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         first = True
-        try:
-            async for choices in completing.parts():
-                await send(
-                    {"type": "http.response.body", "body": _parts(completing, choices, first), "more_body": True}
-                )
-                first = False
-        except Refused as error:
-            await _event(send, error.body(), last=True)
-            return
+        async for choices in completing.parts():
+            await send({"type": "http.response.body", "body": _parts(completing, choices, first), "more_body": True})
+            first = False
         end = b"data: [DONE]\n\n"
         if self.asked.stream_options is not None and self.asked.stream_options.include_usage:
             end = b"data: " + encode(completing.completion([], completing.usage())) + b"\n\n" + end
@@ -321,44 +336,40 @@ def _parts(completing: Completing, choices: Sequence[Any], first: bool) -> bytes
     return b"".join(b"data: " + event + b"\n\n" for event in events)
 
 
-async def _event(send: Send, content: Any, last: bool) -> None:
-    await send({"type": "http.response.body", "body": b"data: " + encode(content) + b"\n\n", "more_body": not last})
-
-
 async def _gone(receive: Receive) -> None:
     """Returns once the client is."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _about(served: Served) -> ModelAbout:
-    async with served.use() as loaded:
-        runtime = loaded.runtime
-        task, parameters = "language", sum(int(weight.size) for weight in runtime.weights.values())
-        reads: Any = "text"
-        keys = None
-        if isinstance(runtime, Model):
-            state, size = kept(runtime, begun(runtime, set(), None)), runtime.initial_state().nbytes  # type: ignore[arg-type]
-        elif hasattr(runtime, "initial_state"):
-            state, size = written(runtime.digest, {}, runtime.initial_state()), runtime.initial_state().nbytes
-            task, reads = getattr(runtime, "task", "states"), list(getattr(runtime, "columns", ["x"]))
-            if (of := getattr(runtime, "reads", None)) is not None:
-                keys = [name for name in (*of["id"], of["time"], of["episode"]) if name]
-        else:
-            state, size, task = "", 0, runtime.task
-        return ModelAbout(
-            served.name,
-            "model",
-            served.created,
-            "penstock",
-            task,
-            reads,
-            size,
-            len(state),
-            parameters,
-            f"penstock-{loaded.digest[:12]}",
-            keys,
-        )
+def _described(served: Served, loaded: Loaded) -> ModelAbout:
+    runtime = loaded.runtime
+    task, parameters = "language", sum(int(weight.size) for weight in runtime.weights.values())
+    reads: Any = "text"
+    keys = None
+    if isinstance(runtime, Model):
+        state, size = kept(runtime, begun(runtime, set(), None)), runtime.initial_state().nbytes  # type: ignore[arg-type]
+    elif hasattr(runtime, "initial_state"):
+        state, size = written(runtime.digest, {}, runtime.initial_state()), runtime.initial_state().nbytes
+        task, reads = "states", [f"x{k}" for k in range(runtime.config.stack.input_size)]
+        if not isinstance(runtime, StatesRuntime):
+            task, reads, of = runtime.task, list(runtime.columns), runtime.reads
+            keys = [name for name in (*of["id"], of["time"], of["episode"]) if name]
+    else:
+        state, size, task = "", 0, runtime.task
+    return ModelAbout(
+        served.name,
+        "model",
+        served.created,
+        "penstock",
+        task,
+        reads,
+        size,
+        len(state),
+        parameters,
+        f"penstock-{loaded.digest[:12]}",
+        keys,
+    )
 
 
 def _json(value: Any, status: int = 200) -> Response:
@@ -384,8 +395,7 @@ class Guard:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 have = {name for name, _ in message.get("headers", [])}
-                more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message.get("headers", []), *(one for one in more if one[0] not in have)]
+                message["headers"] = [*message.get("headers", []), *(one for one in HEADERS if one[0] not in have)]
             await send(message)
 
         try:
@@ -394,15 +404,13 @@ class Guard:
         except Refused as error:
             if not status:
                 await self._refuse(error, scope, receive, told)
-        except ClientDisconnect:
-            pass
         except Exception:
             log.exception("a fault")  # with no word of what was asked
             if not status:
                 await self._refuse(_fault(), scope, receive, told)
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
-            self.server.gauges.requests.labels(path, str(status or 499)).inc()
+            self.server.gauges.requests.labels(path, str(status or GONE)).inc()
             self.server.gauges.seconds.labels(path).observe(time.perf_counter() - begun_at)
 
     def _expect_key(self, scope: Scope) -> None:
@@ -429,6 +437,10 @@ def _fault() -> Refused:
 
 async def _failed(_: Request, __: Exception) -> Response:
     return _fault().response()
+
+
+async def _nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=GONE)
 
 
 async def _no_path(request: Request, error: Exception) -> Response:
@@ -477,6 +489,11 @@ def application(server: Server) -> ASGIApp:
                 allow_headers=["Authorization", "Content-Type"],
             )
         )
-    handlers: dict[Any, Callable[..., Any]] = {Refused: refused, HTTPException: _no_path, Exception: _failed}
-    app = Starlette(routes=routes(server), middleware=more, exception_handlers=handlers, lifespan=server.life)
+    handlers: dict[Any, Callable[..., Any]] = {
+        Refused: refused,
+        HTTPException: _no_path,
+        ClientDisconnect: _nobody,
+        Exception: _failed,
+    }
+    app = Starlette(routes=routes(server), middleware=more, exception_handlers=handlers)
     return Guard(app, server)

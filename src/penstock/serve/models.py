@@ -33,8 +33,8 @@ class Limits:
     """Tokens of a request, its prompts and what is to be written together; rows likewise."""
     seconds: float = 600.0
     """That an answer may take."""
-    header_seconds: float = 10.0
-    """That the head of a request, and its body, may take to arrive."""
+    arrival: float = 10.0
+    """Seconds that the head of a request may take to arrive, and then its body."""
 
 
 class Loaded:
@@ -50,8 +50,10 @@ class Loaded:
     def submit(self, jobs: Sequence[EngineRequest]) -> None:
         """Takes a request on, or raises Refused where there are too many."""
         assert self.engine is not None
-        most = self.limits.streams + self.limits.queue
-        if self.engine.live + sum(one.weight for one in jobs) > most:
+        most, more = self.limits.streams + self.limits.queue, sum(one.weight for one in jobs)
+        if more > most:
+            raise Refused(400, f"expected at most {most:,} texts in a request, got {more:,}", code="too_many_texts")
+        if self.engine.live + more > most:
             raise busy(f"{most:,} texts are being written or wait; come again in a second")
         for one in jobs:
             self.engine.submit(one)
@@ -82,11 +84,13 @@ class Served:
         Raises:
             PenstockError: its folder holds none that is whole.
         """
-        async with self._loading:
-            if self.loaded is None:
-                self.loaded = await self._read()
-                self.accepted = {self.loaded.digest}
-            return self.loaded
+        if self.loaded is None:
+            async with self._loading:
+                if self.loaded is None:
+                    self.loaded = await self._read()
+                    if self.loaded.digest not in self.accepted:
+                        self.accepted = {self.loaded.digest}
+        return self.loaded
 
     async def _read(self) -> Loaded:
         runtime = await asyncio.to_thread(load, self.folder)
@@ -114,9 +118,11 @@ class Served:
     async def reload(self, keep_states: bool) -> None:
         """Takes the weights that the folder has now; what is being written goes on with those of before, or with
         ``keep_states`` with the new ones from its next step on."""
-        if self.loaded is None:
-            return
-        before = self.loaded
+        async with self._loading:
+            if self.loaded is not None:
+                await self._renew(self.loaded, keep_states)
+
+    async def _renew(self, before: Loaded, keep_states: bool) -> None:
         try:
             after = await self._read()
         except PenstockError as error:

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,10 @@ BACKLOG = 4096
 """Connections that the system keeps for the server until it takes them."""
 KEEP_ALIVE = 75
 """Seconds that a connection may wait for its next request: longer than load balancers wait."""
+LAST_WORDS = 5.0
+"""Seconds after ``grace`` in which clients are told that their answers are cut off, and connections are closed."""
+AGAIN = 1.0
+"""Seconds until a worker that ended is replaced, so that one which cannot live takes no core of the others."""
 
 
 class Told(NamedTuple):
@@ -48,20 +53,29 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        found = socket.socket(kind)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
+        with contextlib.ExitStack() as unless_it_listens:
+            found = unless_it_listens.enter_context(socket.socket(kind))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+            unless_it_listens.pop_all()
+    except (OSError, UnicodeError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise PenstockError(f"{host}:{port}: cannot listen there: {why}; name another with --host and --port") from None
-    found.set_inheritable(True)
     return found
 
 
 def serve(told: Told, listening: socket.socket) -> int:
-    """Answers until a signal ends it; the exit status."""
+    """Answers until a signal ends it; the exit status.
+
+    Raises:
+        PenstockError: a model cannot be loaded.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for, the weights of now, is still to be read
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     _many_files()
+    _cut_the_deaf(listening, told.settings.limits.seconds)
     if told.workers == 1:
         return _one(told, listening)
     with tempfile.TemporaryDirectory(prefix="penstock-") as shared:
@@ -74,6 +88,12 @@ def _many_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _cut_the_deaf(listening: socket.socket, seconds: float) -> None:
+    """Lets the system end connections whose clients take nothing for so long, or are gone without a word."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; those that are accepted inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(int(seconds * 1000), 2**31 - 1))
 
 
 def _one(told: Told, listening: socket.socket) -> int:
@@ -93,26 +113,27 @@ def _one(told: Told, listening: socket.socket) -> int:
     server = Server(Models(told.folders, told.settings.limits, gauges), told.settings, gauges)
     config = uvicorn.Config(
         application(server),
-        http=guarded(told.settings.limits.header_seconds),
+        http=guarded(told.settings.limits.arrival),
         ws="websockets-sansio",
         ws_max_size=told.settings.limits.body,
         ws_per_message_deflate=False,
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=told.grace,  # type: ignore[arg-type]  # a number of seconds
+        timeout_graceful_shutdown=told.grace + LAST_WORDS,  # type: ignore[arg-type]  # a number of seconds
         backlog=BACKLOG,
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what clients do wrong; faults the application tells
 
     class Uvicorn(uvicorn.Server):
-        """Ends with status 0 on a signal, and says what holds until then."""
+        """Loads the models before it answers, and ends with status 0 on a signal."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._end)
             reloads = set[Any]()
 
             def reload() -> None:
@@ -120,86 +141,115 @@ def _one(told: Told, listening: socket.socket) -> int:
                 reloads.add(task)
                 task.add_done_callback(reloads.discard)
 
-            loop.add_signal_handler(signal.SIGHUP, reload)
-            yield
-
-        def _end(self) -> None:
-            server.ready = False
-            if self.should_exit:  # asked twice
-                self.force_exit = True
-            self.should_exit = True
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    signal.signal(number, self.handle_exit)
+            signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(reload))
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
         async def startup(self, sockets: Any = None) -> None:
+            await server.start()
             await super().startup(sockets=sockets)
             log.warning("ready")
 
-    running = Uvicorn(config)
-    try:
-        running.run(sockets=[listening])
-    except SystemExit as error:
-        return int(error.code or 0)
+        async def shutdown(self, sockets: Any = None) -> None:
+            server.ready = False
+            cut = asyncio.get_running_loop().call_later(told.grace, server.cut)
+            await super().shutdown(sockets=sockets)
+            cut.cancel()
+            await server.end()
+
+    Uvicorn(config).run(sockets=[listening])
     return 0
 
 
 class _Workers:
     """Processes that share a socket: what one of them takes, it answers. One that ends is replaced."""
 
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
     def __init__(self, told: Told, listening: socket.socket) -> None:
         self.told, self.listening = told, listening
         self.processes: set[int] = set()
         self.ending = False
+        self.complaints, self.complain = os.pipe()
 
     def run(self) -> int:
-        """Until a signal ends them; the exit status."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        """Until a signal ends them; the exit status.
+
+        Raises:
+            PenstockError: they cannot load a model.
+        """
+        for number in self.SIGNALS:
             signal.signal(number, self._signalled)
         for _ in range(self.told.workers):
             self._start()
-        failed = 0
+        first, cannot, failed = set(self.processes), False, False
         while self.processes:
             process, status = os.wait()
             self.processes.discard(process)
             code = os.waitstatus_to_exitcode(status)
-            failed = failed or int(code > 0)
-            if code > 0 and not self.ending:  # it could not start, and neither will another
-                self.ending = True
-                self._tell(signal.SIGTERM)
-            elif not self.ending:
-                log.warning("a worker was ended by signal %d; another one takes its place", -code)
-                self._forget(process)
-                self._start()
-        return failed
+            if self.ending:
+                failed = failed or code > 0
+            elif code == PenstockError.status and process in first:  # and so it is with the others
+                cannot = True
+                self._end()
+            else:
+                self._replace(process, f"signal {-code}" if code < 0 else f"status {code}")
+        if cannot:
+            raise PenstockError(os.read(self.complaints, 1 << 16).split(b"\0")[0].decode())
+        return int(failed)
 
     def _start(self) -> None:
         """Forked before there are threads, and before anything is loaded."""
         parent = os.getpid()
-        process = os.fork()
-        if process:
-            self.processes.add(process)
-            return
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)  # what comes now is told to the new one too
+        try:
+            if self.ending:
+                return
+            if process := os.fork():
+                self.processes.add(process)
+                return
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C reaches all of them; the parent passes it on
+                signal.signal(number, signal.SIG_IGN)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
         status = 1
         try:
             threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
             status = _one(self.told, self.listening)
         except PenstockError as error:
-            print(f"penstock: error: {error}", file=sys.stderr)
-            status = 2
+            status = error.status
+            os.write(self.complain, f"{error}\0".encode())
         except BaseException:
             log.exception("a worker cannot go on")
         finally:
             os._exit(status)
 
-    def _forget(self, process: int) -> None:
+    def _replace(self, process: int, how: str) -> None:
         from prometheus_client import multiprocess
 
+        log.warning("a worker ended with %s; another one takes its place", how)
         multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+        time.sleep(AGAIN)
+        self._start()
 
     def _signalled(self, number: int, _: Any) -> None:
-        if number != signal.SIGHUP:
-            self.ending = True
-        self._tell(number)
+        if number == signal.SIGHUP:
+            self._tell(number)
+        elif self.ending and number == signal.SIGINT:  # asked twice
+            self._tell(signal.SIGKILL)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.ending = True
+        self.listening.close()  # else the system would go on to take connections, which nobody answers
+        self._tell(signal.SIGTERM)
 
     def _tell(self, number: int) -> None:
         for process in self.processes:
@@ -209,8 +259,6 @@ class _Workers:
 
 def _end_without(parent: int) -> None:
     """Ends this process once its parent is gone, be it by SIGKILL."""
-    import time
-
     while os.getppid() == parent:
         time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
