@@ -14,6 +14,7 @@ from penstock.model_folder.states import StatesConfig, StatesFiles, Way, save_st
 from penstock.series.features import FeatureColumn, Features
 from penstock.series.scaling import Scaling
 from penstock.text import CharVocabulary
+from penstock.text.vocabulary import Vocabulary
 
 CHARACTERS = "the cat sat on a mat\n猫."
 
@@ -30,9 +31,9 @@ def weights(config: Any, seed: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
-def language(folder: Path, stack: StackConfig, tied: bool = False) -> Path:
-    """A language model of characters."""
-    vocabulary = CharVocabulary(CHARACTERS)
+def language(folder: Path, stack: StackConfig, tied: bool = False, vocabulary: Vocabulary | None = None) -> Path:
+    """A language model, of characters unless said."""
+    vocabulary = vocabulary or CharVocabulary(CHARACTERS)
     config = LanguageConfig(len(vocabulary), stack, tied)
     with held(folder, "model") as place:
         save_model(place, config, vocabulary, weights(config))
