@@ -63,7 +63,7 @@ class ServerProcess:
             self.url, self.port = line[1], int(line[2])
             self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
             if ready:
-                until(lambda: self._alive() and self.client.get("/readyz").status_code == 200, "it is ready")
+                until(lambda: self._alive() and self._answers(), "it is ready")
         except BaseException:
             self.close()
             raise
@@ -71,6 +71,12 @@ class ServerProcess:
     def _alive(self) -> bool:
         assert self.process.poll() is None, f"it ended with status {self.process.returncode}: {self.stderr}"
         return True
+
+    def _answers(self) -> bool:
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.ConnectError:  # workers listen once they are ready
+            return False
 
     @property
     def pid(self) -> int:

@@ -76,7 +76,7 @@ def serve(
     try:
         from penstock.serve.app import Serving
         from penstock.serve.models import Limits, named
-        from penstock.serve.server import Told, listen
+        from penstock.serve.server import Told, reserve
         from penstock.serve.server import serve as run
     except ImportError as error:
         raise PenstockError(f"serve: {error.name} is missing; pip install 'penstock[serve]'") from None
@@ -91,12 +91,12 @@ def serve(
     keys = () if api_key_file is None else _keys(api_key_file)
     if not keys and host not in ("127.0.0.1", "localhost", "::1"):
         _tell(f"--host {host}: whoever can reach it may ask, as there is no --api-key-file")
-    listening = listen(host, port)
+    address = reserve(host, port, workers)
     logging.basicConfig(level=logging.WARNING, format="penstock: %(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written ends nothing
     shown = f"[{host}]" if ":" in host else host
-    _tell(f"serving {', '.join(named(dirs))} at http://{shown}:{listening.getsockname()[1]}")
-    return run(Told(dirs, Serving(limits, keys, allow_origin, idle), workers, threads, grace, keep_states), listening)
+    _tell(f"serving {', '.join(named(dirs))} at http://{shown}:{address.getsockname()[1]}")
+    return run(Told(dirs, Serving(limits, keys, allow_origin, idle), workers, threads, grace, keep_states), address)
 
 
 def _tell(line: str) -> None:

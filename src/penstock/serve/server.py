@@ -45,27 +45,33 @@ class Told(NamedTuple):
     keep_states: bool
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+def reserve(host: str, port: int, workers: int) -> socket.socket:
+    """A socket of this address, which is nobody else's. One process listens at once; workers listen on sockets of their
+    own, each once it is ready, among which the system shares connections out evenly.
 
     Raises:
-        PenstockError: it cannot.
+        PenstockError: there can be none.
     """
     try:
         kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with contextlib.ExitStack() as unless_it_listens:
-            found = unless_it_listens.enter_context(socket.socket(kind))
+        found = socket.socket(kind)
+        try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
-            found.listen(BACKLOG)
-            unless_it_listens.pop_all()
+            if workers == 1:
+                found.listen(BACKLOG)
+            else:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # after it was bound alone
+        except BaseException:
+            found.close()
+            raise
     except (OSError, UnicodeError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise PenstockError(f"{host}:{port}: cannot listen there: {why}; name another with --host and --port") from None
     return found
 
 
-def serve(told: Told, listening: socket.socket) -> int:
+def serve(told: Told, address: socket.socket) -> int:
     """Answers until a signal ends it; the exit status.
 
     Raises:
@@ -75,12 +81,11 @@ def serve(told: Told, listening: socket.socket) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     _many_files()
-    _cut_the_deaf(listening, told.settings.limits.seconds)
     if told.workers == 1:
-        return _one(told, listening)
+        return _one(told, address)
     with tempfile.TemporaryDirectory(prefix="penstock-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # before its library is imported
-        return _Workers(told, listening).run()
+        return _Workers(told, address).run()
 
 
 def _many_files() -> None:
@@ -92,12 +97,13 @@ def _many_files() -> None:
 
 def _cut_the_deaf(listening: socket.socket, seconds: float) -> None:
     """Lets the system end connections whose clients take nothing for so long, or are gone without a word."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; those that are accepted inherit it
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # as on Linux, where accepted ones inherit it
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(int(seconds * 1000), 2**31 - 1))
 
 
 def _one(told: Told, listening: socket.socket) -> int:
     """One process, which answers."""
+    _cut_the_deaf(listening, told.settings.limits.seconds)
     if told.threads is not None:
         os.environ["PENSTOCK_THREADS"] = str(told.threads)
     sys.setswitchinterval(0.0005)  # a step that has ended waits so long for the event loop's turn to end, at most
@@ -167,12 +173,12 @@ def _one(told: Told, listening: socket.socket) -> int:
 
 
 class _Workers:
-    """Processes that share a socket: what one of them takes, it answers. One that ends is replaced."""
+    """Processes that share an address: what one of them takes, it answers. One that ends is replaced."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-    def __init__(self, told: Told, listening: socket.socket) -> None:
-        self.told, self.listening = told, listening
+    def __init__(self, told: Told, address: socket.socket) -> None:
+        self.told, self.address = told, address
         self.processes: set[int] = set()
         self.ending = False
         self.complaints, self.complain = os.pipe()
@@ -221,7 +227,7 @@ class _Workers:
         status = 1
         try:
             threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
-            status = _one(self.told, self.listening)
+            status = _one(self.told, self._listening())
         except PenstockError as error:
             status = error.status
             os.write(self.complain, f"{error}\0".encode())
@@ -229,6 +235,13 @@ class _Workers:
             log.exception("a worker cannot go on")
         finally:
             os._exit(status)
+
+    def _listening(self) -> socket.socket:
+        found = socket.socket(self.address.family)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            found.setsockopt(socket.SOL_SOCKET, option, 1)
+        found.bind(self.address.getsockname())
+        return found
 
     def _replace(self, process: int, how: str) -> None:
         from prometheus_client import multiprocess
@@ -248,7 +261,6 @@ class _Workers:
 
     def _end(self) -> None:
         self.ending = True
-        self.listening.close()  # else the system would go on to take connections, which nobody answers
         self._tell(signal.SIGTERM)
 
     def _tell(self, number: int) -> None:
