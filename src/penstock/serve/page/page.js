@@ -78,7 +78,7 @@ function show() {
   const form = FORMS[model.task] ?? "series";
   for (const one of ["language", "texts", "series", "bare"]) byId(one).hidden = one !== form;
   const state = model.state_bytes ? `, a state of ${count(model.state_bytes, "byte")}` : "";
-  byId("about").textContent = `${WHAT[model.task] ?? WHAT.steps}: ${count(model.parameters, "number")}${state}.`;
+  byId("about").textContent = `${WHAT[model.task] ?? WHAT.steps}: ${count(model.parameters, "weight")}${state}.`;
   document.title = `${model.id} – Penstock`;
   stopped?.abort();
   text = rows = null;
@@ -110,7 +110,10 @@ async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      if (error.name === "AbortError") throw error;
+      return { done: true };
+    });
     if (done) throw new Error("The connection ended before the text did.");
     const parts = (rest + value).split("\n\n");
     rest = parts.pop();
@@ -127,7 +130,13 @@ async function* events(response) {
 async function write(from) {
   const mine = (stopped = new AbortController());
   const part = make("span", "", { className: "part" });
+  const content = part.appendChild(new Text());
   const box = byId("written");
+  let frame = 0; // in which the box shows what came last
+  const follow = () => {
+    frame = 0;
+    box.scrollTop = box.scrollHeight;
+  };
   if (from.state === undefined) box.replaceChildren(make("span", from.prompt, { className: "given" }));
   box.append(part);
   byId("write").textContent = "Stop";
@@ -142,15 +151,14 @@ async function write(from) {
       for (const warning of event.warnings ?? []) warnings.add(warning);
       tokens = event.usage?.completion_tokens ?? tokens;
       for (const choice of event.choices) {
-        part.append(choice.text);
+        content.appendData(choice.text);
         state = choice.state ?? state;
       }
-      box.scrollTop = box.scrollHeight;
+      frame ||= requestAnimationFrame(follow);
     }
   } catch (error) {
     if (error.name !== "AbortError") wrong = error.message;
   }
-  part.normalize();
   if (stopped !== mine) return; // another model was chosen meanwhile
   stopped = null;
   byId("write").textContent = "Write";
