@@ -1,5 +1,6 @@
 """Small models of every kind that C can say, with weights as PyTorch would begin them; without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,18 @@ def series(
     decay: bool = False,
     outputs: int = 3,
     hidden: int = 20,
+    keys: Mapping[str, Any] | None = None,
     **stack: Any,
 ) -> Path:
-    """A model of rows of numbers."""
+    """A model of rows of numbers; ``keys``: columns of ids and episodes, which there are else none of."""
     about = StackConfig(read.size * (2 * segment or 1), hidden, **stack)
     config = SeriesConfig(outputs, about, segment, decay)
     columns = [
         {"name": one.name, "role": "seen", **({"categories": list(one.categories)} if one.categories else {})}
         for one in read.columns
     ]
-    keys = {"id": [], "time": "t" if read.step else None, "episode": None, "dated": False}
-    reads = {**keys, "columns": columns, "features": read.to_json()}
+    own = {"id": [], "time": "t" if read.step else None, "episode": None, "dated": False}
+    reads = {**own, **(keys or {}), "columns": columns, "features": read.to_json()}
     files = SeriesFiles("sequence" if segment else "steps", reads, answer, config, weights(config))
     with held(folder, "model") as place:
         save_series_model(place, files)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from penstock import native
 from penstock.model_folder import StackConfig
 from penstock.runtime import Model, load
-from penstock.runtime.batch import Place, Sampling, WritingBatch, fresh
+from penstock.runtime.batch import NUMBERS, Place, Sampling, WritingBatch, fresh
 from penstock.runtime.layer import log_softmax
-from penstock.runtime.sampling import NUMBERS
 
 HOWS = [Sampling(), Sampling(0.0), Sampling(0.7, 3), Sampling(1.3, None, 0.8), Sampling(2.5, 7, 0.95)]
 LENGTHS = st.integers(0, 40)
