@@ -70,8 +70,7 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
     reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
     data = []
     for k, (prompt, read) in enumerate(zip(found, reads, strict=True)):
-        assert read.top is not None
-        top = read.top if prompt.given else np.zeros_like(read.top)
+        top = read.place.state[-1] if prompt.given else begin.state[-1]
         value: Any = top.tolist()
         if asked.encoding_format == "base64":
             value = base64.b64encode(top.astype("<f4").tobytes()).decode()
@@ -94,28 +93,28 @@ async def _read(
         )
     reads: list[Read] = []
     for start in range(0, len(found), AT_ONCE):
-        jobs = [
+        requests = [
             EngineRequest(
                 Mailbox(), one.ids, begin.state, seed=begin.seed or 0, drawn=begin.drawn, judged=judged, whole=whole
             )
             for one in found[start : start + AT_ONCE]
         ]
-        reads += await _side_by_side(loaded, jobs)
+        reads += await _side_by_side(loaded, requests)
     return reads
 
 
-async def _side_by_side(loaded: Loaded, jobs: Sequence[EngineRequest]) -> list[Read]:
-    loaded.submit(jobs)
+async def _side_by_side(loaded: Loaded, requests: Sequence[EngineRequest]) -> list[Read]:
+    loaded.submit(requests)
     reads = []
     try:
-        for one in jobs:
+        for one in requests:
             (item,) = await one.mailbox.get()
             if isinstance(item, Ended):
                 raise Refused(500, f"the model's engine ended: {item.message}", code="engine")
             reads.append(item)
     finally:
         assert loaded.engine is not None
-        for one in jobs:
+        for one in requests:
             loaded.engine.cancel(one)
     return reads
 

@@ -77,8 +77,10 @@ class ServedRows:
         return found
 
     def _named(self, row: Sequence[Any]) -> dict[str, Any]:
-        """A list of cells, by the names of the columns that the model reads; of such that have no time and no id."""
-        columns = self.runtime.columns
+        """A list of cells, by the names of the columns that the model reads."""
+        columns, reads = self.runtime.columns, self.runtime.reads
+        if keys := [name for name in (*reads["id"], reads["time"], reads["episode"]) if name]:
+            raise ValueError(f"expected an object, which has {', '.join(keys)} too, not a list of cells")
         if len(row) != len(columns):
             raise ValueError(f"expected {len(columns)} cells of {', '.join(columns)}, got {len(row)}")
         return dict(zip(columns, row, strict=True))
