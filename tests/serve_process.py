@@ -1,8 +1,11 @@
 """A real ``penstock serve``, a process of its own, with what tests of it ask for."""
 
+import http.client
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -141,3 +144,68 @@ def serving(*folders: Path, options: Sequence[str] = (), **about: Any) -> Iterat
         assert "Traceback" not in server.stderr, server.stderr
     finally:
         server.close()
+
+
+class Reading:
+    """A stream of text that is read when asked to; the system keeps little of it for the client."""
+
+    def __init__(self, server: ServerProcess, **body: Any) -> None:
+        with socket.socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.settimeout(PATIENCE)
+            plain.connect(("127.0.0.1", server.port))
+            self._connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            self._connection.sock = plain.dup()
+        content = json.dumps({"prompt": "the", "stream": True, **body})
+        self._connection.request("POST", "/v1/completions", content, {"Content-Type": "application/json"})
+        self.answer = self._connection.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Those that follow, but the end."""
+        for line in self.answer:
+            if line.startswith(b"data: {"):
+                yield json.loads(line[6:])
+
+    def text(self) -> str:
+        """The rest of it."""
+        return "".join(one["choices"][0]["text"] for one in self.events())
+
+    def close(self) -> None:
+        """Goes away."""
+        self.answer.close()
+        self._connection.close()
+
+
+@contextmanager
+def reading(server: ServerProcess, **body: Any) -> Iterator[Reading]:
+    """A stream, gone away from afterwards."""
+    found = Reading(server, **body)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def measure(server: ServerProcess, name: str) -> float:
+    """The sum of what is measured under this name."""
+    lines = httpx.get(f"{server.url}/metrics", timeout=PATIENCE).text.splitlines()
+    found = [line.rpartition(" ") for line in lines if re.split(r"[ {]", line)[0] == name]
+    assert found, f"{name} is not measured"
+    return sum(float(value) for _, _, value in found)
+
+
+def paused(server: ServerProcess) -> bool:
+    """Whether something was written, and nothing more is for a while."""
+    before = measure(server, "penstock_tokens_written_total")
+    time.sleep(0.5)
+    return 0 < before == measure(server, "penstock_tokens_written_total")

@@ -47,15 +47,15 @@ class Loaded:
         if isinstance(runtime, Model):
             self.engine = Engine(runtime, asyncio.get_running_loop(), limits.streams, gauges)
 
-    def submit(self, jobs: Sequence[EngineRequest]) -> None:
+    def submit(self, requests: Sequence[EngineRequest]) -> None:
         """Takes a request on, or raises Refused where there are too many."""
         assert self.engine is not None
-        most, more = self.limits.streams + self.limits.queue, sum(one.weight for one in jobs)
+        most, more = self.limits.streams + self.limits.queue, sum(one.weight for one in requests)
         if more > most:
             raise Refused(400, f"expected at most {most:,} texts in a request, got {more:,}", code="too_many_texts")
         if self.engine.live + more > most:
             raise busy(f"{most:,} texts are being written or wait; come again in a second")
-        for one in jobs:
+        for one in requests:
             self.engine.submit(one)
 
 
@@ -134,9 +134,10 @@ class Served:
             log.warning("%s: the weights are those of before", self.name)
             return
         kept = keep_states and _same_shapes(before.runtime, after.runtime)
-        if kept and before.engine is not None and after.engine is not None:
-            after.engine.close()
-            before.engine.swap(after.runtime)
+        if kept:
+            if before.engine is not None and after.engine is not None:
+                after.engine.close()
+                before.engine.swap(after.runtime)
             before.runtime, before.digest = after.runtime, after.digest
         else:
             self.loaded = after

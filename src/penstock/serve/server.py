@@ -24,9 +24,11 @@ log = logging.getLogger("penstock.serve")
 
 BACKLOG = 4096
 """Connections that the system keeps for the server until it takes them."""
+UNSENT = 1 << 17
+"""Bytes of an answer that the system keeps for a client which reads slowly."""
 KEEP_ALIVE = 75
 """Seconds that a connection may wait for its next request: longer than load balancers wait."""
-LAST_WORDS = 5.0
+LAST_WORDS = 2.0
 """Seconds after ``grace`` in which clients are told that their answers are cut off, and connections are closed."""
 AGAIN = 1.0
 """Seconds until a worker that ended is replaced, so that one which cannot live takes no core of the others."""
@@ -95,15 +97,17 @@ def _many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _cut_the_deaf(listening: socket.socket, seconds: float) -> None:
-    """Lets the system end connections whose clients take nothing for so long, or are gone without a word."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # as on Linux, where accepted ones inherit it
+def _bound(listening: socket.socket, seconds: float) -> None:
+    """Bounds what the system keeps for clients that take nothing, and ends their connections after a while; those that
+    are accepted inherit it."""
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # as on Linux
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(int(seconds * 1000), 2**31 - 1))
 
 
 def _one(told: Told, listening: socket.socket) -> int:
     """One process, which answers."""
-    _cut_the_deaf(listening, told.settings.limits.seconds)
+    _bound(listening, told.settings.limits.seconds)
     if told.threads is not None:
         os.environ["PENSTOCK_THREADS"] = str(told.threads)
     sys.setswitchinterval(0.0005)  # a step that has ended waits so long for the event loop's turn to end, at most
