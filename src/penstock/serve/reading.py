@@ -92,12 +92,13 @@ async def _read(
             code="too_many_tokens",
         )
     reads: list[Read] = []
-    for start in range(0, len(found), AT_ONCE):
+    most = min(AT_ONCE, limits.streams)
+    for start in range(0, len(found), most):
         requests = [
             EngineRequest(
                 Mailbox(), one.ids, begin.state, seed=begin.seed or 0, drawn=begin.drawn, judged=judged, whole=whole
             )
-            for one in found[start : start + AT_ONCE]
+            for one in found[start : start + most]
         ]
         reads += await _side_by_side(loaded, requests)
     return reads

@@ -54,7 +54,7 @@ def read(text: str, models: Collection[str]) -> State:
     head, _, values = content[_SEAL:].partition(b"\0")
     try:
         about = json.loads(head)
-        own = about.pop("model")
+        own = str(about.pop("model"))
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
         raise damaged() from None
     if own not in models:
