@@ -5,6 +5,8 @@
 
 import contextlib
 import io
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,34 @@ def test_one_layer_of_keras_is_named(tmp_path: Path) -> None:
     assert from_keras(path, name="bidirectional").output_size == 10
     with pytest.raises(PenstockError, match="holds no GRU named 'lstm', but bidirectional, gru"):
         from_keras(path, name="lstm")
+
+
+def test_recurrent_dropout_of_keras_is_refused_and_dropout_left_out(tmp_path: Path) -> None:
+    layers = Layers(((layer(3, 5),), (layer(5, 4), layer(5, 4, True))), "after")
+    (tmp_path / "gru.keras").write_bytes(keras_file(layers))
+
+    def changed(setting: str, of_layer: str, rate: float) -> Path:
+        with zipfile.ZipFile(tmp_path / "gru.keras") as of, zipfile.ZipFile(tmp_path / "new.keras", "w") as to:
+            for name in of.namelist():
+                content = of.read(name)
+                if name == "config.json":
+                    model = json.loads(content)
+                    for one in model["config"]["layers"][1:]:
+                        inner = one["config"]["layer"]["config"] if "layer" in one["config"] else one["config"]
+                        inner |= {setting: rate if inner["name"] == of_layer else 0.0}
+                    content = json.dumps(model).encode()
+                to.writestr(name, content)
+        return tmp_path / "new.keras"
+
+    for name in ("gru", "forward_bidirectional"):
+        with pytest.raises(
+            PenstockError, match=rf"{name}: recurrent_dropout: expected 0, got 0\.2.* set it to 0 in Keras"
+        ):
+            from_keras(changed("recurrent_dropout", name, 0.2))
+        assert (
+            f"dropout=0.2 of {name} is left out: it acts in training alone"
+            in from_keras(changed("dropout", name, 0.2)).notes
+        )
 
 
 def test_haiku_is_negated() -> None:

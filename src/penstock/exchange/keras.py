@@ -165,11 +165,14 @@ def _checked(config: Mapping[str, Any], source: str) -> list[str]:
             f"{name}: go_backwards=True gives its steps from the last to the first; read its input turned round by a "
             "layer without it, or use Bidirectional"
         )
-    left = [
-        f"{setting}={config[setting]} of {config.get('name', 'gru')} is left out: it acts in training alone"
-        for setting in ("dropout", "recurrent_dropout")
-        if config.get(setting)
-    ]
+    if rate := config.get("recurrent_dropout"):
+        raise PenstockError(
+            f"{name}: recurrent_dropout: expected 0, got {rate!r:.40}: no format here can say it; it acts in training "
+            "alone: set it to 0 in Keras, where that changes no answer, and import the file again"
+        )
+    left = []
+    if rate := config.get("dropout"):
+        left.append(f"dropout={rate} of {config.get('name', 'gru')} is left out: it acts in training alone")
     if config.get("stateful"):
         left.append(f"{config.get('name', 'gru')} kept its state between batches; here the caller does")
     return left
