@@ -78,13 +78,14 @@ def measure(threads: int, load_: Load, told: Callable[[str], None]) -> list[Serv
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as place:
         texts, numbers = _language(Path(place)), _numbers(Path(place))
         found = []
-        for told_of, each in (
+        cases: list[tuple[str, Callable[[], list[ServedRow]]]] = [
             ("start, one stream", lambda: _alone(texts, load_)),
             (f"{load_.streams:,} streams", lambda: _many(texts, load_, threads)),
             ("a long prompt among 200 streams", lambda: _prompt(texts, load_, threads)),
             (f"{load_.sensors:,} sensors", lambda: _sensors(numbers, load_, threads)),
             ("a server on ONNX Runtime", lambda: _peer(texts, load_, threads)),
-        ):
+        ]
+        for told_of, each in cases:
             told(f"serve: {told_of}")
             found += each()
         return found
@@ -130,11 +131,8 @@ class Server:
 def server(folder: Path, load_: Load, workers: int) -> Iterator[Server]:
     """``penstock serve`` of a model."""
     most = str(max(load_.streams, load_.sensors) + 500)
-    made = Server(
-        [sys.executable, "-m", "penstock", "serve", str(folder), "--port", "0", "--streams", most]
-        + ["--workers", str(workers)],
-        workers,
-    )
+    how = ["--port", "0", "--streams", most, "--workers", str(workers)]
+    made = Server([sys.executable, "-m", "penstock", "serve", str(folder), *how], workers)
     try:
         yield made
     finally:
@@ -253,7 +251,7 @@ def _peer(folder: Path, load_: Load, threads: int) -> list[ServedRow]:
         return []
     from penstock.exchange.onnx import export
 
-    graph, n, tokens = folder.with_suffix(".onnx"), min(100, load_.streams), 200
+    graph, n, tokens = folder.with_suffix(".onnx"), min(100, load_.streams), 1000
     export(folder, graph, force=True)
     about = {"kind": "requests", "count": n, "seconds": load_.seconds, "tokens": tokens, "path": "/v1/completions"}
     other = Server([sys.executable, "-m", "penstock.bench.peers.serve_onnx", str(graph)])

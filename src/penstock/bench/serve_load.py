@@ -1,6 +1,6 @@
-"""Clients of a server, many in one process: a plain loop over sockets that keeps what came and when, and makes sense of it
-afterwards, so that they take little of the machine that the server runs on. Started as ``python -m``, with what to do as
-JSON on standard input; says what it found as JSON.
+"""Clients of a server, many in one process: a plain loop over sockets that keeps what came and when, and makes sense of
+it afterwards, so that they take little of the machine that the server runs on. Started as ``python -m``, with what to
+do as JSON on standard input; says what it found as JSON.
 """
 
 import base64

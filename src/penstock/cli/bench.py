@@ -36,7 +36,7 @@ def bench(
     json_: Json = False,
     out: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> int:
-    """Measure this machine's roofline, and Penstock beside its peers; without a choice, all but --busy, --edge and --serve.
+    """Measure this machine's roofline, and Penstock beside its peers; without a choice --busy, --edge and --serve not.
 
     Args:
         roofline: What the machine can do at best.

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.runtime.model import Model
-from penstock.runtime.sampling import NUMBERS, draw
+from penstock.runtime.sampling import draw
 
 Floats = NDArray[np.float32]
+
+NUMBERS = 32
+"""That are drawn at once for a text."""
 
 
 class Sampling(NamedTuple):

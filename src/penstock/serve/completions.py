@@ -37,8 +37,8 @@ class Completing:
         self._expect_few(limits)
         self.id, self.created, self.name = f"cmpl-{secrets.token_hex(12)}", int(time.time()), served.name
         self.fingerprint = f"penstock-{self.model.digest[:12]}"
-        self.jobs = [self._reading(one, begin) for one in self.prompts]
-        self._index = {id(text): k for k, text in enumerate(text for one in self.jobs for text in one.writings)}
+        self.requests = [self._reading(one, begin) for one in self.prompts]
+        self._index = {id(text): k for k, text in enumerate(text for one in self.requests for text in one.writings)}
         self._offsets = [0] * len(self._index)
         self.written = 0
 
@@ -102,11 +102,11 @@ class Completing:
         Raises:
             Refused: too much is asked of it.
         """
-        self.loaded.submit(self.jobs)
+        self.loaded.submit(self.requests)
 
     def end(self) -> None:
         """Frees its places, done or not."""
-        for one in self.jobs:
+        for one in self.requests:
             self.engine.cancel(one)
 
     async def parts(self) -> AsyncIterator[list[Choice]]:
@@ -137,7 +137,7 @@ class Completing:
     def _echoed(self, read: Read) -> list[Choice]:
         if not self.asked.echo:
             return []
-        k = self.jobs.index(read.job)
+        k = self.requests.index(read.request)
         text, prompt = self.texts[k], self.prompts[k]
         return [self._echo(text, prompt, read, k * self.n + i) for i in range(self.n)]
 

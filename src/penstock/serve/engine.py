@@ -9,6 +9,7 @@ Letters: L tokens, K layers, H hidden units, V tokens of the vocabulary.
 
 import asyncio
 import codecs
+import logging
 import threading
 import time
 from collections import deque
@@ -24,6 +25,8 @@ from penstock.runtime.batch import Place, Sampling, WritingBatch
 from penstock.runtime.layer import log_softmax
 from penstock.runtime.sampling import Until
 from penstock.serve.metrics import Gauges
+
+log = logging.getLogger("penstock.serve")
 
 Floats = NDArray[np.float32]
 
@@ -68,14 +71,12 @@ class Mailbox:
 class Read(NamedTuple):
     """Told of a prompt that was read."""
 
-    job: "EngineRequest"
+    request: "EngineRequest"
     log_p: NDArray[np.float64]
     """Of each token but the first, (L − 1,), where it was asked for."""
     alternatives: list[list[tuple[int, float]]]
     """The likeliest tokens in the place of each, likewise."""
     place: Place
-    top: Floats | None
-    """(H,) of the top layer after all that was read."""
 
 
 class EngineOutput(NamedTuple):
@@ -121,7 +122,7 @@ class Writing:
         keeps: bool = False,
     ) -> None:
         self.how, self.alternatives, self.seed = how, alternatives, seed
-        self.job: EngineRequest
+        self.request: EngineRequest
         self.place: Place
         self.until = Until(stops) if stops else None
         self.keeps = keeps
@@ -173,7 +174,7 @@ class EngineRequest:
         seed, drawn: of the numbers that texts without a seed of their own are drawn by.
         judged: log-probabilities of the tokens are asked for.
         alternatives: likeliest tokens to tell beside each.
-        whole: the last one is read too, for what the top layer makes of it.
+        whole: the last one is read too, for the state after it.
         writings: the texts.
     """
 
@@ -192,12 +193,12 @@ class EngineRequest:
     ) -> None:
         self.mailbox, self.ids, self.state, self.seed, self.drawn = mailbox, ids, state, seed, drawn
         self.judged, self.alternatives, self.whole, self.writings = judged, alternatives, whole, writings
-        self.at, self.top = 0, None
+        self.at = 0
         self.log_p, self.likeliest = list[NDArray[np.float64]](), list[list[tuple[int, float]]]()
         self.asked = time.perf_counter()
         self.cancelled = False
         for writing in writings:
-            writing.job = self
+            writing.request = self
 
     @property
     def left(self) -> int:
@@ -232,17 +233,17 @@ class Engine:
 
     # what the event loop calls
 
-    def submit(self, job: EngineRequest) -> None:
+    def submit(self, request: EngineRequest) -> None:
         """Takes a request on."""
-        self.live += job.weight
-        self._send(job)
+        self.live += request.weight
+        self._send(request)
 
-    def cancel(self, job: EngineRequest) -> None:
+    def cancel(self, request: EngineRequest) -> None:
         """Ends a request, done or not; its places are free within a step."""
-        if not job.cancelled:
-            job.cancelled = True
-            self.live -= job.weight
-            self._send(("cancel", job))
+        if not request.cancelled:
+            request.cancelled = True
+            self.live -= request.weight
+            self._send(("cancel", request))
 
     def resume(self, writing: Writing) -> None:
         """Goes on with a text that waited for who reads it."""
@@ -266,24 +267,33 @@ class Engine:
     # the thread
 
     def _run(self) -> None:
-        try:
-            while self._take():
+        going = True
+        while going:
+            try:
+                going = self._take()
                 if self._reading:
                     self._read()
                 if len(self._batch):
                     self._write()
                 self._tell()
-        except Exception as error:  # a fault of ours: nobody may wait for ever
-            everyone = [*self._waiting, *self._reading, *(text.job for text in self._texts.values())]
-            everyone += [text.job for text in self._parked.values()]
-            self._letters = [(one.mailbox, Ended(type(error).__name__)) for one in everyone]
-            self._tell()
-            raise
+            except Exception as error:  # a fault of ours: nobody may wait for ever
+                log.exception("a fault while texts were computed")
+                self._give_up(type(error).__name__)
+
+    def _give_up(self, why: str) -> None:
+        """Tells everybody that nothing follows, and begins with nobody."""
+        texts = [*self._texts.values(), *self._parked.values()]
+        everyone = {id(one): one for one in (*self._waiting, *self._reading, *(text.request for text in texts))}
+        self._letters = [(one.mailbox, Ended(why)) for one in everyone.values()]
+        self._batch, self._rows = WritingBatch(self.model), []
+        for place in (self._texts, self._parked, self._waiting, self._reading):
+            place.clear()
+        self._tell()
 
     def _take(self) -> bool:
         """What came in; False at the end."""
         with self._changed:
-            while not (self._inbox or self._reading or len(self._batch)):
+            while not (self._inbox or self._reading or len(self._batch) or self._fits(len(self._parked))):
                 self._changed.wait()
             inbox, self._inbox = self._inbox, []
         leave = list[Writing]()
@@ -304,21 +314,25 @@ class Engine:
         if leave:
             self._change(leave, [])
         taken = len(self._batch) + len(self._parked) + sum(one.weight for one in self._reading)
-        while self._waiting and (taken == 0 or taken + self._waiting[0].weight <= self._streams):
-            job = self._waiting.popleft()
-            if not job.cancelled:
-                taken += job.weight
-                self._gauges.waited.observe(time.perf_counter() - job.asked)
-                self._reading.append(job)
+        while self._fits(taken):
+            request = self._waiting.popleft()
+            if not request.cancelled:
+                taken += request.weight
+                self._gauges.waited.observe(time.perf_counter() - request.asked)
+                self._reading.append(request)
         return True
 
-    def _forget(self, job: EngineRequest) -> list[Writing]:
+    def _fits(self, taken: int) -> bool:
+        """Whether the first request that waits has a place beside so many texts."""
+        return bool(self._waiting) and (taken == 0 or taken + self._waiting[0].weight <= self._streams)
+
+    def _forget(self, request: EngineRequest) -> list[Writing]:
         """Of a request that is over the texts that are in the batch."""
-        if job in self._reading:
-            self._reading.remove(job)
-        for writing in job.writings:
+        if request in self._reading:
+            self._reading.remove(request)
+        for writing in request.writings:
             self._parked.pop(id(writing), None)
-        return [text for text in self._texts.values() if text.job is job]
+        return [text for text in self._texts.values() if text.request is request]
 
     def _swap(self, model: Model) -> None:
         texts = list(self._texts.values())
@@ -348,39 +362,39 @@ class Engine:
             self._reading.remove(one)
             self._begin(one)
 
-    def _read_side_by_side(self, jobs: Sequence["EngineRequest"], takes: NDArray[np.int64]) -> None:
-        tokens = np.zeros((int(takes[0]), len(jobs)), np.int64)
-        for n, (one, take) in enumerate(zip(jobs, takes.tolist(), strict=True)):
+    def _read_side_by_side(self, requests: Sequence["EngineRequest"], takes: NDArray[np.int64]) -> None:
+        tokens = np.zeros((int(takes[0]), len(requests)), np.int64)
+        for n, (one, take) in enumerate(zip(requests, takes.tolist(), strict=True)):
             tokens[:take, n] = one.ids[one.at : one.at + take]
-        states = np.ascontiguousarray(np.stack([one.state for one in jobs], axis=1))
+        states = np.ascontiguousarray(np.stack([one.state for one in requests], axis=1))
         hidden, after = self.model.hidden(tokens, states, takes)
-        for n, (one, take) in enumerate(zip(jobs, takes.tolist(), strict=True)):
-            one.state, one.top = after[:, n].copy(), hidden[take - 1, n].copy()
+        for n, (one, take) in enumerate(zip(requests, takes.tolist(), strict=True)):
+            one.state = after[:, n].copy()
             if one.judged:
                 following = one.ids[one.at + 1 : one.at + 1 + take]
                 self._judge(one, np.ascontiguousarray(hidden[: len(following), n]), following)
             one.at += take
 
-    def _judge(self, job: EngineRequest, hidden: Floats, following: NDArray[np.int64]) -> None:
+    def _judge(self, request: EngineRequest, hidden: Floats, following: NDArray[np.int64]) -> None:
         if not len(following):
             return
-        if not job.alternatives:
-            job.log_p.append(-self.model.output.nats(hidden, following))
+        if not request.alternatives:
+            request.log_p.append(-self.model.output.nats(hidden, following))
             return
         log_p = self.model.output.log_probabilities(hidden)
-        job.log_p.append(log_p[np.arange(len(following)), following].astype(np.float64))
-        job.likeliest += [likeliest(row, job.alternatives) for row in log_p]
+        request.log_p.append(log_p[np.arange(len(following)), following].astype(np.float64))
+        request.likeliest += [likeliest(row, request.alternatives) for row in log_p]
 
-    def _begin(self, job: EngineRequest) -> None:
+    def _begin(self, request: EngineRequest) -> None:
         """Tells that a prompt is read, and lets its texts join."""
-        log_p = np.concatenate([np.zeros(0), *job.log_p])
-        place = Place(job.state, int(job.ids[-1]), job.seed, job.drawn)
-        self._post(job, Read(job, log_p, job.likeliest, place, job.top))
-        for writing in job.writings:
+        log_p = np.concatenate([np.zeros(0), *request.log_p])
+        place = Place(request.state, int(request.ids[-1]), request.seed, request.drawn)
+        self._post(request, Read(request, log_p, request.likeliest, place))
+        for writing in request.writings:
             own = writing.seed is not None
-            seed, drawn = (writing.seed, 0) if own else (job.seed, job.drawn)
-            writing.place = Place(job.state, int(job.ids[-1]), int(seed or 0), drawn)
-        self._join(job.writings)
+            seed, drawn = (writing.seed, 0) if own else (request.seed, request.drawn)
+            writing.place = Place(request.state, int(request.ids[-1]), int(seed or 0), drawn)
+        self._join(request.writings)
 
     def _join(self, writings: Sequence[Writing]) -> None:
         for writing in writings:
@@ -466,10 +480,10 @@ class Engine:
         piece, tokens, log_p, best = text.piece, text.tokens, text.log_p, text.likeliest
         text.piece, text.tokens, text.log_p, text.likeliest = "", [], [], []
         text.told += len(tokens)
-        self._post(text.job, EngineOutput(text, piece, tokens, log_p, best, text.finished))
+        self._post(text.request, EngineOutput(text, piece, tokens, log_p, best, text.finished))
 
-    def _post(self, job: EngineRequest, item: Any) -> None:
-        self._letters.append((job.mailbox, item))
+    def _post(self, request: EngineRequest, item: Any) -> None:
+        self._letters.append((request.mailbox, item))
 
     def _tell(self) -> None:
         letters, self._letters = self._letters, []

@@ -1,9 +1,10 @@
 """What can be measured of a server, for Prometheus."""
 
+import functools
 import os
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 STEP_SECONDS = (2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25)
@@ -16,20 +17,27 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 class Gauges:
     """All measures of a server; of one with several processes those of all."""
 
-    def __init__(self) -> None:
-        self.requests = Counter("penstock_requests", "Requests that were answered", ["path", "status"])
-        self.seconds = Histogram(
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        counter, histogram = (
+            functools.partial(Counter, registry=registry),
+            functools.partial(Histogram, registry=registry),
+        )
+        self.requests = counter("penstock_requests", "Requests that were answered", ["path", "status"])
+        self.seconds = histogram(
             "penstock_request_seconds", "From a request to its answer's end", ["path"], buckets=SECONDS
         )
-        self.written = Counter("penstock_tokens_written", "Tokens that models wrote")
-        self.read = Counter("penstock_tokens_read", "Tokens of prompts and texts that models read")
-        self.rows = Counter("penstock_rows", "ServedRows that models of numbers answered")
+        self.written = counter("penstock_tokens_written", "Tokens that models wrote")
+        self.read = counter("penstock_tokens_read", "Tokens of prompts and texts that models read")
+        self.rows = counter("penstock_rows", "ServedRows that models of numbers answered")
         self.streams = Gauge(
-            "penstock_streams", "Requests and connections that are being answered", multiprocess_mode="livesum"
+            "penstock_streams",
+            "Requests and connections that are being answered",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
-        self.batch = Histogram("penstock_batch_size", "Texts that step side by side, each step", buckets=SIZES)
-        self.waited = Histogram("penstock_queue_seconds", "From a request to its first step", buckets=SECONDS)
-        self.step = Histogram("penstock_step_seconds", "A step of all texts", buckets=STEP_SECONDS)
+        self.batch = histogram("penstock_batch_size", "Texts that step side by side, each step", buckets=SIZES)
+        self.waited = histogram("penstock_queue_seconds", "From a request to its first step", buckets=SECONDS)
+        self.step = histogram("penstock_step_seconds", "A step of all texts", buckets=STEP_SECONDS)
 
     def stepped(self, texts: int, steps: int, seconds: float) -> None:
         """Counts a burst of steps."""

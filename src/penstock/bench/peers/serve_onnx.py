@@ -1,5 +1,5 @@
-"""A server of a model on ONNX Runtime as people write one in Python: each request steps its own text, one at a time, in a
-thread of the framework's pool. ``python -m penstock.bench.peers.serve_onnx MODEL.onnx``
+"""A server of a model on ONNX Runtime as people write one in Python: each request steps its own text, in a thread of
+the framework's pool. ``python -m penstock.bench.peers.serve_onnx MODEL.onnx``
 """
 
 import json
