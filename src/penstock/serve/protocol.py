@@ -45,6 +45,11 @@ def guarded(seconds: float) -> type[HttpToolsProtocol]:
                 if self._came > HEAD and not self.transport.is_closing():
                     self._refuse(431, f"head: expected at most {HEAD:,} bytes; send less in headers and in the address")
 
+        def on_message_begin(self) -> None:
+            if self._deadline is None:  # it begins while another one is answered
+                self._expect_head()
+            super().on_message_begin()
+
         def on_headers_complete(self) -> None:
             self._head_is_there()
             super().on_headers_complete()
@@ -64,7 +69,13 @@ def guarded(seconds: float) -> type[HttpToolsProtocol]:
 
         def _expect_head(self) -> None:
             self._came = 0
-            self._deadline = self.loop.call_later(seconds, self.transport.close)
+            self._deadline = self.loop.call_later(seconds, self._waited)
+
+        def _waited(self) -> None:
+            if self._is_free():
+                self.transport.close()
+            else:
+                self._expect_head()
 
         def _head_is_there(self) -> None:
             if self._deadline is not None:
