@@ -10,7 +10,9 @@ import functools
 import json
 import math
 import shutil
+import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -21,14 +23,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock import equations, fixed_point
-from penstock.bench import edge_c
+from penstock.bench import edge_c, ours
 from penstock.bench.measure import Duration, Entry, timed
 from penstock.bench.one_step import Comparison, Group
 from penstock.bench.problem import Array, Problem, draw
 from penstock.bench.roofline import Roofline, bound
 from penstock.bench.shapes import Shape
+from penstock.errors import PenstockError
 from penstock.export import web
 from penstock.folder import held
+from penstock.model_folder import save_model
 from penstock.model_folder.quantized import WholeLayer
 from penstock.model_folder.stack import StackConfig
 from penstock.model_folder.states import StatesConfig, StatesFiles, save_states_model
@@ -45,6 +49,33 @@ SIZES = (64, 128, 256)
 """H, which D is too."""
 FLOAT, ROUNDED = 1e-6, 5e-3
 """The root of the mean square error of the state that is allowed, of float32 and of weights of 8 bits."""
+
+
+WRITTEN = 20
+"""Characters that a process writes once it has loaded its model."""
+SECONDS, MEGABYTES = 0.35, 120.0
+"""That it may take at most, from its start to its end."""
+# From a process that holds little: the peak that the system tells of a child begins with what its parent holds.
+_START = """
+import json, os, sys, time
+found, quiet = [], [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+for _ in range(int(sys.argv[1])):
+    begun = time.perf_counter()
+    process = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ, file_actions=quiet)
+    _, status, used = os.wait4(process, 0)
+    found.append([time.perf_counter() - begun, used.ru_maxrss * 1024 / 1e6, os.waitstatus_to_exitcode(status)])
+print(json.dumps(found))
+"""
+
+
+class Started(NamedTuple):
+    """``penstock generate`` as a process of its own, which loads a model of 512 units and writes."""
+
+    runs: int
+    seconds: float
+    """From its start to its end, the median."""
+    megabytes: float
+    """10⁶ bytes of memory, the most of all runs."""
 
 
 class StepTaker(NamedTuple):
@@ -250,3 +281,29 @@ def _in_node(problem: Problem, duration: Duration) -> dict[str, Entry]:
         elif _right(entries[name], np.array(found[key]["state"]), problem, FLOAT):
             entries[name].milliseconds = found[key]["microseconds"] / 1e3
     return entries
+
+
+def start(runs: int) -> Started:
+    """Starts it so many times, one after the other, after it was seen to write what the model writes here.
+
+    Raises:
+        PenstockError: it imports torch, or writes another text, or fails.
+    """
+    model = ours.model(draw(Shape(1, 1, 512, 512), 1))
+    with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
+        with held(Path(folder) / "model", "model") as place:
+            weights = {**model.weights, "layers.0.reset_after": np.array(1, np.float32)}
+            save_model(place, model.config, model.vocabulary, weights)
+        verb = ["generate", str(Path(folder) / "model"), "--prompt", "x", "--length", str(WRITTEN), "--seed", "0"]
+        checked = [sys.executable, "-X", "importtime", "-m", "penstock", *verb]
+        seen = subprocess.run(checked, check=False, capture_output=True, text=True)
+        told = [line for line in seen.stderr.splitlines() if not line.startswith("import time:")]
+        if any(line.rpartition("|")[2].strip() == "torch" for line in seen.stderr.splitlines()):
+            raise PenstockError("penstock generate imports torch: not timed")
+        if seen.stdout.rstrip("\n") != "".join(["x", *model.generate("x", length=WRITTEN, seed=0)]):
+            raise PenstockError(f"penstock generate writes another text than its model: {seen.stdout!r:.80} {told}")
+        command = [sys.executable, "-c", _START, str(runs), sys.executable, "-m", "penstock", *verb]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    if any(status for *_, status in found):
+        raise PenstockError(f"penstock generate: expected the exit status 0, got {[status for *_, status in found]}")
+    return Started(runs, statistics.median(seconds for seconds, *_ in found), max(most for _, most, _ in found))

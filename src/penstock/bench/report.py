@@ -16,6 +16,7 @@ from rich.console import Console
 from penstock import __version__, files, layout, native
 from penstock.bench import plot
 from penstock.bench.busy import Busy
+from penstock.bench.edge import MEGABYTES, SECONDS
 from penstock.bench.measure import Row
 from penstock.bench.one_step import Group
 from penstock.bench.scoring import TARGET
@@ -23,7 +24,7 @@ from penstock.bench.tables import Measurements, TextTable, notes, tables
 from penstock.folder import Folder
 from penstock.layout import say, wrap
 
-PACKAGES = ("numpy", "torch", "onnxruntime", "openvino", "jax")
+PACKAGES = ("numpy", "torch", "onnxruntime", "openvino", "jax", "ai-edge-litert")
 
 
 def machine() -> dict[str, Any]:
@@ -89,6 +90,7 @@ def as_json(facts: dict[str, Any], results: Measurements) -> dict[str, Any]:
         "scoring": [row._asdict() | {"share": row.share, "target": TARGET} for row in results.scored],
         "steps": [group_facts(group) for group in results.steps],
         "busy": [busy_facts(row) for row in results.busy],
+        "started": results.started and results.started._asdict() | {"targets": [SECONDS, MEGABYTES]},
         "served": [row._asdict() | {"reached": row.reached} for row in results.served],
     }
 

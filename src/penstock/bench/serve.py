@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import string
 import subprocess
 import sys
@@ -109,16 +108,16 @@ class Server:
         self.seconds = time.perf_counter() - begun
         """From its start until it was ready."""
 
-    def get(self, path: str) -> str:
-        """What it answers."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
-            return str(answer.read().decode())
-
     def post(self, path: str, body: Any) -> Any:
         """What it answers to JSON."""
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode())
         with urllib.request.urlopen(asked) as answer:
             return json.loads(answer.read())
+
+    def end(self) -> None:
+        """Ends it."""
+        self.process.terminate()
+        self.process.communicate()
 
     def memory(self) -> int:
         """Bytes that it has in memory, with its workers."""
@@ -131,13 +130,12 @@ class Server:
 def server(folder: Path, load_: Load, workers: int) -> Iterator[Server]:
     """``penstock serve`` of a model."""
     most = str(max(load_.streams, load_.sensors) + 500)
-    how = ["--port", "0", "--streams", most, "--workers", str(workers)]
+    how = ["--port", "0", "--streams", most, "--workers", str(workers), "--grace", "1"]
     made = Server([sys.executable, "-m", "penstock", "serve", str(folder), *how], workers)
     try:
         yield made
     finally:
-        made.process.send_signal(signal.SIGKILL if workers == 1 else signal.SIGTERM)
-        made.process.wait()
+        made.end()
 
 
 def clients(**asked: Any) -> dict[str, Any]:
@@ -258,12 +256,11 @@ def _peer(folder: Path, load_: Load, threads: int) -> list[ServedRow]:
     try:
         theirs = clients(port=other.port, **about)["tokens_per_second"]
     finally:
-        other.process.kill()
-        other.process.wait()
+        other.end()
     with server(folder, load_, threads) as one:
         ours = clients(port=one.port, **about)["tokens_per_second"]
     return [
-        ServedRow(f"{n} streams, tokens/s", ours / theirs, "×", 10, False, f"ONNX Runtime's server, {theirs:,.0f}/s")
+        ServedRow(f"{n} streams, whole texts", ours / theirs, "×", 10, False, f"ONNX Runtime's server, {theirs:,.0f}/s")
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from penstock.bench.busy import TO_BEST, TO_TORCH, Busy
+from penstock.bench.edge import MEGABYTES, SECONDS, WRITTEN, Started
 from penstock.bench.measure import Entry, Row
 from penstock.bench.one_step import LARGEST, Group, geometric_mean
 from penstock.bench.roofline import ITEM_BYTES, KIB, MIB, Level, Roofline
@@ -25,6 +26,7 @@ class Measurements(NamedTuple):
     steps: Sequence[Group] = ()
     busy: Sequence[Busy] = ()
     served: Sequence[ServedRow] = ()
+    started: Started | None = None
 
 
 class TextTable(NamedTuple):
@@ -36,7 +38,7 @@ class TextTable(NamedTuple):
 
 
 def tables(results: Measurements) -> list[TextTable]:
-    """The roofline, then each kind's shapes and the variants, bulk scoring, one step, a busy machine."""
+    """The roofline, then each kind's shapes and the variants, bulk scoring, one step, a process, a busy machine."""
     rows = results.rows
     found = [roofline_table(results.roofline)]
     for kind in ("inference", "training"):
@@ -48,6 +50,8 @@ def tables(results: Measurements) -> list[TextTable]:
         found.append(scoring_table(results.scored))
     if results.steps:
         found += [*map(steps_table, results.steps), promises_table(results.steps)]
+    if results.started:
+        found.append(started_table(results.started))
     if results.busy:
         of_name = {row.case.name: [r for r in results.busy if r.case.name == row.case.name] for row in results.busy}
         found += [*map(busy_table, of_name.values()), busy_promises_table(results.busy)]
@@ -176,6 +180,18 @@ def promises_table(groups: Sequence[Group]) -> TextTable:
         at = "–" if step is None else f"N {step.shape.N}, H {step.shape.H}, {_threads(step.threads)}"
         rows.append([group.name, _number(group.mean), _number(group.target, "≤ "), _number(worst), at])
     return TextTable("One step: geometric means of ×", ["", "mean", "target", "worst", "at"], rows)
+
+
+def started_table(started: Started) -> TextTable:
+    """A process from its start to its end."""
+    return TextTable(
+        f"penstock generate: a process that loads a model and writes {WRITTEN} characters",
+        ["", "measured", "target"],
+        [
+            [f"seconds, median of {started.runs}", _number(started.seconds), _number(SECONDS, "≤ ")],
+            ["memory at most, MB", _number(started.megabytes), _number(MEGABYTES, "≤ ")],
+        ],
+    )
 
 
 def busy_table(rows: Sequence[Busy]) -> TextTable:

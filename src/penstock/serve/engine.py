@@ -30,7 +30,7 @@ log = logging.getLogger("penstock.serve")
 
 Floats = NDArray[np.float32]
 
-BURST = 0.005
+BURST = 0.01
 """Seconds in which texts may be written before what they are is told, while nobody else wants anything."""
 TELLING = 2.5e-5
 """Seconds of a core that it takes to tell of one text."""
