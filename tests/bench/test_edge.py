@@ -2,13 +2,14 @@
 
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bench.machine import MACHINE
 
-from penstock import native
+from penstock import PenstockError, native
 from penstock.bench import edge
 from penstock.bench.measure import Duration
 
@@ -45,3 +46,30 @@ def test_a_wrong_state_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = edge._timed(edge.draw(edge.Shape(1, 1, 16, 16), 1), BRIEF)["wrong"]
     assert entry.milliseconds is None
     assert (entry.note or "").startswith("refused: its state is off by ")
+
+
+@needs_core
+def test_a_process_writes_what_its_model_writes_without_torch() -> None:
+    started = edge.start(2)
+    assert started.runs == 2
+    assert started.seconds > 0
+    assert 20 < started.megabytes < 1000  # of a Python with NumPy, and not of this process with torch
+
+
+@needs_core
+@pytest.mark.parametrize(
+    ("begins", "message"),
+    [
+        ("import torch", "imports torch"),
+        ("print('y')", r"writes another text than its model: 'y\\nx"),
+        ("import os, sys; print('why', file=sys.stderr, flush=True); os._exit(3)", "than its model: '' .'why'."),
+    ],
+)
+def test_a_process_that_is_wrong_is_not_timed(
+    begins: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").touch()
+    (tmp_path / "sitecustomize.py").write_text(begins)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(PenstockError, match=message):
+        edge.start(1)

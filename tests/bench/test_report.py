@@ -8,7 +8,7 @@ import pytest
 from bench.machine import MACHINE
 from rich.console import Console
 
-from penstock.bench import busy, one_step, report
+from penstock.bench import busy, edge, one_step, report
 from penstock.bench.measure import Entry, Row
 from penstock.bench.scoring import Scoring
 from penstock.bench.shapes import Shape
@@ -75,6 +75,17 @@ def test_one_step_is_shown_cell_by_cell_and_as_geometric_means() -> None:
     assert facts["mean"] == pytest.approx(1)
     assert [step["ratio"] for step in facts["steps"]] == [0.4, 2.5, None]
     assert facts["steps"][1]["shape"] == {"N": 32, "L": 1, "D": 8, "H": 8}
+
+
+def test_a_process_is_shown_beside_its_targets() -> None:
+    results = Measurements(MACHINE, started=edge.Started(15, 0.3123, 84.4))
+    assert tables(results)[1].rows == [
+        ["seconds, median of 15", "0.31", "≤ 0.35"],
+        ["memory at most, MB", "84.4", "≤ 120"],
+    ]
+    started = report.as_json({}, results)["started"]
+    assert started == {"runs": 15, "seconds": 0.3123, "megabytes": 84.4, "targets": [0.35, 120.0]}
+    assert report.as_json({}, RESULTS)["started"] is None
 
 
 def test_a_busy_machine_is_shown_by_load() -> None:

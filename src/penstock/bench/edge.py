@@ -294,15 +294,16 @@ def start(runs: int) -> Started:
         with held(Path(folder) / "model", "model") as place:
             weights = {**model.weights, "layers.0.reset_after": np.array(1, np.float32)}
             save_model(place, model.config, model.vocabulary, weights)
-        verb = ["generate", str(Path(folder) / "model"), "--prompt", "x", "--length", str(WRITTEN), "--seed", "0"]
-        checked = [sys.executable, "-X", "importtime", "-m", "penstock", *verb]
-        seen = subprocess.run(checked, check=False, capture_output=True, text=True)
+        how = ["--prompt", "x", "--length", str(WRITTEN), "--temperature", "0"]
+        verb = ["penstock", "generate", str(Path(folder) / "model"), *how]
+        checked = [sys.executable, "-X", "importtime", "-m", *verb]
+        seen = subprocess.run(checked, check=False, capture_output=True, encoding="utf-8")
         told = [line for line in seen.stderr.splitlines() if not line.startswith("import time:")]
         if any(line.rpartition("|")[2].strip() == "torch" for line in seen.stderr.splitlines()):
             raise PenstockError("penstock generate imports torch: not timed")
-        if seen.stdout.rstrip("\n") != "".join(["x", *model.generate("x", length=WRITTEN, seed=0)]):
+        if seen.stdout.rstrip("\n") != "".join(["x", *model.generate("x", length=WRITTEN, temperature=0)]):
             raise PenstockError(f"penstock generate writes another text than its model: {seen.stdout!r:.80} {told}")
-        command = [sys.executable, "-c", _START, str(runs), sys.executable, "-m", "penstock", *verb]
+        command = [sys.executable, "-c", _START, str(runs), sys.executable, "-m", *verb]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     if any(status for *_, status in found):
         raise PenstockError(f"penstock generate: expected the exit status 0, got {[status for *_, status in found]}")

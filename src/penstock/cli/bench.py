@@ -47,7 +47,8 @@ def bench(
         steps: One step at a time, as users call it: penstock.GRU and GRUCell beside those of torch.nn,
             native.RecurrentLayer and Stream.step beside the core alone, generate beside Stream.step.
         edge: One step where models are shipped to, on one thread: from Python without torch beside LiteRT and ONNX
-            Runtime, compiled C beside the core, WebAssembly beside ONNX Runtime Web (npm install onnxruntime-web).
+            Runtime, compiled C beside the core, WebAssembly beside ONNX Runtime Web (npm install onnxruntime-web); and
+            a process that loads a model, writes and ends.
         serve: penstock serve under load from another process: a thousand streams beside the core alone, one beside
             generate, ten thousand sensors, and a server on ONNX Runtime.
         busy: Calls while other processes spin, on each number of threads, beside torch.nn.GRU under that load.
@@ -116,9 +117,10 @@ def bench(
                 rows.append(measure(kind, size, roof, QUICK if quick else FULL, peers=contestants, variants=variants))
         groups = one_step.measure(roof, one_step.QUICK if quick else one_step.FULL, told) if steps else []
         groups += shipped.measure(roof, shipped.QUICK if quick else shipped.FULL, told) if edge else []
+        started = shipped.start(3 if quick else 15) if edge else None
         loaded = under_load.measure(threads, under_load.QUICK if quick else under_load.FULL, told) if busy else []
         answered = served.measure(threads, served.QUICK if quick else served.FULL, told) if serve else []
-        results = Measurements(roof, rows, scored, groups, loaded, answered)
+        results = Measurements(roof, rows, scored, groups, loaded, answered, started)
         if folder is not None:  # before it is printed, where a reader may be gone
             write(folder, facts, results)
         if json_:
