@@ -51,7 +51,7 @@ def described() -> dict[str, Any]:
             answers["content"]["text/event-stream"] = {"schema": {"type": "string"}}
         paths[path] = {
             "post": {
-                "summary": (asked.__doc__ or "").split(": ", 1)[1],
+                "summary": (asked.__doc__ or "").partition(": ")[2],
                 "security": [{}, {"key": []}],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": of[asked]}}},
                 "responses": {"200": answers, **refusals},

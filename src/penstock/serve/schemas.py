@@ -7,11 +7,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-Text = Annotated[str, Meta(description="of Unicode characters")]
 Token = Annotated[int, Meta(ge=0, lt=1 << 31)]
 Tokens = Annotated[list[Token], Meta(min_length=1)]
+_ONE_KIND = {"anyOf": [{"items": {"type": kind}} for kind in ("string", "integer", "array")]}
 Prompts = (
-    str | Annotated[list[str | Token | Tokens], Meta(min_length=1, description="texts, or texts as tokens, or one")]
+    str
+    | Annotated[
+        list[str | Token | Tokens],
+        Meta(min_length=1, description="texts, or texts as tokens, or one", extra_json_schema=_ONE_KIND),
+    ]
 )
 Name = Annotated[str, Meta(max_length=256, description="of a model, as /v1/models has it; may lack where there is one")]
 StateText = Annotated[str, Meta(description="where to go on from: what an earlier answer had as its state")]
