@@ -35,6 +35,13 @@ REFUSALS = {
     "503": "it took too long, or no new requests are answered",
 }
 
+EVENT = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "description": "a Completion as JSON; after the last one [DONE]"}},
+    "required": ["data"],
+}
+"""Of a stream."""
+
 
 @functools.cache
 def described() -> dict[str, Any]:
@@ -48,7 +55,7 @@ def described() -> dict[str, Any]:
     for path, (asked, answered) in POSTS.items():
         answers = _answer("the answer", "application/json", of[answered])
         if asked is schemas.CompletionRequest:
-            answers["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+            answers["content"]["text/event-stream"] = {"schema": EVENT}
         paths[path] = {
             "post": {
                 "summary": (asked.__doc__ or "").partition(": ")[2],
