@@ -112,10 +112,30 @@ def test_a_text_that_is_stopped_or_cut_off_is_read_again_to_go_on(models: dict[s
         expect(page.locator("#wrong")).to_have_text("The server cannot be reached. Does it still run?")
 
 
+def test_a_model_that_is_left_writes_no_more_and_too_long_a_text_is_refused(server: ServerProcess, tab: Tab) -> None:
+    page = open_page(tab, server, "language")
+    choose(page, "1", 1_000_000)
+    page.click("#write")
+    _, error = server.refusal("/v1/completions", model="language", prompt="The ", max_tokens=1_000_000)
+    expect(page.locator("#wrong")).to_have_text(error["message"])
+    choose(page, "1", 90_000)
+    page.click("#write")
+    expect(page.locator("#written")).to_have_text(re.compile(r".{50}", re.DOTALL))
+    page.select_option("#model", "texts")
+    page.select_option("#model", "language")
+    expect(page.locator("#write")).to_have_text("Write")
+    for one in ("#written", "#says", "#kept", "#wrong"):
+        expect(page.locator(one)).to_be_empty()
+    choose(page, "1", 10)
+    page.click("#write")
+    expect(page.locator("#says")).to_have_text(re.compile("^10 tokens"))
+    assert len(written(page)) == len("The ") + 10
+
+
 def test_rows_are_answered_and_gone_on_with(models: dict[str, Path], server: ServerProcess, tab: Tab) -> None:
     page, stream = open_page(tab, server, "segments"), (model := load(models["segments"])).stream()
     assert page.input_value("#rows") == "a, b, kind\n"
-    page.fill("#rows", 'kind; b; "a"\nred;-3;20\n\n"blue";;25.5\nother; -2.5; ')
+    page.fill("#rows", 'kind; b; "a"\nred;-3;20\n\n"blue";"";25.5\n"a ""b""; c"; -2.5; ')
     page.click("#series button[type=submit]")
     expect(page.locator("#answers tr")).to_have_count(4)
     values = np.array([[20, -3, 0], [25.5, np.nan, 2], [np.nan, -2.5, 4], [21, -3, 2]], np.float32)

@@ -8,6 +8,7 @@ const OURS = "penstock_"; // before the name of what is answered
 let models = [];
 let key = ""; // in memory alone
 let stopped = null; // what stops the text that is being written
+let answering = false;
 let text = null; // where it stands: the state, and what is to be read after it
 let rows = null; // where the series stands: the state, and how many rows it has read
 
@@ -48,14 +49,17 @@ function say(says, kept = "", wrong = "") {
   byId("wrong").hidden = !wrong;
 }
 
-// Does what a button asks for, and says what was wrong with it.
+// Does what a button asks for, once at a time, and says what was wrong with it.
 async function trying(work) {
+  if (answering) return;
+  answering = true;
   say("");
   try {
     await work();
   } catch (error) {
     say("", "", error.message);
   }
+  answering = false;
 }
 
 async function begin() {
@@ -68,7 +72,7 @@ async function begin() {
   }
   byId("key").hidden = true;
   models = found.data;
-  byId("model").replaceChildren(...models.map(({ id }) => make("option", id)));
+  byId("model").replaceChildren(...models.map(({ id }) => make("option", id, { value: id })));
   byId("chosen").hidden = byId("terminal").hidden = false;
   show();
 }
@@ -81,7 +85,8 @@ function show() {
   byId("about").textContent = `${WHAT[model.task] ?? WHAT.steps}: ${count(model.parameters, "weight")}${state}.`;
   document.title = `${model.id} – Penstock`;
   stopped?.abort();
-  text = rows = null;
+  stopped = text = rows = null;
+  byId("write").textContent = "Write";
   byId("write-on").hidden = byId("rows-on").hidden = byId("answers-around").hidden = byId("verdict").hidden = true;
   for (const one of ["written", "answer", "answers"]) byId(one).replaceChildren();
   if (form === "series") byId("rows").value = `${[...(model.keys ?? []), ...model.reads].join(", ")}\n`;
@@ -205,7 +210,9 @@ const askedOfText = () => ({ model: chosen().id, texts: [byId("text").value] });
 byId("texts").addEventListener("submit", (event) => {
   event.preventDefault();
   trying(async () => {
-    const { data } = await (await ask("v1/predict", askedOfText())).json();
+    const body = askedOfText();
+    const { data } = await (await ask("v1/predict", body)).json();
+    if (body.model !== chosen().id) return;
     const { row, ...answers } = data[0];
     const odds = Object.entries(answers).filter(([name]) => /^p\(.*\)$/s.test(name));
     const rest = Object.entries(answers).filter(([name]) => name.startsWith(OURS));
@@ -241,12 +248,14 @@ function table(content) {
 function cells(line, separator) {
   const found = [""];
   let quoted = false;
-  for (const letter of line.replaceAll('""', "\0")) {
-    if (letter === '"') quoted = !quoted;
-    else if (letter === separator && !quoted) found.push("");
-    else found[found.length - 1] += letter;
+  for (let k = 0; k < line.length; k++) {
+    const twice = quoted && line[k] === '"' && line[k + 1] === '"';
+    if (line[k] === '"' && !twice) quoted = !quoted;
+    else if (line[k] === separator && !quoted) found.push("");
+    else found[found.length - 1] += line[k];
+    if (twice) k++;
   }
-  return found.map((cell) => cell.trim().replaceAll("\0", '"'));
+  return found.map((cell) => cell.trim());
 }
 
 function askedOfRows() {
@@ -256,6 +265,7 @@ function askedOfRows() {
 async function answerRows(from) {
   const body = { ...askedOfRows(), return_state: true, ...(from && { state: from.state }) };
   const { data, state } = await (await ask("v1/predict", body)).json();
+  if (body.model !== chosen().id) return;
   const before = from?.read ?? 0;
   const names = Object.keys(data[0]);
   if (!from) byId("answers").replaceChildren(line("th", ["row", ...names.map(shortly)]));
