@@ -213,9 +213,9 @@ byId("texts").addEventListener("submit", (event) => {
     const body = askedOfText();
     const { data } = await (await ask("v1/predict", body)).json();
     if (body.model !== chosen().id) return;
-    const { row, ...answers } = data[0];
-    const odds = Object.entries(answers).filter(([name]) => /^p\(.*\)$/s.test(name));
-    const rest = Object.entries(answers).filter(([name]) => name.startsWith(OURS));
+    const answers = Object.entries(data[0]);
+    const odds = answers.filter(([name]) => /^p\(.*\)$/s.test(name));
+    const rest = answers.filter(([name]) => name.startsWith(OURS));
     byId("verdict").hidden = false;
     byId("verdict").replaceChildren(...rest.flatMap(([name, value]) => [`${shortly(name)}: `, make("b", shown(value)), " "]));
     byId("answer").replaceChildren(...odds.flatMap(([name, value]) => bar(name.slice(2, -1), value)));
