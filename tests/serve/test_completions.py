@@ -60,6 +60,13 @@ def test_the_text_is_that_of_generate(client: OpenAI, runtimes: dict[str, Model]
         assert answer.system_fingerprint == f"penstock-{runtimes[name].digest[:12]}"
 
 
+def test_a_long_prompt(client: OpenAI, runtimes: dict[str, Model]) -> None:
+    prompt = "the cat sat on a mat\n" * 2000
+    answer = client.completions.create(model="language", prompt=[prompt, "a"], max_tokens=9, seed=1)
+    expected = [alone(runtimes["language"], one, length=9, seed=1) for one in (prompt, "a")]
+    assert [choice.text for choice in answer.choices] == expected
+
+
 def test_top_k_is_ours(client: OpenAI, runtimes: dict[str, Model]) -> None:
     answer = client.completions.create(
         model="language", prompt="the", max_tokens=60, seed=1, extra_body={"top_k": 2, "temperature": 2.0}

@@ -18,7 +18,7 @@ from penstock.runtime import Model, load
 from penstock.text import ByteVocabulary
 
 NAMES = ["language", "language-after", "language-tied", "language-w8a16"]
-TEXTS = ["the cat sat on a mat", "", "a", "猫 the 猫", "a€b", "n" * 3000, "\n"]
+TEXTS = ["the cat sat on a mat", "", "a", "猫 the 猫", "a€b", "sat on " * 4000, "\n"]
 
 
 @pytest.fixture(scope="module")

@@ -127,8 +127,7 @@ class Server:
         if asked.stream:
             return Events(self, asked, served)
         async with self._place(), served.use() as loaded:
-            completing = Completing(asked, served, loaded, self.limits)
-            completing.start()
+            completing = await Completing.begun(asked, served, loaded, self.limits)
             try:
                 return _json(await self.within(request.receive, completing.whole()))
             finally:
@@ -301,8 +300,7 @@ class Events(Response):
         server = self.server
         try:
             async with server._place(), self.served.use() as loaded:
-                completing = Completing(self.asked, self.served, loaded, server.limits)
-                completing.start()
+                completing = await Completing.begun(self.asked, self.served, loaded, server.limits)
                 try:
                     await server.within(receive, self._send(completing, send))
                 finally:

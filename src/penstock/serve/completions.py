@@ -15,7 +15,7 @@ from penstock.serve.engine import Ended, Engine, EngineOutput, EngineRequest, Ma
 from penstock.serve.errors import Refused
 from penstock.serve.models import Limits, Loaded, Served
 from penstock.serve.schemas import Choice, Completion, CompletionRequest, LogProbabilities, Usage
-from penstock.serve.texts import Begin, Prompt, begun, encoded, kept, language, prompts, shown, warnings
+from penstock.serve.texts import Begin, Prompt, begun, beside, encoded, kept, language, prompts, shown, warnings
 
 
 class Completing:
@@ -41,6 +41,17 @@ class Completing:
         self._index = {id(text): k for k, text in enumerate(text for one in self.requests for text in one.writings)}
         self._offsets = [0] * len(self._index)
         self.written = 0
+
+    @classmethod
+    async def begun(cls, asked: CompletionRequest, served: Served, loaded: Loaded, limits: Limits) -> "Completing":
+        """A request whose texts are tokens now, sent to the engine.
+
+        Raises:
+            Refused: it cannot be answered, or too much is asked of the engine.
+        """
+        completing = await beside(asked.prompt, lambda: cls(asked, served, loaded, limits))
+        loaded.submit(completing.requests)
+        return completing
 
     def _text(self, tokens: list[int]) -> str:
         return self.model.vocabulary.utf8(np.array(tokens)).decode("utf-8", "replace")
@@ -95,14 +106,6 @@ class Completing:
         """What computes."""
         assert self.loaded.engine is not None
         return self.loaded.engine
-
-    def start(self) -> None:
-        """Sends it to the engine.
-
-        Raises:
-            Refused: too much is asked of it.
-        """
-        self.loaded.submit(self.requests)
 
     def end(self) -> None:
         """Frees its places, done or not."""
@@ -165,18 +168,20 @@ class Completing:
         self, index: int, tokens: Sequence[int], log_p: Sequence[float | None], best: Sequence[Any]
     ) -> LogProbabilities:
         vocabulary = self.model.vocabulary
-        names = [shown(vocabulary, token) for token in tokens]
-        top: list[dict[str, float] | None] = [None] * len(names)
+        known = {*tokens, *(token for one in best for token, _ in one or ())}
+        names = {token: shown(vocabulary, token) for token in known}
+        sizes = {token: count_characters(vocabulary.utf8(np.array([token]))) for token in known}
+        top: list[dict[str, float] | None] = [None] * len(tokens)
         if self.asked.logprobs:
             top = [
-                None if one is None else {shown(vocabulary, token): value for token, value in one if value > -math.inf}
+                None if one is None else {names[token]: value for token, value in one if value > -math.inf}
                 for one in best
             ]
         offsets = []
         for token in tokens:  # of what the client sent and what is written, where each begins
             offsets.append(self._offsets[index])
-            self._offsets[index] += count_characters(vocabulary.utf8(np.array([token])))
-        return LogProbabilities(names, [*log_p], top, offsets)
+            self._offsets[index] += sizes[token]
+        return LogProbabilities([names[token] for token in tokens], [*log_p], top, offsets)
 
     def usage(self) -> Usage:
         """What was computed so far."""

@@ -20,7 +20,7 @@ from penstock.serve.schemas import (
     TextScore,
     Usage,
 )
-from penstock.serve.texts import Begin, Prompt, begun, encoded, kept, language, prompts, shown, warnings
+from penstock.serve.texts import Begin, Prompt, begun, beside, encoded, kept, language, prompts, shown, warnings
 
 AT_ONCE = 64
 """Texts of a request that are read side by side."""
@@ -31,7 +31,7 @@ async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Lim
     model = language(served, loaded)
     begin = begun(model, served.accepted, asked.state)
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
-    found = [encoded(model.vocabulary, text, begin, "input") for text in texts]
+    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin, "input") for text in texts])
     reads = await _read(loaded, found, begin, limits, judged=True, whole=False)
     data = []
     for k, (text, prompt, read) in enumerate(zip(texts, found, reads, strict=True)):
@@ -51,7 +51,8 @@ async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Lim
             nats / math.log(2) / len(utf8) if utf8 else None,
         )
         if asked.tokens:
-            one.tokens = [shown(model.vocabulary, token) for token in own.tolist()]
+            names = {token: shown(model.vocabulary, token) for token in np.unique(own).tolist()}
+            one.tokens = [names[token] for token in own.tolist()]
             one.token_logprobs = [*[None] * (first and len(own) > 0), *read.log_p.tolist()]
         if asked.return_state:
             one.state = kept(model, read.place, begin.pending)
@@ -66,7 +67,8 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
     if asked.dimensions not in (None, H):
         raise Refused(400, f"dimensions: expected {H}, as the model has, got {asked.dimensions}", param="dimensions")
     begin = Begin(model.initial_state(), None)
-    found = [encoded(model.vocabulary, text, begin, "input") for text in prompts(asked.input, "input")]
+    texts = prompts(asked.input, "input")
+    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin, "input") for text in texts])
     reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
     data = []
     for k, (prompt, read) in enumerate(zip(found, reads, strict=True)):

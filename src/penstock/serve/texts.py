@@ -1,8 +1,9 @@
 """What requests on texts have in common: prompts, where they begin, and how tokens are shown."""
 
+import asyncio
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from penstock.serve import state as states
 from penstock.serve.errors import Refused
 from penstock.serve.models import Loaded, Served
 from penstock.text.vocabulary import Vocabulary
+
+T = TypeVar("T")
+LONG = 20_000
+"""Characters, or tokens, that the event loop has no time for."""
 
 
 class Begin(NamedTuple):
@@ -115,6 +120,15 @@ def encoded(vocabulary: Vocabulary, text: str | list[int], begin: Begin, name: s
     if not len(own) and begin.token is None:
         before = vocabulary.encode("\n").tolist()  # an empty text stands for the start of a line
     return Prompt(np.concatenate([np.array(before, np.int64), own]), len(own), unknown)
+
+
+async def beside(asked: str | Sequence[Any] | None, work: Callable[[], T]) -> T:
+    """What work on these texts gives; on long ones in a thread, as millions of characters become tokens in seconds."""
+    if asked is None or isinstance(asked, str):
+        size = len(asked or "")
+    else:
+        size = sum(len(one) if isinstance(one, str | list) else 1 for one in asked)
+    return work() if size <= LONG else await asyncio.to_thread(work)
 
 
 def warnings(found: Sequence[Prompt]) -> list[str] | None:
