@@ -2,22 +2,27 @@
 
 import functools
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 STEP_SECONDS = (2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which several processes add up, in the environment; set before this is imported."""
+"""Names the folder in which several processes add up, in the environment. Prometheus's library looks for it when it is
+imported, which is done late for that."""
 
 
 class Gauges:
     """All measures of a server; of one with several processes those of all."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: "CollectorRegistry | None" = None) -> None:
+        from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+        registry = registry or REGISTRY
         counter, histogram = (
             functools.partial(Counter, registry=registry),
             functools.partial(Histogram, registry=registry),
@@ -28,7 +33,7 @@ class Gauges:
         )
         self.written = counter("penstock_tokens_written", "Tokens that models wrote")
         self.read = counter("penstock_tokens_read", "Tokens of prompts and texts that models read")
-        self.rows = counter("penstock_rows", "ServedRows that models of numbers answered")
+        self.rows = counter("penstock_rows", "Rows that models of numbers answered")
         self.streams = Gauge(
             "penstock_streams",
             "Requests and connections that are being answered",
@@ -47,8 +52,10 @@ class Gauges:
 
 def exposed() -> bytes:
     """All measures, in the text format of Prometheus."""
+    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+
     if not os.environ.get(SHARED):
         return generate_latest()
-    registry: Any = CollectorRegistry()
+    registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.errors import PenstockError
+from penstock.serve.metrics import SHARED
 
 if TYPE_CHECKING:
     from penstock.serve.app import Serving
@@ -86,7 +87,7 @@ def serve(told: Told, address: socket.socket) -> int:
     if told.workers == 1:
         return _one(told, address)
     with tempfile.TemporaryDirectory(prefix="penstock-") as shared:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # before its library is imported
+        os.environ[SHARED] = shared
         return _Workers(told, address).run()
 
 
