@@ -16,10 +16,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from export import made
+
+from penstock.folder import held
+from penstock.model_folder import LanguageConfig, StackConfig, save_model
+from penstock.text import CharVocabulary
 
 T = TypeVar("T")
 PATIENCE = 120.0
 """Seconds after which a state that is waited for is a failure."""
+ENDLESS = 10_000_000
+"""Tokens that take any machine longer than a test."""
 
 
 def until(done: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
@@ -209,3 +216,12 @@ def paused(server: ServerProcess) -> bool:
     before = measure(server, "penstock_tokens_written_total")
     time.sleep(0.5)
     return 0 < before == measure(server, "penstock_tokens_written_total")
+
+
+def language(folder: Path, seed: int = 0, hidden: int = 16) -> Path:
+    """A language model, in place of the one that is there."""
+    vocabulary = CharVocabulary(made.CHARACTERS)
+    config = LanguageConfig(len(vocabulary), StackConfig(5, hidden, 1, "before"), False)
+    with held(folder, "model") as place:
+        save_model(place, config, vocabulary, made.weights(config, seed))
+    return folder

@@ -16,12 +16,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from serve_process import PATIENCE, ServerProcess, error_of, measure, paused, reading, serving, until
+from serve_process import ENDLESS, PATIENCE, ServerProcess, error_of, measure, paused, reading, serving, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-ENDLESS = 10_000_000
-"""Tokens that take any machine longer than a test."""
 FOR_EVER = {"prompt": "the", "max_tokens": ENDLESS // 2}
 
 

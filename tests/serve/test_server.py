@@ -12,26 +12,24 @@ from typing import Any
 import httpx
 import pytest
 from export import made
-from serve_process import PATIENCE, ServerProcess, error_of, paused, reading, refuses, serving, until
+from serve_process import (
+    ENDLESS,
+    PATIENCE,
+    ServerProcess,
+    error_of,
+    language,
+    paused,
+    reading,
+    refuses,
+    serving,
+    until,
+)
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import penstock
 from penstock.folder import held
-from penstock.model_folder import LanguageConfig, StackConfig, save_model
-from penstock.text import CharVocabulary
-
-ENDLESS = 10_000_000
-"""Tokens that take any machine longer than a test."""
-
-
-def language(folder: Path, seed: int = 0, hidden: int = 16) -> Path:
-    """A language model, in place of the one that is there."""
-    vocabulary = CharVocabulary(made.CHARACTERS)
-    config = LanguageConfig(len(vocabulary), StackConfig(5, hidden, 1, "before"), False)
-    with held(folder, "model") as place:
-        save_model(place, config, vocabulary, made.weights(config, seed))
-    return folder
+from penstock.model_folder import StackConfig
 
 
 def test_it_says_where_it_listens_and_needs_no_torch(models: dict[str, Path]) -> None:
