@@ -90,7 +90,17 @@ def test_it_is_valid_and_names_every_path(server: ServerProcess) -> None:
     content = server.client.get("/openapi.json").json()
     assert content == described()
     assert content["info"]["version"] == __version__
-    server_paths = {"/v1/completions", "/v1/score", "/v1/embeddings", "/v1/predict", "/v1/models", "/v1/models/{model}"}
+    server_paths = {
+        "/tokenize",
+        "/detokenize",
+        "/tokenizer_info",
+        "/v1/completions",
+        "/v1/score",
+        "/v1/embeddings",
+        "/v1/predict",
+        "/v1/models",
+        "/v1/models/{model}",
+    }
     assert server_paths | {"/healthz", "/readyz", "/metrics", "/openapi.json", "/"} == content["paths"].keys()
     from_url(f"{server.url}/openapi.json").validate()
     for path, methods in content["paths"].items():

@@ -29,14 +29,16 @@ from penstock.serve.metrics import Gauges, exposed
 from penstock.serve.models import Limits, Loaded, Models, Served
 from penstock.serve.openapi import described
 from penstock.serve.protocol import HEADERS
-from penstock.serve.reading import embeddings, score
+from penstock.serve.reading import detokenized, embeddings, score, tokenized, tokenizer
 from penstock.serve.schemas import (
     CompletionRequest,
+    DetokenizeRequest,
     EmbeddingRequest,
     ModelAbout,
     ModelList,
     PredictRequest,
     ScoreRequest,
+    TokenizeRequest,
 )
 from penstock.serve.state import written
 from penstock.serve.texts import begun, kept
@@ -146,6 +148,26 @@ class Server:
         served = self.models.of(asked.model)
         async with self._place(), served.use() as loaded:
             return _json(await self.within(request.receive, embeddings(asked, served, loaded, self.limits)))
+
+    async def tokenize(self, request: Request) -> Response:
+        """POST /tokenize."""
+        asked = await self._asked(request, TokenizeRequest)
+        served = self.models.of(asked.model)
+        async with self._place(), served.use() as loaded:
+            return _json(await tokenized(asked, served, loaded))
+
+    async def detokenize(self, request: Request) -> Response:
+        """POST /detokenize."""
+        asked = await self._asked(request, DetokenizeRequest)
+        served = self.models.of(asked.model)
+        async with self._place(), served.use() as loaded:
+            return _json(detokenized(asked, served, loaded))
+
+    async def tokenizer_info(self, request: Request) -> Response:
+        """GET /tokenizer_info."""
+        served = self.models.of(request.query_params.get("model"))
+        async with served.use() as loaded:
+            return _json(tokenizer(served, loaded))
 
     async def predict(self, request: Request) -> Response:
         """POST /v1/predict."""
@@ -456,10 +478,13 @@ def routes(server: Server) -> list[Route | WebSocketRoute]:
         "/v1/score": server.score,
         "/v1/embeddings": server.embeddings,
         "/v1/predict": server.predict,
+        "/tokenize": server.tokenize,
+        "/detokenize": server.detokenize,
     }
     gets = {
         "/v1/models": server.list,
         "/v1/models/{model}": server.one,
+        "/tokenizer_info": server.tokenizer_info,
         "/healthz": server.healthz,
         "/readyz": server.readyz,
         "/metrics": server.metrics,

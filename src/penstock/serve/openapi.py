@@ -13,10 +13,13 @@ POSTS = {
     "/v1/score": (schemas.ScoreRequest, schemas.Scores),
     "/v1/embeddings": (schemas.EmbeddingRequest, schemas.Embeddings),
     "/v1/predict": (schemas.PredictRequest, schemas.Prediction),
+    "/tokenize": (schemas.TokenizeRequest, schemas.Tokenized),
+    "/detokenize": (schemas.DetokenizeRequest, schemas.Detokenized),
 }
 GETS: dict[str, tuple[str, str, Any]] = {
     "/v1/models": ("The models that are served.", "application/json", schemas.ModelList),
     "/v1/models/{model}": ("One of them.", "application/json", schemas.ModelAbout),
+    "/tokenizer_info": ("What begins a text.", "application/json", schemas.TokenizerAbout),
     "/healthz": ("Whether the process lives.", "application/json", schemas.Status),
     "/readyz": ("Whether new requests are answered.", "application/json", schemas.Status),
     "/metrics": ("Measures, for Prometheus.", "text/plain", None),
@@ -67,11 +70,14 @@ def described() -> dict[str, Any]:
     for path, (summary, media, kind) in GETS.items():
         schema = {"type": "object" if media == "application/json" else "string"} if kind is None else of[kind]
         get: dict[str, Any] = {"summary": summary, "responses": {"200": _answer(summary, media, schema)}}
-        if path.startswith("/v1/") or path == "/metrics":
+        if path.startswith("/v1/") or path in ("/metrics", "/tokenizer_info"):
             get["security"] = [{}, {"key": []}]
             get["responses"] |= {status: refusals[status] for status in ("401", "404", "503")}
         if path == "/readyz":
             get["responses"]["503"] = _answer("not yet, or no more", media, schema)
+        if path == "/tokenizer_info":
+            get["parameters"] = [{"name": "model", "in": "query", "schema": {"type": "string"}}]
+            get["responses"]["400"] = refusals["400"]
         if "{model}" in path:
             get["parameters"] = [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]
         paths[path] = {"get": get}

@@ -12,12 +12,17 @@ from penstock.serve.engine import Ended, EngineRequest, Mailbox, Read
 from penstock.serve.errors import Refused
 from penstock.serve.models import Limits, Loaded, Served
 from penstock.serve.schemas import (
+    Detokenized,
+    DetokenizeRequest,
     Embedding,
     EmbeddingRequest,
     Embeddings,
     ScoreRequest,
     Scores,
     TextScore,
+    Tokenized,
+    TokenizerAbout,
+    TokenizeRequest,
     Usage,
 )
 from penstock.serve.texts import Begin, Prompt, begun, beside, encoded, kept, language, prompts, shown, warnings
@@ -78,6 +83,28 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
             value = base64.b64encode(top.astype("<f4").tobytes()).decode()
         data.append(Embedding("embedding", k, value))
     return Embeddings("list", served.name, data, _usage(found), warnings(found))
+
+
+async def tokenized(asked: TokenizeRequest, served: Served, loaded: Loaded) -> Tokenized:
+    """The tokens of a text."""
+    vocabulary = language(served, loaded).vocabulary
+    tokens = await beside(asked.prompt, lambda: vocabulary.encode(asked.prompt).tolist())
+    return Tokenized(tokens, len(tokens))
+
+
+def detokenized(asked: DetokenizeRequest, served: Served, loaded: Loaded) -> Detokenized:
+    """The text of tokens."""
+    model = language(served, loaded)
+    found = encoded(model.vocabulary, asked.tokens, Begin(model.initial_state(), None), "tokens")
+    own = found.ids[len(found.ids) - found.given :]
+    return Detokenized(model.vocabulary.utf8(own).decode("utf-8", "replace"))
+
+
+def tokenizer(served: Served, loaded: Loaded) -> TokenizerAbout:
+    """What there is beside the tokens of texts."""
+    vocabulary = language(served, loaded).vocabulary
+    known = vocabulary.unknown is None or vocabulary.unknown not in vocabulary.encode("\n")
+    return TokenizerAbout("\n" if known else None, None)
 
 
 async def _read(

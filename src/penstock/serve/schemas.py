@@ -78,6 +78,22 @@ class EmbeddingRequest(Struct, forbid_unknown_fields=True):
     user: Annotated[str, Meta(max_length=256)] | None = None
 
 
+class TokenizeRequest(Struct, forbid_unknown_fields=True):
+    """POST /tokenize: the tokens that a language model reads a text as; as vLLM's clients ask."""
+
+    prompt: str
+    model: Name | None = None
+    add_special_tokens: bool = False
+    """There are none."""
+
+
+class DetokenizeRequest(Struct, forbid_unknown_fields=True):
+    """POST /detokenize: the text that tokens stand for; as vLLM's clients ask."""
+
+    tokens: list[Token]
+    model: Name | None = None
+
+
 class PredictRequest(Struct, forbid_unknown_fields=True):
     """POST /v1/predict: rows of numbers, or texts, that a model answers."""
 
@@ -176,6 +192,28 @@ class Embeddings(Struct, omit_defaults=True):
     data: list[Embedding]
     usage: Usage
     warnings: list[str] | None = None
+
+
+class Tokenized(Struct):
+    """What /tokenize answers."""
+
+    tokens: list[int]
+    count: int
+
+
+class Detokenized(Struct):
+    """What /detokenize answers."""
+
+    prompt: str
+
+
+class TokenizerAbout(Struct):
+    """What /tokenizer_info answers."""
+
+    bos_token: str | None
+    """What an empty text stands for: the start of a line, if the model knows one."""
+    eos_token: None
+    """Texts have no end."""
 
 
 class Prediction(Struct, omit_defaults=True):
