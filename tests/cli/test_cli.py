@@ -19,7 +19,7 @@ from penstock.model_folder import LanguageConfig, StackConfig
 from penstock.text import ByteVocabulary, CharVocabulary
 
 TEXT = "the cat sat on the mat\n" * 20
-VERBS = "agree, bench, eval, export, generate, import, info, lab, look, predict, prepare, quantize, score, train"
+VERBS = "agree, bench, eval, export, generate, import, info, lab, look, predict, prepare, quantize, score, serve, train"
 SCORES = {"nats_per_token", "bits_per_character", "bits_per_byte", "perplexity", "tokens", "unknown_characters"}
 
 

@@ -45,6 +45,7 @@ CALLS = {
     "prepare": "TEXT --out OUT",
     "quantize": "MODEL --out OUT --text TEXT",
     "score": "MODEL --in TEXT --out OUT",
+    "serve": "MODEL --check",
     "train": "TEXT --out OUT --steps 1 --init MODEL",
 }
 """How each verb is called. A new one is to be added here."""

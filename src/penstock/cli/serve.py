@@ -31,6 +31,7 @@ def serve(
     keep_states: Flag = False,
     api_key_file: Annotated[Path | None, Parameter(show_default=False)] = None,
     allow_origin: Annotated[tuple[str, ...], Parameter(show_default=False, negative=())] = (),
+    check: Flag = False,
 ) -> int:
     """Answer over HTTP: texts that go on, scores, embeddings, rows of numbers; every state in the client's hands.
 
@@ -55,6 +56,7 @@ def serve(
         keep_states: After SIGHUP carry states over to the new weights, where shapes allow it.
         api_key_file: A file of keys, a line each, one of which clients must send.
         allow_origin: A page's origin whose scripts may ask, by CORS; may be given more than once.
+        check: Load the models, say what is wrong, and end without listening.
     """
     from penstock.model_folder.content import read_config
     from penstock.workers import processors
@@ -74,6 +76,7 @@ def serve(
         if not 0 < seconds < 1e9:
             raise PenstockError(f"--{name}: expected more than 0 seconds, got {seconds:g}")
     try:
+        from penstock.runtime import load
         from penstock.serve.app import Serving
         from penstock.serve.models import Limits, named
         from penstock.serve.server import Told, reserve
@@ -85,13 +88,17 @@ def serve(
     cores = processors()
     if threads is None and workers > 1:
         threads = max(cores // workers, 1)
-    if workers * (threads or cores) > cores and workers > 1:
-        _tell(f"{workers} workers of {threads} threads each are more than the {cores} cores here: they take turns")
     limits = Limits(streams, queue, max_body, max_tokens, max_seconds, max_arrival)
     keys = () if api_key_file is None else _keys(api_key_file)
+    if check:
+        for folder in dirs:
+            load(folder)
+        return 0
+    address = reserve(host, port, workers)
+    if threads is not None and workers > 1 and workers * threads > cores:
+        _tell(f"{workers} workers of {threads} threads each are more than the {cores} cores here: they take turns")
     if not keys and host not in ("127.0.0.1", "localhost", "::1"):
         _tell(f"--host {host}: whoever can reach it may ask, as there is no --api-key-file")
-    address = reserve(host, port, workers)
     logging.basicConfig(level=logging.WARNING, format="penstock: %(message)s", stream=sys.stderr)
     logging.raiseExceptions = False  # a log that cannot be written ends nothing
     shown = f"[{host}]" if ":" in host else host
