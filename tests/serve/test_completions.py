@@ -16,6 +16,7 @@ from serve_process import PATIENCE, ServerProcess, serving
 from penstock.model_folder import StackConfig
 from penstock.runtime import Model, load
 from penstock.text import ByteVocabulary
+from penstock.text.vocabulary import Vocabulary, build_vocabulary
 
 NAMES = ["language", "language-after", "language-tied", "language-w8a16"]
 PROMPTS = ["the cat sat", "a", "", "on a mat\n", "猫 the", "n" * 300]
@@ -186,7 +187,7 @@ def test_a_stream_goes_the_same_way_whoever_is_beside_it(client: OpenAI, runtime
     for k in range(40):
         asked.append(
             {
-                "model": draws.choice(NAMES[:2]),
+                "model": draws.choice(NAMES),
                 "prompt": draws.choice(PROMPTS),
                 "max_tokens": draws.choice([1, 20, 300, 900]),
                 "seed": k,
@@ -342,6 +343,36 @@ def test_a_model_alone_needs_no_name(models: dict[str, Path]) -> None:
         server.post("/v1/completions", prompt="the", max_tokens=97)
         status, error = server.refusal("/v1/completions", prompt=["a", "a"], n=2, max_tokens=1)
         assert (status, error["param"]) == (400, "n")
+
+
+def known(kind: str) -> Vocabulary:
+    text = "the cat sat on a mat. 猫と猫! " * 20
+    return build_vocabulary(kind, [text], 300)
+
+
+@pytest.mark.parametrize("kind", ["byte", "bpe", "word"])
+def test_a_model_of_other_tokens(tmp_path: Path, kind: str) -> None:
+    folder = made.language(tmp_path / kind, StackConfig(7, 20, 1, "before"), vocabulary=known(kind))
+    model, prompt, stops = load(folder), "the 猫 Ünd\n", ["猫", "at", "\x01\x7f", "\x05"]
+    with serving(folder) as server, OpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=PATIENCE) as client:
+        for seed in range(4):
+            for stop in (None, stops):
+                asked: dict[str, Any] = {"model": kind, "prompt": prompt, "max_tokens": 300, "seed": seed, "stop": stop}
+                expected = alone(model, prompt, length=300, seed=seed, stop=stop or ())
+                assert client.completions.create(**asked).choices[0].text == expected
+                assert "".join(part.choices[0].text for part in streamed(client, **asked)) == expected
+        tokens = model.vocabulary.encode(prompt).tolist()
+        again = client.completions.create(model=kind, prompt=tokens, max_tokens=5, seed=1, echo=True, logprobs=2)
+        (choice,) = again.choices
+        assert choice.text == prompt + alone(model, prompt, length=5, seed=1)
+        assert choice.logprobs is not None
+        assert choice.logprobs.text_offset is not None
+        assert choice.logprobs.tokens is not None
+        for offset, token in zip(choice.logprobs.text_offset, choice.logprobs.tokens, strict=True):
+            if not token.startswith("bytes:"):
+                assert choice.text[offset:].startswith(token)
+        assert again.usage is not None
+        assert again.usage.prompt_tokens == len(tokens)
 
 
 def test_a_model_of_bytes(tmp_path: Path) -> None:

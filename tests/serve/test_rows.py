@@ -122,6 +122,15 @@ def test_a_state_goes_on_elsewhere(
     assert second["state"] == whole["state"]
 
 
+def test_many_rows_of_many_series(server: ServerProcess, folders: dict[str, Path]) -> None:
+    """More than are answered in one turn, and a state that is read in a thread."""
+    rows = [{**row, "who": f"{k % 300}"} for k, row in enumerate(drawn("by-id", 2000))]
+    first = server.post("/v1/predict", model="by-id", rows=rows[:1000], return_state=True)
+    assert len(first["state"]) > 20_000
+    second = server.post("/v1/predict", model="by-id", rows=rows[1000:], state=first["state"])
+    assert first["data"] + second["data"] == expected(folders["by-id"], rows)
+
+
 def test_a_state_has_the_size_that_the_server_says(server: ServerProcess) -> None:
     about = {one["id"]: one for one in server.client.get("/v1/models").json()["data"]}
     for name in (*ROWS, "states"):

@@ -1,5 +1,6 @@
 """POST /v1/completions, as OpenAI's clients send it."""
 
+import codecs
 import math
 import secrets
 import time
@@ -10,12 +11,13 @@ import numpy as np
 
 from penstock.runtime import Model
 from penstock.runtime.batch import Sampling, fresh
-from penstock.runtime.score import count_characters
 from penstock.serve.engine import Ended, Engine, EngineOutput, EngineRequest, Mailbox, Read, Writing
 from penstock.serve.errors import Refused
 from penstock.serve.models import Limits, Loaded, Served
 from penstock.serve.schemas import Choice, Completion, CompletionRequest, LogProbabilities, Usage
 from penstock.serve.texts import Begin, Prompt, begun, beside, encoded, kept, language, prompts, shown, warnings
+
+incremental_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Completing:
@@ -39,7 +41,10 @@ class Completing:
         self.fingerprint = f"penstock-{self.model.digest[:12]}"
         self.requests = [self._reading(one, begin) for one in self.prompts]
         self._index = {id(text): k for k, text in enumerate(text for one in self.requests for text in one.writings)}
-        self._offsets = [0] * len(self._index)
+        count = len(self._index) if asked.logprobs is not None else 0
+        self._offsets, self._decoders = [0] * count, [incremental_decoder("replace") for _ in range(count)]
+        for decoder in self._decoders:
+            decoder.setstate((begin.pending, 0))
         self.written = 0
 
     @classmethod
@@ -170,17 +175,17 @@ class Completing:
         vocabulary = self.model.vocabulary
         known = {*tokens, *(token for one in best for token, _ in one or ())}
         names = {token: shown(vocabulary, token) for token in known}
-        sizes = {token: count_characters(vocabulary.utf8(np.array([token]))) for token in known}
+        utf8 = {token: vocabulary.utf8(np.array([token])) for token in known}
         top: list[dict[str, float] | None] = [None] * len(tokens)
         if self.asked.logprobs:
             top = [
                 None if one is None else {names[token]: value for token, value in one if value > -math.inf}
                 for one in best
             ]
-        offsets = []
-        for token in tokens:  # of what the client sent and what is written, where each begins
-            offsets.append(self._offsets[index])
-            self._offsets[index] += sizes[token]
+        offsets, decoder = [], self._decoders[index]
+        for token in tokens:  # where each begins, be it within a character
+            offsets.append(self._offsets[index] + bool(decoder.getstate()[0]))
+            self._offsets[index] += len(decoder.decode(utf8[token]))
         return LogProbabilities([names[token] for token in tokens], [*log_p], top, offsets)
 
     def usage(self) -> Usage:

@@ -4,6 +4,7 @@ A row takes some microseconds: it is answered where it comes in, and waits for n
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,10 +24,11 @@ from penstock.serve.errors import Refused
 from penstock.serve.metrics import Gauges
 from penstock.serve.models import Limits, Loaded, Served
 from penstock.serve.schemas import Prediction, PredictRequest, StreamMessage
+from penstock.serve.texts import beside
 from penstock.serve.wire import encode
 
-AT_ONCE = 256
-"""Rows of a request that are answered before others have their turn."""
+TURN = 0.002
+"""Seconds in which rows of a request are answered before others have their turn."""
 
 
 class ServedRows:
@@ -152,12 +154,14 @@ async def predict(asked: PredictRequest, served: Served, loaded: Loaded, limits:
         raise Refused(400, f"rows: expected them, and no texts: {served.name} reads rows", param="rows")
     rows = ServedRows(served, loaded)
     if asked.state is not None:
-        rows.restore(asked.state, served.accepted)
-    data = []
+        state = asked.state
+        await beside(state, lambda: rows.restore(state, served.accepted))
+    data, turn = [], time.perf_counter()
     for k, row in enumerate(asked.rows):
         data.append(rows.answer(row, f"rows[{k}]"))
-        if k % AT_ONCE == AT_ONCE - 1:
+        if time.perf_counter() - turn > TURN:
             await asyncio.sleep(0)
+            turn = time.perf_counter()
     gauges.rows.inc(len(data))
     return Prediction("list", served.name, data, rows.state() if asked.return_state else None)
 
