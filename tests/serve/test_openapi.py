@@ -57,7 +57,7 @@ def test_requests_that_are_drawn_from_it(server: ServerProcess, state: str, path
     statuses = set[int]()
 
     @given(operation.as_strategy(generation_mode=GenerationMode(mode)), st.integers(0, 9))
-    @settings(max_examples=150)
+    @settings(max_examples=100)
     def run(case: Any, draw: int) -> None:
         if isinstance(case.body, dict):
             if draw:  # of a model that there is, or nothing else would be reached

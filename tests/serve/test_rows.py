@@ -151,9 +151,13 @@ def test_a_bare_gru(server: ServerProcess, folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize("name", ["texts", "texts-w8a16"])
 def test_texts(server: ServerProcess, folders: dict[str, Path], name: str) -> None:
     texts = ["the cat", "", "猫€", "n" * 200, "a"]
-    assert server.post("/v1/predict", model=name, texts=texts)["data"] == in_json(
-        [*answers_to_texts(load(folders[name]), texts)]
-    )
+    answer = server.post("/v1/predict", model=name, texts=texts)
+    assert answer["data"] == in_json([*answers_to_texts(load(folders[name]), texts)])
+    assert answer["warnings"] == [
+        "1 of 210 characters the model never saw; they were read as U+FFFD",
+        "1 of 5 texts have more than 50 tokens; the rest was not read",
+    ]
+    assert "warnings" not in server.post("/v1/predict", model=name, texts=["the cat"])
     assert server.post("/v1/predict", model=name, texts=[])["data"] == []
 
 

@@ -33,7 +33,7 @@ class Completing:
         self.mailbox = Mailbox()
         begin = begun(self.model, served.accepted, asked.state)
         given = prompts(asked.prompt, "prompt")
-        self.prompts = [encoded(self.model.vocabulary, one, begin, "prompt") for one in given]
+        self.prompts = [encoded(self.model.vocabulary, one, begin.token, "prompt") for one in given]
         self.texts = [one if isinstance(one, str) else self._text(one) for one in given] if asked.echo else []
         self.n, self.length = asked.n or 1, 16 if asked.max_tokens is None else asked.max_tokens
         self._expect_few(limits)

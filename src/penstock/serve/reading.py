@@ -36,7 +36,7 @@ async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Lim
     model = language(served, loaded)
     begin = begun(model, served.accepted, asked.state)
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
-    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin, "input") for text in texts])
+    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin.token, "input") for text in texts])
     reads = await _read(loaded, found, begin, limits, judged=True, whole=False)
     data = []
     for k, (text, prompt, read) in enumerate(zip(texts, found, reads, strict=True)):
@@ -73,7 +73,7 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
         raise Refused(400, f"dimensions: expected {H}, as the model has, got {asked.dimensions}", param="dimensions")
     begin = Begin(model.initial_state(), None)
     texts = prompts(asked.input, "input")
-    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin, "input") for text in texts])
+    found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin.token, "input") for text in texts])
     reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
     data = []
     for k, (prompt, read) in enumerate(zip(found, reads, strict=True)):
@@ -94,10 +94,10 @@ async def tokenized(asked: TokenizeRequest, served: Served, loaded: Loaded) -> T
 
 def detokenized(asked: DetokenizeRequest, served: Served, loaded: Loaded) -> Detokenized:
     """The text of tokens."""
-    model = language(served, loaded)
-    found = encoded(model.vocabulary, asked.tokens, Begin(model.initial_state(), None), "tokens")
+    vocabulary = language(served, loaded).vocabulary
+    found = encoded(vocabulary, asked.tokens, None, "tokens")
     own = found.ids[len(found.ids) - found.given :]
-    return Detokenized(model.vocabulary.utf8(own).decode("utf-8", "replace"))
+    return Detokenized(vocabulary.utf8(own).decode("utf-8", "replace"))
 
 
 def tokenizer(served: Served, loaded: Loaded) -> TokenizerAbout:

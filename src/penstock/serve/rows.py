@@ -24,7 +24,7 @@ from penstock.serve.errors import Refused
 from penstock.serve.metrics import Gauges
 from penstock.serve.models import Limits, Loaded, Served
 from penstock.serve.schemas import Prediction, PredictRequest, StreamMessage
-from penstock.serve.texts import beside
+from penstock.serve.texts import beside, encoded, warnings
 from penstock.serve.wire import encode
 
 TURN = 0.002
@@ -148,8 +148,9 @@ async def predict(asked: PredictRequest, served: Served, loaded: Loaded, limits:
             raise Refused(
                 400, f"texts: expected them, and no rows and no state: {served.name} reads texts", param="texts"
             )
-        data = await asyncio.to_thread(lambda: list(answers_to_texts(runtime, asked.texts or [])))
-        return Prediction("list", served.name, data)
+        texts = asked.texts
+        data, said = await asyncio.to_thread(lambda: (list(answers_to_texts(runtime, texts)), _said(runtime, texts)))
+        return Prediction("list", served.name, data, warnings=said)
     if asked.rows is None or asked.texts is not None:
         raise Refused(400, f"rows: expected them, and no texts: {served.name} reads rows", param="rows")
     rows = ServedRows(served, loaded)
@@ -164,6 +165,15 @@ async def predict(asked: PredictRequest, served: Served, loaded: Loaded, limits:
             turn = time.perf_counter()
     gauges.rows.inc(len(data))
     return Prediction("list", served.name, data, rows.state() if asked.return_state else None)
+
+
+def _said(runtime: TextRuntime, texts: Sequence[str]) -> list[str] | None:
+    """What a client is to know of how its texts were read."""
+    found = [encoded(runtime.vocabulary, text, None, "texts") for text in texts]
+    said = warnings(found) or []
+    if cut := sum(one.given > runtime.longest for one in found):
+        said.append(f"{cut:,} of {len(texts):,} texts have more than {runtime.longest:,} tokens; the rest was not read")
+    return said or None
 
 
 async def stream(socket: WebSocket, served: Served, gauges: Gauges) -> None:

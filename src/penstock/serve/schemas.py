@@ -223,6 +223,7 @@ class Prediction(Struct, omit_defaults=True):
     model: str
     data: list[dict[str, Any]]
     state: str | None = None
+    warnings: list[str] | None = None
 
 
 class ModelAbout(Struct, omit_defaults=True):

@@ -103,8 +103,8 @@ def prompts(asked: str | Sequence[Any] | None, name: str) -> list[str | list[int
     return [*asked]
 
 
-def encoded(vocabulary: Vocabulary, text: str | list[int], begin: Begin, name: str) -> Prompt:
-    """The tokens of a text, with the one before them.
+def encoded(vocabulary: Vocabulary, text: str | list[int], before: int | None, name: str) -> Prompt:
+    """The tokens of a text, after the one that stands before them, if there is one.
 
     Raises:
         Refused: there are no such tokens.
@@ -116,10 +116,10 @@ def encoded(vocabulary: Vocabulary, text: str | list[int], begin: Begin, name: s
         if len(own) and int(own.max()) >= len(vocabulary):
             raise Refused(400, f"{name}: expected tokens below {len(vocabulary):,}, got {int(own.max()):,}", param=name)
     unknown = 0 if vocabulary.unknown is None else int((own == vocabulary.unknown).sum())
-    before = [] if begin.token is None else [begin.token]
-    if not len(own) and begin.token is None:
-        before = vocabulary.encode("\n").tolist()  # an empty text stands for the start of a line
-    return Prompt(np.concatenate([np.array(before, np.int64), own]), len(own), unknown)
+    first = np.array([] if before is None else [before], np.int64)
+    if not len(own) and before is None:
+        first = vocabulary.encode("\n")  # an empty text stands for the start of a line
+    return Prompt(np.concatenate([first, own]), len(own), unknown)
 
 
 async def beside(asked: str | Sequence[Any] | None, work: Callable[[], T]) -> T:
