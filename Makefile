@@ -122,13 +122,13 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard core/*)
 	@$(BIN)/penstock info
 	@touch $@
 
-# The browser that draws pages in tests, and a font for Chinese: from Debian, where that can be. Elsewhere those tests say
-# what they lack.
+# The browser that draws pages in tests, a font for Chinese, and the proxies before `penstock serve`: from Debian, where that
+# can be. Elsewhere those tests say what they lack.
 $(BROWSER): $(INSTALLED)
-	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  echo "Installing Chromium for the browser tests; this happens once."; \
+	@if ! { command -v chromium && command -v nginx && command -v haproxy; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium, nginx and HAProxy for the tests; this happens once."; \
 	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-	    chromium fonts-wqy-microhei; } >/dev/null 2>&1 || true; \
+	    chromium fonts-wqy-microhei nginx haproxy; } >/dev/null 2>&1 || true; \
 	fi
 	@touch $@
 

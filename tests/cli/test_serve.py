@@ -115,3 +115,9 @@ def test_without_its_packages_it_says_how_to_get_them(model: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "pip install 'penstock[serve]'" in done.stderr
+
+
+def test_a_link_has_a_name_of_its_own(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "now").symlink_to(model)
+    with serving(tmp_path / "now") as server:
+        assert server.client.get("/v1/models").json()["data"][0]["id"] == "now"

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from penstock.cli import app
+from penstock.serve.server import LAST_WORDS
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -39,3 +42,15 @@ def test_the_manifest_is_a_job_of_the_training_operator() -> None:
     (container,) = worker["template"]["spec"]["containers"]
     assert container["name"] == "pytorch"  # the name that the operator looks for
     subprocess.run(["sh", "-nc", *container["args"]], check=True)
+
+
+def test_the_server_on_kubernetes_has_time_to_end() -> None:
+    deployment, service = yaml.safe_load_all((EXAMPLES / "kubernetes.yaml").read_text())
+    pod = deployment["spec"]["template"]
+    assert pod["metadata"]["labels"] == service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    (container,) = pod["spec"]["containers"]
+    program, *words = container["args"]
+    assert program == "penstock"
+    _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["spec"]["terminationGracePeriodSeconds"] > waits + bound.arguments["grace"] + LAST_WORDS

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -192,7 +193,7 @@ def named(folders: Sequence[Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in folders:
-        name = folder.resolve().name
+        name = Path(os.path.abspath(folder)).name  # a link's own, wherever it leads
         if name in found:
             raise PenstockError(f"{folder}: expected another name, {name!r} is that of {found[name]}; rename a folder")
         found[name] = folder
