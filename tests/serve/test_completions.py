@@ -182,6 +182,15 @@ def test_a_stream_of_many_texts(client: OpenAI) -> None:
     assert parts[0].model_extra["warnings"] == warnings
 
 
+def test_a_stream_of_nothing(client: OpenAI) -> None:
+    (part,) = streamed(client, model="language", prompt="the", max_tokens=0)
+    assert (part.choices[0].text, part.choices[0].finish_reason) == ("", "length")
+    parts = streamed(client, model="language", prompt="the", max_tokens=0, echo=True, logprobs=1)
+    assert "".join(part.choices[0].text for part in parts) == "the"
+    assert [one for part in parts for one in part.choices[0].logprobs.tokens] == ["t", "h", "e"]
+    assert parts[-1].choices[0].finish_reason == "length"
+
+
 def test_a_stream_goes_the_same_way_whoever_is_beside_it(client: OpenAI, runtimes: dict[str, Model]) -> None:
     draws, asked = random.Random(0), []
     for k in range(40):
