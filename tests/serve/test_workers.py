@@ -1,17 +1,18 @@
 """Several processes at one address, and several servers behind a proxy."""
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 from serve_process import (
@@ -26,7 +27,9 @@ from serve_process import (
     serving,
     until,
 )
+from websockets.sync.client import connect
 
+import penstock
 from penstock.workers import processors
 
 
@@ -169,9 +172,15 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream penstock {{ server 127.0.0.1:{ports[0]}; server 127.0.0.1:{ports[1]}; }}
+  map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://penstock; proxy_http_version 1.1; }}
+    location / {{
+      proxy_pass http://penstock;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+    }}
   }}
 }}
 """
@@ -201,19 +210,19 @@ def test_behind_a_proxy_of_two_servers(name: str, models: dict[str, Path], tmp_p
     with socket.socket() as plain:
         plain.bind(("127.0.0.1", 0))
         port = plain.getsockname()[1]
-    options = ["--max-tokens", f"{ENDLESS}"]
-    with serving(models["language"], options=options) as one, serving(models["language"], options=options) as other:
+    folders, options = (models["language"], models["states"]), ["--max-tokens", f"{ENDLESS}"]
+    with serving(*folders, options=options) as one, serving(*folders, options=options) as other:
         about = {"folder": tmp_path, "port": port, "ports": [one.port, other.port]}
         (tmp_path / "config").write_text(content.format(**about))
         process = subprocess.Popen([program, *option, str(tmp_path / "config")], stderr=subprocess.DEVNULL)
         try:
-            behind(f"http://127.0.0.1:{port}", one, other)
+            behind(f"http://127.0.0.1:{port}", one, other, models["states"])
         finally:
             process.terminate()
             process.wait(PATIENCE)
 
 
-def behind(url: str, one: ServerProcess, other: ServerProcess) -> None:
+def behind(url: str, one: ServerProcess, other: ServerProcess, states: Path) -> None:
     """What a client sees of two servers as one."""
 
     def answers() -> bool:
@@ -224,7 +233,7 @@ def behind(url: str, one: ServerProcess, other: ServerProcess) -> None:
 
     until(answers, "the proxy answers")
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-        asked = {"max_tokens": 20, "return_state": True}
+        asked = {"model": "language", "max_tokens": 20, "return_state": True}
         body = {"prompt": "the", "seed": 3, **asked, "max_tokens": 200}
         whole = client.post("/v1/completions", json=body).json()["choices"][0]["text"]
         text, body = "", {"prompt": "the", "seed": 3, **asked}
@@ -235,15 +244,20 @@ def behind(url: str, one: ServerProcess, other: ServerProcess) -> None:
         assert [measure(server, "penstock_tokens_written_total") > 0 for server in (one, other)] == [True, True]
         status, error = error_of(client.post("/v1/completions", content=b"{"))
         assert (status, error["code"]) == (400, "not_json")
-        body = {"prompt": "the", "max_tokens": ENDLESS // 2, "stream": True}
+        body = {"model": "language", "prompt": "the", "max_tokens": ENDLESS // 2, "stream": True}
         with client.stream("POST", "/v1/completions", json=body) as stream:  # what never ends comes in pieces
             lines = stream.iter_lines()
             assert next(lines).startswith('data: {"id"')
             assert measure(one, "penstock_streams") + measure(other, "penstock_streams") == 1
         until(lambda: measure(one, "penstock_streams") + measure(other, "penstock_streams") == 0, "the client is gone")
+        rows, stream = np.random.default_rng(0).normal(size=(5, 9)), penstock.load(states).stream()
+        with connect(f"{url.replace('http', 'ws')}/v1/stream?model=states", open_timeout=PATIENCE) as socket:
+            for row in rows.tolist():
+                socket.send(json.dumps({"row": row}))
+                assert json.loads(socket.recv(PATIENCE))["answer"]["output"] == stream.step(row).tolist()
         # one server ends; the proxy asks the other
         assert one.end() == 0
         for seed in range(6):
-            assert client.post("/v1/completions", json={"prompt": "the", "seed": seed}).status_code in (200, 502, 503)
-            time.sleep(0.05)
-        until(lambda: client.post("/v1/completions", json={"prompt": "the"}).status_code == 200, "it asks the other")
+            body = {"model": "language", "prompt": "the", "seed": seed}
+            assert client.post("/v1/completions", json=body).status_code in (200, 502, 503)
+        until(lambda: client.post("/v1/completions", json=body).status_code == 200, "it asks the other")

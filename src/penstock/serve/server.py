@@ -29,7 +29,7 @@ UNSENT = 1 << 17
 """Bytes of an answer that the system keeps for a client which reads slowly."""
 KEEP_ALIVE = 75
 """Seconds that a connection may wait for its next request: longer than load balancers wait."""
-LAST_WORDS = 2.0
+LAST_WORDS = 5.0
 """Seconds after ``grace`` in which clients are told that their answers are cut off, and connections are closed."""
 AGAIN = 1.0
 """Seconds until a worker that ended is replaced, so that one which cannot live takes no core of the others."""
