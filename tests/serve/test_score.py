@@ -1,7 +1,9 @@
 """/v1/score and /v1/embeddings: the figures that the model itself gives."""
 
 import base64
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,26 @@ def test_embeddings_are_the_top_states(client: OpenAI, runtimes: dict[str, Model
     tokens = [runtimes[name].vocabulary.encode(text).tolist() for text in TEXTS if text]
     by_token = client.embeddings.create(model=name, input=tokens, dimensions=expected.shape[1])
     assert np.array_equal(np.array([one.embedding for one in by_token.data], np.float32), np.delete(expected, 1, 0))
+
+
+def test_what_is_read_beside_others_is_read_as_alone(server: ServerProcess, runtimes: dict[str, Model]) -> None:
+    """Texts of any length that are scored, embedded and gone on from, all at once."""
+    draws, model = random.Random(0), runtimes["language"]
+    texts = ["".join(draws.choices(made.CHARACTERS, k=draws.choice([1, 10, 400, 3000]))) for _ in range(60)]
+
+    def right(k: int) -> bool:
+        text, asked = texts[k], {"model": "language"}
+        if k % 3 == 0:
+            return bool(server.post("/v1/score", input=text, **asked)["data"][0]["nats"] == model.score(text).nats)
+        if k % 3 == 1:
+            found = server.post("/v1/embeddings", input=text, **asked)["data"][0]["embedding"]
+            return np.array_equal(np.array(found, np.float32), model.read([text], to_the_end=True)[0].state)
+        length = (1, 50, 700)[k // 3 % 3]
+        (choice,) = server.post("/v1/completions", prompt=text, max_tokens=length, seed=k, **asked)["choices"]
+        return bool(choice["text"] == "".join(model.generate(text, length=length, seed=k)))
+
+    with ThreadPoolExecutor(30) as pool:
+        assert all(pool.map(right, range(len(texts))))
 
 
 def test_many_texts_are_more_than_streams(models: dict[str, Path], runtimes: dict[str, Model]) -> None:
