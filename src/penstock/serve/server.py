@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -186,7 +186,7 @@ class _Workers:
         self.told, self.address = told, address
         self.processes: set[int] = set()
         self.ending = False
-        self.complaints, self.complain = os.pipe()
+        self._said, self._say = os.pipe()
 
     def run(self) -> int:
         """Until a signal ends them; the exit status.
@@ -197,7 +197,7 @@ class _Workers:
         for number in self.SIGNALS:
             signal.signal(number, self._signalled)
         for _ in range(self.told.workers):
-            self._start()
+            self._start(self._complain)
         first, cannot, failed = set(self.processes), False, False
         while self.processes:
             process, status = os.wait()
@@ -211,11 +211,12 @@ class _Workers:
             else:
                 self._replace(process, f"signal {-code}" if code < 0 else f"status {code}")
         if cannot:
-            raise PenstockError(os.read(self.complaints, 1 << 16).split(b"\0")[0].decode())
+            raise PenstockError(os.read(self._said, 1 << 16).split(b"\0")[0].decode())
         return int(failed)
 
-    def _start(self) -> None:
-        """Forked before there are threads, and before anything is loaded."""
+    def _start(self, complain: Callable[[PenstockError], object]) -> None:
+        """Forked before there are threads, and before anything is loaded; ``complain`` is called in the new process, if
+        it cannot load a model."""
         parent = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)  # what comes now is told to the new one too
         try:
@@ -235,7 +236,7 @@ class _Workers:
             status = _one(self.told, self._listening())
         except PenstockError as error:
             status = error.status
-            os.write(self.complain, f"{error}\0".encode())
+            complain(error)
         except BaseException:
             log.exception("a worker cannot go on")
         finally:
@@ -254,7 +255,11 @@ class _Workers:
         log.warning("a worker ended with %s; another one takes its place", how)
         multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
         time.sleep(AGAIN)
-        self._start()
+        self._start(log.error)
+
+    def _complain(self, error: PenstockError) -> None:
+        """Tells the parent, which says it once for all."""
+        os.write(self._say, f"{error}\0".encode())
 
     def _signalled(self, number: int, _: Any) -> None:
         if number == signal.SIGHUP:
