@@ -180,6 +180,9 @@ def test_a_thousand_who_go_away_leave_nothing_behind(models: dict[str, Path]) ->
         leave(3, 100)
         until(lambda: files(server) <= alone, "all connections are closed")
         assert process.memory_info().rss - before < 8 << 20
+        counted = server.client.get("/metrics").text
+        assert 'status="499"' in counted  # those who waited for a whole answer
+        assert 'status="500"' not in counted
         assert server.post("/v1/completions", prompt="the")["choices"]
 
 

@@ -200,6 +200,13 @@ def test_a_connection_of_rows_over_new_weights(keep: bool, tmp_path: Path) -> No
             assert "begin anew" in closed.value.rcvd.reason
 
 
+def test_connections_of_rows_are_counted_at_their_end(server: ServerProcess) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/v1/stream?model=rows", open_timeout=PATIENCE):
+        pass
+    counted = 'penstock_requests_total{path="/v1/stream",status="101"} 1.0'
+    until(lambda: counted in server.client.get("/metrics").text, "it is counted")
+
+
 def test_the_end_closes_connections_of_rows(models: dict[str, Path]) -> None:
     with serving(models["states"]) as server:
         with connect(f"ws://127.0.0.1:{server.port}/v1/stream", open_timeout=PATIENCE) as socket:

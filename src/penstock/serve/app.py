@@ -416,6 +416,8 @@ class Guard:
                 status = message["status"]
                 have = {name for name, _ in message.get("headers", [])}
                 message["headers"] = [*message.get("headers", []), *(one for one in HEADERS if one[0] not in have)]
+            elif message["type"] == "websocket.accept":
+                status = 101
             await send(message)
 
         try:
