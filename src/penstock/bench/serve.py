@@ -90,7 +90,7 @@ def measure(threads: int, load_: Load, told: Callable[[str], None]) -> list[Serv
         return found
 
 
-class Server:
+class ServerProcess:
     """A server in a process of its own."""
 
     def __init__(self, command: list[str], workers: int = 1) -> None:
@@ -127,11 +127,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(folder: Path, load_: Load, workers: int) -> Iterator[Server]:
+def server(folder: Path, load_: Load, workers: int) -> Iterator[ServerProcess]:
     """``penstock serve`` of a model."""
     most = str(max(load_.streams, load_.sensors) + 500)
     how = ["--port", "0", "--streams", most, "--workers", str(workers), "--grace", "1"]
-    made = Server([sys.executable, "-m", "penstock", "serve", str(folder), *how], workers)
+    made = ServerProcess([sys.executable, "-m", "penstock", "serve", str(folder), *how], workers)
     try:
         yield made
     finally:
@@ -252,7 +252,7 @@ def _peer(folder: Path, load_: Load, threads: int) -> list[ServedRow]:
     graph, n, tokens = folder.with_suffix(".onnx"), min(100, load_.streams), 1000
     export(folder, graph, force=True)
     about = {"kind": "requests", "count": n, "seconds": load_.seconds, "tokens": tokens, "path": "/v1/completions"}
-    other = Server([sys.executable, "-m", "penstock.bench.peers.serve_onnx", str(graph)])
+    other = ServerProcess([sys.executable, "-m", "penstock.bench.peers.serve_onnx", str(graph)])
     try:
         theirs = clients(port=other.port, **about)["tokens_per_second"]
     finally:

@@ -92,6 +92,7 @@ class Completing:
                 seed=None if goes_on and k == 0 else first + k,
                 pending=begin.pending,
                 keeps=asked.return_state,
+                streamed=bool(asked.stream),
             )
             for k in range(self.n)
         ]

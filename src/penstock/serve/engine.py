@@ -108,6 +108,7 @@ class Writing:
         seed: of the numbers that it is drawn by; None: those of the place that it begins at go on.
         pending: the begin of a character that was written before.
         keeps: a character that is not whole at the end is left for what goes on from there; else it is told as U+FFFD.
+        streamed: it is told as it is written; else once it is finished.
     """
 
     def __init__(
@@ -120,12 +121,13 @@ class Writing:
         seed: int | None = None,
         pending: bytes = b"",
         keeps: bool = False,
+        streamed: bool = True,
     ) -> None:
         self.how, self.alternatives, self.seed = how, alternatives, seed
         self.request: EngineRequest
         self.place: Place
         self.until = Until(stops) if stops else None
-        self.keeps = keeps
+        self.keeps, self.streamed = keeps, streamed
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.decoder.setstate((pending, 0))
         self.left, self.told, self.heard, self.parked = length, 0, 0, False
@@ -418,7 +420,7 @@ class Engine:
         texts = [self._texts[id(place)] for place in self._batch.places]
         watched = [(row, text) for row, text in enumerate(texts) if text.until is not None]
         logits = any(text.alternatives is not None for text in texts)
-        left, burst = min(text.left for text in texts), _burst(len(texts))
+        left, burst = min(text.left for text in texts), _burst(sum(text.streamed for text in texts))
         begun, count = time.perf_counter(), 0
         while True:
             tokens = self._batch.step(logits)
@@ -439,7 +441,7 @@ class Engine:
         self._collect()
         self._change([text for text in texts if text.finished or self._park(text)], [])
         for text in texts:
-            if text.tokens or text.finished:
+            if text.finished or (text.streamed and text.tokens):
                 self._say(text)
 
     def _park(self, text: Writing) -> bool:
