@@ -167,7 +167,7 @@ class Completing:
             about = self._log_probabilities(index, said.tokens, said.log_p, said.alternatives)
         state = None
         if said.finished and self.asked.return_state:
-            state = kept(self.model, said.writing.place, said.writing.pending)
+            state = kept(self.loaded.runtime, said.writing.place, said.writing.pending)
         return Choice(said.text, index, about, said.finished, state)  # type: ignore[arg-type]
 
     def _log_probabilities(
