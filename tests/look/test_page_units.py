@@ -109,19 +109,20 @@ def test_numbers_are_listed_by_half_life_alone(show: Show) -> None:
     expect(page.locator("#unit-list [role=option]")).to_have_count(8)
 
 
+def settled(page: Shown) -> None:
+    """The frames have heard that one of them was scrolled."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def frame(page: Shown, name: str = "update") -> list[float]:
     """Of a map: its size against its frame, across and down, and how far it is scrolled."""
     script = """frame => {
         const { width, height } = frame.querySelector(".map").getBoundingClientRect();
         return [width / frame.clientWidth, height, frame.scrollLeft, frame.scrollTop];
     }"""
+    settled(page)
     found: list[float] = page.locator(f"#map-{name} .zoomed").evaluate(script)
     return found
-
-
-def settled(page: Shown) -> None:
-    """The frames have heard that one of them was scrolled."""
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def test_maps_are_zoomed_by_slider_keys_and_wheel_and_scroll_together(show: Show) -> None:
@@ -135,7 +136,6 @@ def test_maps_are_zoomed_by_slider_keys_and_wheel_and_scroll_together(show: Show
     assert (across, down) == (pytest.approx(16, abs=0.1), 240 * 16)
     assert left > 0  # the chosen position, the last, is in sight
     expect(page.locator("#zoom")).to_have_attribute("aria-valuetext", "× 16.0")
-    settled(page)
     assert frame(page, "hidden") == frame(page)
     keys(page, "Home")
     assert frame(page) == whole
