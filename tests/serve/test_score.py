@@ -129,6 +129,19 @@ def test_embeddings_are_the_top_states(client: OpenAI, runtimes: dict[str, Model
     assert np.array_equal(np.array([one.embedding for one in by_token.data], np.float32), np.delete(expected, 1, 0))
 
 
+def test_an_embedding_goes_on_from_a_state_and_a_text_from_an_embedding(server: ServerProcess) -> None:
+    asked = {"model": "language"}
+    first = server.post("/v1/embeddings", input="the cat", return_state=True, **asked)["data"][0]
+    whole = server.post("/v1/embeddings", input="the cat sat", **asked)["data"][0]
+    rest = server.post("/v1/embeddings", input=" sat", state=first["state"], **asked)["data"][0]
+    again = server.post("/v1/embeddings", input="", state=first["state"], **asked)["data"][0]
+    assert rest["embedding"] == whole["embedding"]
+    assert again["embedding"] == first["embedding"]
+    (text,) = server.post("/v1/completions", prompt="", state=first["state"], max_tokens=20, seed=3, **asked)["choices"]
+    (same,) = server.post("/v1/completions", prompt="the cat", max_tokens=20, seed=3, **asked)["choices"]
+    assert text["text"] == same["text"]
+
+
 def test_what_is_read_beside_others_is_read_as_alone(server: ServerProcess, runtimes: dict[str, Model]) -> None:
     """Texts of any length that are scored, embedded and gone on from, all at once."""
     draws, model = random.Random(0), runtimes["language"]

@@ -176,7 +176,6 @@ class EngineRequest:
         seed, drawn: of the numbers that texts without a seed of their own are drawn by.
         judged: log-probabilities of the tokens are asked for.
         alternatives: likeliest tokens to tell beside each.
-        whole: the last one is read too, for the state after it.
         writings: the texts.
     """
 
@@ -190,11 +189,10 @@ class EngineRequest:
         drawn: int = 0,
         judged: bool = False,
         alternatives: int = 0,
-        whole: bool = False,
         writings: Sequence[Writing] = (),
     ) -> None:
         self.mailbox, self.ids, self.state, self.seed, self.drawn = mailbox, ids, state, seed, drawn
-        self.judged, self.alternatives, self.whole, self.writings = judged, alternatives, whole, writings
+        self.judged, self.alternatives, self.writings = judged, alternatives, writings
         self.at = 0
         self.log_p, self.likeliest = list[NDArray[np.float64]](), list[list[tuple[int, float]]]()
         self.asked = time.perf_counter()
@@ -205,7 +203,7 @@ class EngineRequest:
     @property
     def left(self) -> int:
         """Tokens to read."""
-        return len(self.ids) - (not self.whole) - self.at
+        return len(self.ids) - 1 - self.at
 
     @property
     def weight(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.runtime.batch import fresh
 from penstock.runtime.score import count_characters
 from penstock.serve.engine import Ended, EngineRequest, Mailbox, Read
 from penstock.serve.errors import Refused
@@ -37,7 +38,7 @@ async def score(asked: ScoreRequest, served: Served, loaded: Loaded, limits: Lim
     begin = begun(model, served.accepted, asked.state)
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
     found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin.token, "input") for text in texts])
-    reads = await _read(loaded, found, begin, limits, judged=True, whole=False)
+    reads = await _read(loaded, found, begin, limits, judged=True)
     data = []
     for k, (text, prompt, read) in enumerate(zip(texts, found, reads, strict=True)):
         own = prompt.ids[len(prompt.ids) - prompt.given :]
@@ -71,17 +72,19 @@ async def embeddings(asked: EmbeddingRequest, served: Served, loaded: Loaded, li
     H = model.config.stack.hidden_size
     if asked.dimensions not in (None, H):
         raise Refused(400, f"dimensions: expected {H}, as the model has, got {asked.dimensions}", param="dimensions")
-    begin = Begin(model.initial_state(), None)
+    begin = begun(model, served.accepted, asked.state)
     texts = prompts(asked.input, "input")
     found = await beside(texts, lambda: [encoded(model.vocabulary, text, begin.token, "input") for text in texts])
-    reads = await _read(loaded, found, begin, limits, judged=False, whole=True)
+    reads = await _read(loaded, found, begin, limits, judged=False)
     data = []
     for k, (prompt, read) in enumerate(zip(found, reads, strict=True)):
-        top = read.place.state[-1] if prompt.given else begin.state[-1]
+        nothing = not prompt.given and begin.token is None
+        top = begin.state[-1] if nothing else model.step(read.place.token, read.place.state)[1][-1]
         value: Any = top.tolist()
         if asked.encoding_format == "base64":
             value = base64.b64encode(top.astype("<f4").tobytes()).decode()
-        data.append(Embedding("embedding", k, value))
+        state = kept(model, read.place, begin.pending) if asked.return_state else None
+        data.append(Embedding("embedding", k, value, state))
     return Embeddings("list", served.name, data, _usage(found), warnings(found))
 
 
@@ -107,9 +110,7 @@ def tokenizer(served: Served, loaded: Loaded) -> TokenizerAbout:
     return TokenizerAbout("\n" if known else None, None)
 
 
-async def _read(
-    loaded: Loaded, found: Sequence[Prompt], begin: Begin, limits: Limits, *, judged: bool, whole: bool
-) -> list[Read]:
+async def _read(loaded: Loaded, found: Sequence[Prompt], begin: Begin, limits: Limits, *, judged: bool) -> list[Read]:
     """Of each text what the engine tells of it."""
     tokens = sum(len(one.ids) for one in found)
     if tokens > limits.tokens:
@@ -124,9 +125,7 @@ async def _read(
     most = min(AT_ONCE, limits.streams)
     for start in range(0, len(found), most):
         requests = [
-            EngineRequest(
-                Mailbox(), one.ids, begin.state, seed=begin.seed or 0, drawn=begin.drawn, judged=judged, whole=whole
-            )
+            EngineRequest(Mailbox(), one.ids, begin.state, seed=fresh(begin.seed), drawn=begin.drawn, judged=judged)
             for one in found[start : start + most]
         ]
         reads += await _side_by_side(loaded, requests)

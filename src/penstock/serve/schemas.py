@@ -76,6 +76,8 @@ class EmbeddingRequest(Struct, forbid_unknown_fields=True):
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     user: Annotated[str, Meta(max_length=256)] | None = None
+    state: StateText | None = None
+    return_state: bool = False
 
 
 class TokenizeRequest(Struct, forbid_unknown_fields=True):
@@ -176,12 +178,13 @@ class Scores(Struct, omit_defaults=True):
     warnings: list[str] | None = None
 
 
-class Embedding(Struct):
+class Embedding(Struct, omit_defaults=True):
     """Of one text; base64 is of float32, little-endian."""
 
     object: Literal["embedding"]
     index: int
     embedding: list[float | None] | str
+    state: str | None = None
 
 
 class Embeddings(Struct, omit_defaults=True):
