@@ -1,7 +1,6 @@
 """/v1/completions by OpenAI's own client: the texts of ``generate``, whatever is written beside them."""
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import openai
 import pytest
 from export import made
 from openai import OpenAI
-from serve_process import PATIENCE, ServerProcess, serving
+from serve_process import PATIENCE, serving
 
 from penstock.model_folder import StackConfig
 from penstock.runtime import Model, load
@@ -20,17 +19,6 @@ from penstock.text.vocabulary import Vocabulary, build_vocabulary
 
 NAMES = ["language", "language-after", "language-tied", "language-w8a16"]
 PROMPTS = ["the cat sat", "a", "", "on a mat\n", "猫 the", "n" * 300]
-
-
-@pytest.fixture(scope="module")
-def runtimes(models: dict[str, Path]) -> dict[str, Model]:
-    return {name: load(models[name]) for name in NAMES}
-
-
-@pytest.fixture(scope="module")
-def client(server: ServerProcess) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE) as found:
-        yield found
 
 
 def alone(model: Model, prompt: str, **how: Any) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,7 @@ import openai
 import pytest
 from export import made
 from openai import OpenAI
-from serve_process import PATIENCE, ServerProcess, serving
+from serve_process import ServerProcess, serving
 
 from penstock.model_folder import StackConfig
 from penstock.runtime import Model, load
@@ -21,17 +20,6 @@ from penstock.text import ByteVocabulary
 
 NAMES = ["language", "language-after", "language-tied", "language-w8a16"]
 TEXTS = ["the cat sat on a mat", "", "a", "猫 the 猫", "a€b", "sat on " * 4000, "\n"]
-
-
-@pytest.fixture(scope="module")
-def runtimes(models: dict[str, Path]) -> dict[str, Model]:
-    return {name: load(models[name]) for name in NAMES}
-
-
-@pytest.fixture(scope="module")
-def client(server: ServerProcess) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE) as found:
-        yield found
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -47,7 +47,6 @@ class WritingBatch:
     def __init__(self, model: Model) -> None:
         self.model, self.places = model, list[Place]()
         self._hows, self._generators = list[Sampling](), list[np.random.Generator]()
-        self._never = -1 if model.vocabulary.unknown is None else model.vocabulary.unknown
         self._network = model.logits_network
         (K, H), self._V = self._network.state_shape, self._network.outputs
         self._state, self._tokens = np.zeros((K, 0, H), np.float32), np.zeros(0, np.int64)
@@ -62,8 +61,8 @@ class WritingBatch:
         stay = [row for row, place in enumerate(self.places) if id(place) not in gone]
         for row, place in enumerate(self.places):
             if id(place) in gone:
-                here = self._where(row)
-                place.state, place.token, place.drawn = here.state, here.token, here.drawn
+                place.state, place.token = self._state[:, row].copy(), int(self._tokens[row])
+                place.drawn += int(self._steps[row])
         new, n = [place for place, _ in join], len(stay) + len(join)
         self.places = [self.places[row] for row in stay] + new
         self._hows = [self._hows[row] for row in stay] + [how for _, how in join]
@@ -79,16 +78,7 @@ class WritingBatch:
         same: dict[Sampling, list[int]] = {}
         for row, how in enumerate(self._hows):
             same.setdefault(how, []).append(row)
-        self._groups = [(self._settings(how), np.array(rows)) for how, rows in same.items()]
-
-    def _settings(self, how: Sampling) -> tuple[float, int, float, int]:
-        top_k = min(how.top_k or self._V, self._V)
-        return float(how.temperature), top_k, 1.0 if how.top_p is None else float(how.top_p), self._never
-
-    def _where(self, row: int) -> Place:
-        place = self.places[row]
-        drawn = place.drawn + int(self._steps[row])
-        return Place(self._state[:, row].copy(), int(self._tokens[row]), place.seed, drawn)
+        self._groups = [(self.model.drawing(*how), np.array(rows)) for how, rows in same.items()]
 
     def step(self, logits: bool = False) -> NDArray[np.int64]:
         """The next token (n,) of each text, in an array of the batch's own, which the next step overwrites.

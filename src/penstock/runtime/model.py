@@ -268,9 +268,15 @@ class Model:
         check_sampling(temperature, top_k, top_p, seed)
         if length < 0:
             raise ValueError(f"length: expected 0 or more, got {length}")
+        how = self.drawing(temperature, top_k, top_p)
+        return self._continued(self.vocabulary.encode(prompt or "\n"), length, how, seed)
+
+    def drawing(self, temperature: float, top_k: int | None, top_p: float | None) -> tuple[float, int, float, int]:
+        """How a network draws tokens: the temperature, of how many tokens, of which probability, and which is never
+        drawn, −1 for none."""
         V, unknown = self.config.vocabulary_size, self.vocabulary.unknown
-        k, p, never = min(top_k or V, V), 1.0 if top_p is None else float(top_p), -1 if unknown is None else unknown
-        return self._continued(self.vocabulary.encode(prompt or "\n"), length, (float(temperature), k, p, never), seed)
+        k, p = min(top_k or V, V), 1.0 if top_p is None else float(top_p)
+        return float(temperature), k, p, -1 if unknown is None else unknown
 
     def _continued(
         self, ids: NDArray[Any], length: int, how: tuple[float, int, float, int], seed: int | None

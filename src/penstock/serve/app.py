@@ -387,7 +387,7 @@ def _described(served: Served, loaded: Loaded) -> ModelAbout:
         size,
         len(state),
         parameters,
-        f"penstock-{loaded.digest[:12]}",
+        f"penstock-{runtime.digest[:12]}",
         keys,
     )
 

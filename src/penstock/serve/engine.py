@@ -142,9 +142,10 @@ class Writing:
         """The begin of a character whose other bytes are not written yet."""
         return self.decoder.getstate()[0]
 
-    def read(self, utf8: bytes) -> None:
-        """Adds what tokens stand for to what is to be told."""
-        piece = self.decoder.decode(utf8)
+    def read(self, utf8: bytes, last: bool = False) -> None:
+        """Adds what tokens stand for to what is to be told; of the ``last`` ones a character that is not whole too, as
+        U+FFFD."""
+        piece = self.decoder.decode(utf8, last)
         if self.until is None:
             self.piece += piece
             return
@@ -156,16 +157,11 @@ class Writing:
         """Nothing follows: what was held back is to be told too."""
         if self.finished == "stop":
             return
-        self.finished = "length"
         if not self.keeps:
-            self.read_rest()
+            self.read(b"", last=True)
+        self.finished = "length"
         if self.until is not None:
             self.piece += self.until.rest()
-
-    def read_rest(self) -> None:
-        """A character that is not whole, as U+FFFD."""
-        rest = self.decoder.decode(b"", True)
-        self.piece += rest if self.until is None else self.until.feed(rest)
 
 
 class EngineRequest:
@@ -214,7 +210,7 @@ class EngineRequest:
 
 
 class Engine:
-    """Of a model; ends with ``close``, or once nothing is left to do after ``drain``."""
+    """Of a model; ends with ``close``."""
 
     def __init__(self, model: Model, loop: asyncio.AbstractEventLoop, streams: int, gauges: Gauges) -> None:
         self.model, self._loop, self._streams, self._gauges = model, loop, streams, gauges
@@ -438,7 +434,6 @@ class Engine:
         seconds = time.perf_counter() - begun
         self._step = seconds / count
         self._gauges.stepped(len(texts), count, seconds)
-        self._gauges.written.inc(len(texts) * count)
         self._collect()
         self._change([text for text in texts if text.finished or self._park(text)], [])
         for text in texts:

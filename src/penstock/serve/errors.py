@@ -49,9 +49,9 @@ class Refused(Exception):
         return Response(encode(self.body()), self.status, self.headers, "application/json")
 
 
-def busy(message: str, status: int = 429) -> Refused:
+def busy(message: str) -> Refused:
     """A request that may come again in a second."""
-    return Refused(status, message, code="overloaded", headers={"Retry-After": "1"})
+    return Refused(429, message, code="overloaded", headers={"Retry-After": "1"})
 
 
 async def refused(_: Request, error: Exception) -> Response:

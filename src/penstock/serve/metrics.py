@@ -48,6 +48,7 @@ class Gauges:
         """Counts a burst of steps."""
         self.batch.observe(texts)
         self.step.observe(seconds / steps)
+        self.written.inc(texts * steps)
 
 
 def exposed() -> bytes:

@@ -42,11 +42,15 @@ class Loaded:
     """A model in memory, and of a language model what computes for it."""
 
     def __init__(self, runtime: Any, limits: Limits, gauges: Gauges) -> None:
-        self.runtime, self.digest, self.users = runtime, runtime.digest, 0
-        self.limits = limits
+        self.runtime, self.limits, self.users = runtime, limits, 0
         self.engine: Engine | None = None
         if isinstance(runtime, Model):
             self.engine = Engine(runtime, asyncio.get_running_loop(), limits.streams, gauges)
+
+    def close(self, wait: bool = False) -> None:
+        """Ends what computes; ``wait``: and waits until it has ended."""
+        if self.engine is not None:
+            self.engine.close(wait)
 
     def submit(self, requests: Sequence[EngineRequest]) -> None:
         """Takes a request on, or raises Refused where there are too many."""
@@ -88,14 +92,11 @@ class Served:
         if self.loaded is None:
             async with self._loading:
                 if self.loaded is None:
-                    self.loaded = await self._read()
-                    if self.loaded.digest not in self.accepted:
-                        self.accepted = {self.loaded.digest}
+                    runtime = await asyncio.to_thread(_whole, self.folder)
+                    self.loaded = Loaded(runtime, self._limits, self._gauges)
+                    if runtime.digest not in self.accepted:
+                        self.accepted = {runtime.digest}
         return self.loaded
-
-    async def _read(self) -> Loaded:
-        runtime = await asyncio.to_thread(load, self.folder)
-        return Loaded(runtime, self._limits, self._gauges)
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Loaded]:
@@ -113,8 +114,8 @@ class Served:
         finally:
             loaded.users -= 1
             self.used = time.monotonic()
-            if loaded.users == 0 and loaded is not self.loaded and loaded.engine is not None:
-                loaded.engine.close()
+            if loaded.users == 0 and loaded is not self.loaded:
+                loaded.close()
 
     async def reload(self, keep_states: bool) -> None:
         """Takes the weights that the folder has now; what is being written goes on with those of before, or with
@@ -125,41 +126,37 @@ class Served:
 
     async def _renew(self, before: Loaded, keep_states: bool) -> None:
         try:
-            after = await self._read()
+            runtime = await asyncio.to_thread(_whole, self.folder)
         except PenstockError as error:
             log.error("%s: not loaded anew, the model of before goes on: %s", self.name, error)
             return
-        if after.digest == before.digest:
-            if after.engine is not None:
-                after.engine.close()
+        if runtime.digest == before.runtime.digest:
             log.warning("%s: the weights are those of before", self.name)
             return
-        kept = keep_states and _same_shapes(before.runtime, after.runtime)
+        kept = keep_states and _same_shapes(before.runtime, runtime)
         if kept:
-            if before.engine is not None and after.engine is not None:
-                after.engine.close()
-                before.engine.swap(after.runtime)
-            before.runtime, before.digest = after.runtime, after.digest
+            if before.engine is not None:
+                before.engine.swap(runtime)
+            before.runtime = runtime
         else:
-            self.loaded = after
-            if before.users == 0 and before.engine is not None:
-                before.engine.close()
-        self.accepted = self.accepted | {after.digest} if kept else {after.digest}
+            self.loaded = Loaded(runtime, self._limits, self._gauges)
+            if before.users == 0:
+                before.close()
+        self.accepted = self.accepted | {runtime.digest} if kept else {runtime.digest}
         why = "as --keep-states says" if kept else "shapes differ" if keep_states else "--keep-states would carry them"
         log.warning("%s: loaded anew; states of before are %s: %s", self.name, "carried" if kept else "refused", why)
 
     async def end(self) -> None:
         """Lets go of the model for ever."""
-        if self.loaded is not None and self.loaded.engine is not None:
-            await asyncio.to_thread(self.loaded.engine.close, True)
+        if self.loaded is not None:
+            await asyncio.to_thread(self.loaded.close, True)
         self.loaded = None
 
     def let_go(self, idle: float) -> None:
         """Forgets the model, if nobody used it for so many seconds."""
         if self.loaded is None or self.loaded.users or time.monotonic() - self.used < idle:
             return
-        if self.loaded.engine is not None:
-            self.loaded.engine.close()
+        self.loaded.close()
         self.loaded = None
         log.warning("%s: idle, let go of", self.name)
 
@@ -198,6 +195,13 @@ def named(folders: Sequence[Path]) -> dict[str, Path]:
             raise PenstockError(f"{folder}: expected another name, {name!r} is that of {found[name]}; rename a folder")
         found[name] = folder
     return found
+
+
+def _whole(folder: Path) -> Any:
+    """The model of a folder, with its digest, which takes long of a large one."""
+    runtime = load(folder)
+    _ = runtime.digest  # kept from now on
+    return runtime
 
 
 def _same_shapes(a: Any, b: Any) -> bool:
